@@ -1,0 +1,77 @@
+"""Every exception that bad input can raise.
+
+::
+
+    CorelabError            anything a user can mend
+    ├── InputError          a delivered file or row does not hold what it should
+    │   ├── FcsReadError    an FCS file cannot be read right
+    │   ├── TableReadError  a delivered table cannot be read at all
+    │   └── MarkerError     the channels of a file cannot be matched to a panel
+    ├── ConfigError         a study file, panel template or setting is wrong
+    ├── ContractError       a table that we derived breaks its own schema
+    ├── HomeError           a home is missing, newer than this program, or not writable
+    └── IntegrityError      stored bytes differ from their recorded hash
+
+A scientifically undefined value is never an exception but a row with a status and a reason; a
+defect of ours is an ordinary Python exception and reaches the user as a traceback.
+"""
+
+
+class CorelabError(Exception):
+    """Something a user can mend; its text is one line.
+
+    Parameters
+    ----------
+    found
+        What was found, in words.
+    place
+        The file and the place inside it (``labs.csv:12 column unit``).
+    expected
+        What should have been there.
+    remedy
+        How to mend it.
+    """
+
+    def __init__(self, found: str, *, place: str = "", expected: str = "", remedy: str = "") -> None:
+        self.found = found
+        self.place = place
+        self.expected = expected
+        self.remedy = remedy
+        text = f"{place}: {found}" if place else found
+        if expected:
+            text += f"; expected {expected}"
+        if remedy:
+            text += f"; {remedy}"
+        super().__init__(" ".join(text.split()))
+
+
+class InputError(CorelabError):
+    """A delivered file or row does not hold what it should."""
+
+
+class FcsReadError(InputError):
+    """An FCS file cannot be read right, so it is not read at all."""
+
+
+class TableReadError(InputError):
+    """A delivered table cannot be read at all."""
+
+
+class MarkerError(InputError):
+    """The channels of a file cannot be matched to the markers of a panel."""
+
+
+class ConfigError(CorelabError):
+    """A study file, a panel template or a setting is wrong."""
+
+
+class ContractError(CorelabError):
+    """A table that was derived here breaks its own schema."""
+
+
+class HomeError(CorelabError):
+    """A home is missing, newer than this program, or cannot be written."""
+
+
+class IntegrityError(CorelabError):
+    """Stored bytes differ from their recorded hash."""
