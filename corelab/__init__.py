@@ -1,0 +1,1 @@
+"""The correlative laboratory of a CAR-T trial, as a library."""

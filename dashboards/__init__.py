@@ -1,0 +1,1 @@
+"""The web dashboard; it reads snapshots and computes nothing."""

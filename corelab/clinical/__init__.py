@@ -1,0 +1,1 @@
+"""Dose and other clinical derivations."""

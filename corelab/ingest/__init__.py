@@ -1,0 +1,1 @@
+"""Delivered bytes to records: FCS files, tables, censored values, de-identification."""

@@ -1,0 +1,1 @@
+"""Cellular kinetics: parameters, rules below the limit of quantification, persistence, recovery."""

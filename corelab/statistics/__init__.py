@@ -1,0 +1,1 @@
+"""Intervals, rare-event limits and exact small-n tests."""

@@ -1,0 +1,1 @@
+"""Objects, registry, snapshots and the audit chain of a home."""

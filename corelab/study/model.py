@@ -1,0 +1,181 @@
+"""What a trial is: arms, visits and the settings by which its numbers are judged."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+
+from corelab.errors import ConfigError
+from corelab.vocabulary import VISITS, Arm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmDefinition:
+    """One dose group: its word, its label and the planned dose in viable CAR+ cells per kg."""
+
+    code: Arm
+    label: str
+    planned_dose_per_kg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One visit of the schedule.
+
+    ``day`` or ``month`` is the target counted from infusion (study day 0); both are None where the
+    protocol gives no target. ``before`` and ``after`` are the window in days. ``expects`` names what is
+    due: ``bcell``, ``cart``, ``qpcr``, ``cytokine``, ``laboratory``, ``renal``, ``scores``.
+    """
+
+    code: str
+    order: int
+    day: int | None
+    month: int | None
+    before: int
+    after: int
+    expects: tuple[str, ...]
+    efficacy: bool
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the protocol places this visit on the infusion clock."""
+        return self.day is not None or self.month is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A trial as data. ``settings`` is the nested mapping of the study file's section of that name."""
+
+    id: str
+    title: str
+    timezone: str
+    subject_id_pattern: str
+    subjects_planned: int
+    arms: tuple[ArmDefinition, ...]
+    visits: tuple[Visit, ...]
+    settings: Mapping[str, Mapping[str, Any]]
+    source: str
+    """The study file's text, kept whole so that a snapshot can name what it was made with."""
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone in which local dates and zone-less times are read."""
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def visits_by_code(self) -> Mapping[str, Visit]:
+        """Visits by their word."""
+        return {visit.code: visit for visit in self.visits}
+
+    @cached_property
+    def planned_dose(self) -> Mapping[str, float]:
+        """Planned viable CAR+ cells per kg by arm."""
+        return {arm.code.value: arm.planned_dose_per_kg for arm in self.arms}
+
+    def localise(self, moment: dt.datetime) -> dt.datetime:
+        """Give a zone-less moment the study's zone; move any other into it."""
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=self.zone)
+        return moment.astimezone(self.zone)
+
+
+def parse_study(text: str, *, place: str) -> Study:
+    """Read a study file.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no YAML mapping, lacks a key, or names an unknown visit, arm or time zone.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("not readable as YAML", place=place) from error
+    if not isinstance(raw, dict):
+        raise ConfigError("no mapping at the top level", place=place)
+    try:
+        study = _build_study(raw, text)
+    except KeyError as error:
+        raise ConfigError(f"key {error} is missing", place=place) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error), place=place) from error
+    return study
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file from disk; see `parse_study`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cannot be read", place=path.name, expected="a UTF-8 study file") from error
+    return parse_study(text, place=path.name)
+
+
+def builtin_study() -> Study:
+    """Return the trial that ships with corelab."""
+    text = resources.files("corelab.study").joinpath("builtin.yaml").read_text(encoding="utf-8")
+    return parse_study(text, place="builtin.yaml")
+
+
+def _build_study(raw: Mapping[str, Any], text: str) -> Study:
+    try:
+        ZoneInfo(raw["timezone"])
+    except ZoneInfoNotFoundError as error:
+        message = f"time zone {raw['timezone']!r} is unknown"
+        raise ValueError(message) from error
+    re.compile(raw["subject_id_pattern"])
+    return Study(
+        id=str(raw["id"]),
+        title=str(raw["title"]),
+        timezone=str(raw["timezone"]),
+        subject_id_pattern=str(raw["subject_id_pattern"]),
+        subjects_planned=int(raw["subjects_planned"]),
+        arms=tuple(_build_arm(arm) for arm in raw["arms"]),
+        visits=tuple(_build_visit(visit, order) for order, visit in enumerate(raw["visits"])),
+        settings=_merge_settings(raw.get("settings") or {}),
+        source=text,
+    )
+
+
+def _build_arm(raw: Mapping[str, Any]) -> ArmDefinition:
+    return ArmDefinition(
+        code=Arm(raw["code"]),
+        label=str(raw["label"]),
+        planned_dose_per_kg=float(raw["planned_dose_per_kg"]),
+    )
+
+
+def _build_visit(raw: Mapping[str, Any], order: int) -> Visit:
+    code = str(raw["code"])
+    if code not in VISITS:
+        message = f"visit {code!r} is unknown; expected one of {', '.join(VISITS)}"
+        raise ValueError(message)
+    before, after = raw.get("window", (0, 0))
+    return Visit(
+        code=code,
+        order=order,
+        day=raw.get("day"),
+        month=raw.get("month"),
+        before=int(before),
+        after=int(after),
+        expects=tuple(raw["expects"]),
+        efficacy=bool(raw.get("efficacy", False)),
+    )
+
+
+def _merge_settings(given: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Lay a study's settings over the built-in ones, section by section."""
+    text = resources.files("corelab.study").joinpath("builtin.yaml").read_text(encoding="utf-8")
+    defaults: dict[str, dict[str, Any]] = yaml.safe_load(text)["settings"]
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        message = f"settings {', '.join(unknown)} are unknown; expected {', '.join(defaults)}"
+        raise ValueError(message)
+    return {section: {**values, **(given.get(section) or {})} for section, values in defaults.items()}
