@@ -1,20 +1,56 @@
-# The two commands of the README, and those behind them. Only Python 3.11+, make and a package index
-# are taken for granted; a browser and PostgreSQL are looked for by tests/provision.sh.
+# The two commands of the README (demo, test) and those behind them. Only Python 3.11+, make and a
+# package index are taken for granted; tests/provision.sh finds or fetches what the tests need besides.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8050
 SERVE  ?= 1
+WORKERS ?= 2
+PIP    := $(BIN)/pip --disable-pip-version-check
 # Compiled modules make the second start of every command several times faster.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test validate bench lint clean
+.PHONY: demo test lint validate screenshots clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	touch $@
+	@echo "installing corelab into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $$($(PYTHON) --version) found; name another with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-	touch $@
+	@echo "installing the test tools into $(VENV)"
+	@$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo:
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory $(VENV)/.installed; \
+	ready=$$(date +%s); echo "installed in $$((ready - start)) s"; \
+	$(BIN)/python -m pipelines.demo build/demo --seed-file sample_data/seed.txt --workers $(WORKERS); \
+	echo "trial ready in $$(($$(date +%s) - ready)) s after installation, $$(($$(date +%s) - start)) s in all"
+	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/corelab serve build/demo --port $(PORT); fi
+
+lint: $(VENV)/.installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell corelab pipelines dashboards tests docs README.md CHANGELOG.md
+
+test: $(VENV)/.installed-test
+	@tests/provision.sh
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+validate: $(VENV)/.installed-test
+	@tests/provision.sh
+	@$(BIN)/python -m tests.validate docs/validation.md
+
+screenshots: $(VENV)/.installed-test
+	@tests/provision.sh
+	@$(BIN)/python -m tests.browser.screenshots build/screenshots
+
+clean:
+	rm -rf build .venv

@@ -24,28 +24,25 @@ ALIASES: Final = {
 }  # fmt: skip
 """Canonical spelling by lower-case spelling. ``G/L`` is a count, ``g/L`` a mass: told apart by case."""
 
-_FACTORS: Final[dict[tuple[str, str], Fraction]] = {
+_FACTORS: Final[dict[tuple[str, ...], Fraction]] = {
     ("g/dL", "g/L"): Fraction(10),
     ("mg/dL", "g/L"): Fraction(1, 100),
     ("mg/L", "g/L"): Fraction(1, 1000),
     ("mg/dL", "mg/L"): Fraction(10),
-    ("g/L", "mg/L"): Fraction(1000),
     ("ng/mL", "ug/L"): Fraction(1),
-    ("ug/L", "ng/mL"): Fraction(1),
     ("ng/mL", "pg/mL"): Fraction(1000),
     ("ug/L", "pg/mL"): Fraction(1000),
     ("fg/mL", "pg/mL"): Fraction(1, 1000),
     ("mg/L", "ug/L"): Fraction(1000),
-    ("ug/L", "mg/L"): Fraction(1, 1000),
+    ("mg/L", "ng/mL"): Fraction(1000),
     ("/uL", "10^9/L"): Fraction(1, 1000),
     ("10^3/uL", "10^9/L"): Fraction(1),
     ("10^6/L", "10^9/L"): Fraction(1, 1000),
-    ("10^9/L", "/uL"): Fraction(1000),
     ("10^3/uL", "/uL"): Fraction(1000),
     ("10^6/L", "/uL"): Fraction(1),
     ("mg/mmol", "g/g"): Fraction(100, 11312),
 }
-_SUBSTANCE: Final[dict[tuple[str, str, str], Fraction]] = {
+_SUBSTANCE: Final[dict[tuple[str, ...], Fraction]] = {
     ("CREAT", "mg/dL", "umol/L"): Fraction(884, 10),
     ("TBIL", "mg/dL", "umol/L"): Fraction(17104, 1000),
     ("HGB", "mmol/L", "g/L"): Fraction(16114, 1000),
@@ -87,12 +84,14 @@ def conversion_factor(unit: str, target: str, *, substance: str = "") -> Fractio
     """
     if unit == target:
         return Fraction(1)
-    for key in ((substance, unit, target), (substance, target, unit)):
-        if key in _SUBSTANCE:
-            factor = _SUBSTANCE[key]
-            return factor if key[1] == unit else 1 / factor
-    if (unit, target) in _FACTORS:
-        return _FACTORS[unit, target]
+    for table, forward, backward in (
+        (_SUBSTANCE, (substance, unit, target), (substance, target, unit)),
+        (_FACTORS, (unit, target), (target, unit)),
+    ):
+        if forward in table:
+            return table[forward]
+        if backward in table:
+            return 1 / table[backward]
     raise InputError(f"no conversion from {unit} to {target} for {substance or 'any substance'}")
 
 
