@@ -1,0 +1,184 @@
+"""FCS bytes to an acquisition: read right, or refused by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from corelab.errors import FcsReadError
+from corelab.ingest.fcs_events import (
+    Channel,
+    locate_data,
+    parse_byte_order,
+    parse_channels,
+    parse_events,
+)
+from corelab.ingest.fcs_segments import FcsSegments, Span, parse_fcs_segments
+
+__all__ = [
+    "Acquisition",
+    "FcsSegments",
+    "Span",
+    "Spillover",
+    "parse_fcs_segments",
+    "parse_spillover",
+    "read_fcs",
+]
+
+SPILLOVER_KEYWORDS: Final = ("$SPILLOVER", "SPILLOVER", "$SPILL", "SPILL", "$COMP", "COMP")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spillover:
+    """A spillover matrix: row = fluorochrome, column = detector.
+
+    ``detectors`` names both; ``matrix`` is ``(n, n)`` float64, read-only.
+    """
+
+    detectors: tuple[str, ...]
+    matrix: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        self.matrix.setflags(write=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Acquisition:
+    """One data set of one FCS file.
+
+    ``events`` is ``(n_events, n_channels)`` float64 on a linear scale, read-only; ``detectors``
+    and ``labels`` are ``$PnN`` and ``$PnS``; ``ranges`` is ``(n_channels,)``, the upper end of each
+    channel on the scale of the events; ``time_step`` is in seconds a unit of the time channel;
+    ``keywords`` are by upper-case name.
+    """
+
+    name: str
+    version: str
+    events: npt.NDArray[np.float64]
+    detectors: tuple[str, ...]
+    labels: tuple[str, ...]
+    ranges: npt.NDArray[np.float64]
+    time_step: float | None
+    keywords: Mapping[str, str]
+    spillover: Spillover | None
+
+    def __post_init__(self) -> None:
+        self.events.setflags(write=False)
+        self.ranges.setflags(write=False)
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return int(self.events.shape[0])
+
+
+def read_fcs(data: bytes, *, name: str) -> Acquisition:
+    """Read one FCS file of one data set.
+
+    FCS 2.0 to 3.2, list mode, floating point or integers of any width in either byte order.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    name
+        What to call the file in an error.
+
+    Returns
+    -------
+    Acquisition
+        Events on a linear scale (gain divided, log amplification expanded), as recorded: not
+        compensated here.
+
+    Raises
+    ------
+    FcsReadError
+        If the file is not FCS, is cut short, contradicts itself, holds more than one data set,
+        or is stored in a way that is not read here (ASCII, histograms, mixed byte order).
+    """
+    segments = parse_fcs_segments(data, name=name)
+    table = segments.lookup()
+    mode = table.get("$MODE", "L").strip().upper() or "L"
+    if mode != "L":
+        raise FcsReadError(f"$MODE {mode!r}", place=f"{name} TEXT", expected="list mode (L)")
+    channels = parse_channels(segments)
+    span, n_events = locate_data(segments, channels, n_bytes=len(data))
+    order = parse_byte_order(table["$BYTEORD"], f"{name} TEXT")
+    raw = memoryview(data)[span.begin : span.end]
+    return Acquisition(
+        name=name,
+        version=segments.version,
+        events=parse_events(raw, channels, n_events=n_events, order=order),
+        detectors=tuple(channel.name for channel in channels),
+        labels=tuple(channel.label for channel in channels),
+        ranges=np.array([channel.linear_upper for channel in channels]),
+        time_step=_parse_time_step(table.get("$TIMESTEP", "")),
+        keywords=MappingProxyType(table),
+        spillover=_find_spillover(table, channels, name),
+    )
+
+
+def _parse_time_step(text: str) -> float | None:
+    """Read ``$TIMESTEP``; a word that is no number says nothing about the events."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and value > 0 else None
+
+
+def _find_spillover(table: Mapping[str, str], channels: Sequence[Channel], name: str) -> Spillover | None:
+    for key in SPILLOVER_KEYWORDS:
+        if table.get(key, "").strip(" ,0"):
+            detectors = tuple(channel.name for channel in channels)
+            return parse_spillover(table[key], detectors=detectors, place=f"{name} {key}")
+    return None
+
+
+def parse_spillover(text: str, *, detectors: Sequence[str], place: str) -> Spillover:
+    """Parse ``n,name...,n x n numbers row by row``.
+
+    Parameters
+    ----------
+    text
+        The keyword's value.
+    detectors
+        ``$PnN`` of the file; a name that is a bare number stands for the channel of this number.
+    place
+        File and keyword, for an error.
+
+    Raises
+    ------
+    FcsReadError
+        If the count, the names or the numbers are not those of a square matrix.
+
+    Examples
+    --------
+    >>> parse_spillover("2,A,B,1,.2,.05,1", detectors=("A", "B"), place="x.fcs").matrix[0, 1]
+    np.float64(0.2)
+    """
+    words = [word.strip() for word in text.split(",")]
+    count = int(words[0]) if words[0].isascii() and words[0].isdigit() else 0
+    if not 1 <= count <= len(words) or len(words) != 1 + count + count * count:
+        raise FcsReadError(
+            f"{len(words)} words, first {words[0]!r}", place=place,
+            expected="n, n names and n x n numbers",
+        )  # fmt: skip
+    try:
+        numbers = np.array([float(word) for word in words[1 + count :]])
+    except ValueError:
+        raise FcsReadError("a word that is no number", place=place, expected="numbers") from None
+    names = tuple(_resolve_name(word, detectors) for word in words[1 : 1 + count])
+    if not np.all(np.isfinite(numbers)):
+        raise FcsReadError("a number that is not finite", place=place, expected="numbers")
+    return Spillover(detectors=names, matrix=numbers.reshape(count, count))
+
+
+def _resolve_name(word: str, detectors: Sequence[str]) -> str:
+    if word in detectors or not (word.isascii() and word.isdigit()):
+        return word
+    number = int(word)
+    return detectors[number - 1] if 1 <= number <= len(detectors) else word
