@@ -1,0 +1,1 @@
+"""Events to counted populations: compensation, markers, fitted gates, quality."""

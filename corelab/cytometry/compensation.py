@@ -1,0 +1,177 @@
+"""Spillover out of the events: once, the right way round, and with a fingerprint."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from corelab.cytometry.markers import find_scatter, is_compensated_name
+from corelab.cytometry.records import Finding
+from corelab.errors import InputError
+from corelab.ingest.fcs import Acquisition, Spillover
+
+_MAX_CONDITION: Final = 50.0
+_OFF_DIAGONAL: Final = (-0.05, 0.7)
+_BRIGHT_SHARE: Final = 0.05
+_MIN_BRIGHT: Final = 25
+_MIN_NEGATIVE_SHARE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compensated:
+    """Compensated events ``(n_events, n_channels)``, the applied matrix's SHA-256, and findings."""
+
+    events: npt.NDArray[np.float64]
+    sha256: str
+    findings: tuple[Finding, ...]
+
+
+def compute_compensated(
+    observed: npt.NDArray[np.float64], matrix: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Solve ``true @ matrix = observed`` for events as rows.
+
+    Parameters
+    ----------
+    observed
+        ``(n_events, n)`` linear values.
+    matrix
+        ``(n, n)``, row = fluorochrome, column = detector.
+
+    Examples
+    --------
+    >>> compute_compensated(np.array([[1020.0, 600.0]]), np.array([[1, 0.2], [0.05, 1]])).round(6)
+    array([[1000.,  400.]])
+    """
+    return np.asarray(observed @ np.linalg.inv(matrix))
+
+
+def check_spillover(spillover: Spillover, detectors: Sequence[str], *, place: str) -> list[int]:
+    """Return the columns of a matrix that may be applied, or raise.
+
+    Raises
+    ------
+    InputError
+        If a channel is not there, twice there, or scatter; if the diagonal is not 1 (within 1 %);
+        or if the matrix cannot be inverted.
+    """
+    absent = [name for name in spillover.detectors if name not in detectors]
+    double = [name for name in spillover.detectors if list(detectors).count(name) > 1]
+    wrong = [name for name in spillover.detectors if find_scatter(name)]
+    if absent or double or wrong or len(set(spillover.detectors)) < len(spillover.detectors):
+        found = f"channels {', '.join(absent or double or wrong) or 'named twice'}"
+        raise InputError(
+            f"spillover matrix for {found}", place=place,
+            expected="each channel once among the fluorescence channels of the file",
+        )  # fmt: skip
+    matrix = spillover.matrix
+    if not np.allclose(np.diag(matrix), 1.0, atol=0.01) or np.linalg.cond(matrix) > 1e6:
+        raise InputError(
+            "spillover matrix without a unit diagonal or without inverse", place=place,
+            expected="row = fluorochrome, 1 on the diagonal",
+        )  # fmt: skip
+    return [list(detectors).index(name) for name in spillover.detectors]
+
+
+def compute_matrix_sha256(spillover: Spillover) -> str:
+    """Hash names and numbers of a matrix, independent of how a file spelt them."""
+    digest = hashlib.sha256("\n".join(spillover.detectors).encode())
+    digest.update(np.ascontiguousarray(spillover.matrix, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -> Compensated:
+    """Compensate an acquisition unless it is compensated already.
+
+    The keyword ``APPLY COMPENSATION`` is no evidence: it also stands on compensated exports. What
+    counts is the channels' names (``FJComp-``, ``Comp-``) and whether the matrix would push bright
+    events far below zero.
+
+    Parameters
+    ----------
+    acquisition
+        As recorded.
+    external
+        A matrix to use instead of the embedded one.
+
+    Raises
+    ------
+    InputError
+        If the matrix cannot belong to this file (`check_spillover`).
+    """
+    spillover = external or acquisition.spillover
+    if any(is_compensated_name(name) for name in acquisition.detectors):
+        return _unchanged(acquisition, "names say that the channels are compensated", None)
+    if spillover is None:
+        return _unchanged(acquisition, "no spillover matrix", "warn")
+    columns = check_spillover(spillover, acquisition.detectors, place=acquisition.name)
+    observed = acquisition.events[:, columns]
+    true = compute_compensated(observed, spillover.matrix)
+    if is_overcompensated(observed, true, spillover.matrix):
+        return _unchanged(acquisition, "the matrix would compensate a second time", "warn")
+    events = acquisition.events.copy()
+    events[:, columns] = true
+    return Compensated(
+        events=events,
+        sha256=compute_matrix_sha256(spillover),
+        findings=_matrix_findings(spillover.matrix),
+    )
+
+
+def _unchanged(acquisition: Acquisition, reason: str, level: str | None) -> Compensated:
+    findings = () if level is None else (_finding(float("nan"), float("nan"), reason),)
+    return Compensated(events=acquisition.events, sha256="", findings=findings)
+
+
+def is_overcompensated(
+    observed: npt.NDArray[np.float64],
+    compensated: npt.NDArray[np.float64],
+    matrix: npt.NDArray[np.float64],
+) -> bool:
+    """Tell whether compensation pushes the neighbours of bright events below zero.
+
+    For each large spill the brightest twentieth of the events is looked at. Events that were
+    recorded with spill fall to about zero where they lack the neighbour's marker; events that were
+    compensated before fall to minus the spill. Values that were compensated have negatives; where
+    there are none, nothing was compensated, however odd the matrix.
+    """
+    votes = []
+    n_bright = int(_BRIGHT_SHARE * len(observed))
+    if n_bright < _MIN_BRIGHT or np.median((observed < 0).mean(axis=0)) < _MIN_NEGATIVE_SHARE:
+        return False
+    for row in range(len(matrix)):
+        column = int(np.argmax(matrix[row] - np.eye(len(matrix))[row]))
+        spill = matrix[row, column]
+        bright = np.argpartition(observed[:, row], -n_bright)[-n_bright:]
+        shift = spill * float(np.median(compensated[bright, row]))
+        noise = _negative_sd(compensated[:, column])
+        if spill >= 0.03 and shift > 10 * noise:
+            low = float(np.quantile(compensated[bright, column], 0.1))
+            votes.append(low < -0.5 * shift)
+    return bool(votes) and sum(votes) > len(votes) / 2
+
+
+def _negative_sd(values: npt.NDArray[np.float64]) -> float:
+    """Noise of a channel from the nearer half of its negative values."""
+    negative = values[values < 0]
+    return float(1.4826 * np.median(-negative)) if len(negative) >= _MIN_BRIGHT else 0.0
+
+
+def _matrix_findings(matrix: npt.NDArray[np.float64]) -> tuple[Finding, ...]:
+    off = matrix[~np.eye(len(matrix), dtype=bool)]
+    condition = float(np.linalg.cond(matrix))
+    findings = []
+    if condition >= _MAX_CONDITION:
+        findings.append(_finding(condition, _MAX_CONDITION, "ill-conditioned spillover matrix"))
+    if len(off) and off.max() > _OFF_DIAGONAL[1]:
+        findings.append(_finding(float(off.max()), _OFF_DIAGONAL[1], "large spill in the matrix"))
+    if len(off) and off.min() < _OFF_DIAGONAL[0]:
+        findings.append(_finding(float(off.min()), _OFF_DIAGONAL[0], "negative spill in the matrix"))
+    return tuple(findings)
+
+
+def _finding(value: float, limit: float, reason: str) -> Finding:
+    return Finding(check="COMPENSATION", level="warn", value=value, limit=limit, reason=reason)
