@@ -1,0 +1,181 @@
+"""The registry: what was delivered, what waits, and the rows that take part in analysis."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from corelab.store import schema
+from corelab.store.audit import AuditTrail
+from corelab.store.database import reading
+from corelab.store.objects import compute_sha256
+from corelab.store.users import Users
+from corelab.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from corelab.tables.inputs import Inputs
+
+ACTIVE: Final = "active"
+SUPERSEDED: Final = "superseded"
+PENDING: Final = "pending_correction"
+WITHDRAWN: Final = "withdrawn"
+OPEN: Final = "open"
+WAITING: Final = "waiting"
+RESOLVED: Final = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveRow:
+    """One row that takes part in analysis, in its present version."""
+
+    kind: str
+    key: str
+    subject_id: str
+    values: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The registry of one home."""
+
+    engine: sa.Engine
+    study: Study
+    users: Users
+    audit: AuditTrail
+
+    def active_rows(self) -> list[ActiveRow]:
+        """Return every active row, sorted by kind and key; ``source`` does not depend on arrival."""
+        with reading(self.engine) as connection:
+            return read_active_rows(connection)
+
+    def inputs(self) -> "Inputs":
+        """Return the active rows as the typed tables from which everything is derived."""
+        from corelab.store.inputs import build_study_inputs
+
+        return build_study_inputs(self.active_rows(), study=self.study)
+
+    def subject_hashes(self) -> dict[str, str]:
+        """Return a hash of each subject's active rows; run tubes, which have none, are under ``""``."""
+        return compute_subject_hashes(self.active_rows())
+
+    def quarantine(self) -> "pd.DataFrame":
+        """Return what waits for a person: path, reason, kind, file_id, row, recorded_at."""
+        import pandas as pd
+
+        columns = ["path", "reason", "kind", "file_id", "row", "recorded_at"]
+        return pd.DataFrame(self.quarantine_rows(), columns=columns)
+
+    def quarantine_rows(self) -> list[dict[str, Any]]:
+        """Return the open quarantine as plain rows, sorted by path and row."""
+        table = schema.quarantine.c
+        query = sa.select(
+            table.path, table.reason, table.kind, table.file_id, table.row, table.recorded_at
+        ).where(table.state == OPEN)
+        with reading(self.engine) as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return sorted(rows, key=lambda row: (row["path"].rpartition(":")[0], row["row"], row["path"]))
+
+    def corrections(self) -> "pd.DataFrame":
+        """Return pending corrections: kind, key, source, old and new values as JSON texts."""
+        import pandas as pd
+
+        pending = schema.record.alias()
+        present = schema.record.alias()
+        same = (present.c.kind == pending.c.kind) & (present.c.key == pending.c.key)
+        joined = pending.join(present, same & (present.c.state == ACTIVE), isouter=True)
+        query = (
+            sa.select(
+                pending.c.kind, pending.c.key, pending.c.source,
+                present.c["values"].label("old"), pending.c["values"].label("new"),
+            )
+            .select_from(joined)
+            .where(pending.c.state == PENDING)
+            .order_by(pending.c.id)
+        )  # fmt: skip
+        with reading(self.engine) as connection:
+            result = connection.execute(query)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def status(self) -> dict[str, Any]:
+        """Return ``states`` (state -> count of rows and files) and ``quarantine`` ({path, reason})."""
+        query = sa.select(schema.record.c.state, sa.func.count()).group_by(schema.record.c.state)
+        with reading(self.engine) as connection:
+            counted = {str(state): int(count) for state, count in connection.execute(query)}
+            files = connection.execute(sa.select(sa.func.count()).select_from(schema.file)).scalar_one()
+        waiting = self.quarantine_rows()
+        states = Counter({ACTIVE: 0, PENDING: 0, SUPERSEDED: 0, WITHDRAWN: 0, **counted})
+        states["quarantined"] = len(waiting)
+        states["files"] = int(files)
+        return {
+            "states": dict(sorted(states.items())),
+            "quarantine": [{"path": row["path"], "reason": row["reason"]} for row in waiting],
+        }
+
+    def content_hash(self) -> str:
+        """Hash everything that was delivered and decided, without times and order of arrival."""
+        lines = [_canonical([row.kind, row.key, dict(row.values), row.source]) for row in self.active_rows()]
+        record, delivered, waiting = schema.record.c, schema.file.c, schema.quarantine.c
+        pending = sa.select(record.kind, record.key, record["values"], record.source)
+        files = sa.select(delivered.file_id, delivered.object_id, delivered.kind)
+        open_rows = sa.select(waiting.path, waiting.reason, waiting.file_id)
+        with reading(self.engine) as connection:
+            for query in (
+                pending.where(record.state.in_([PENDING, WITHDRAWN])),
+                files,
+                open_rows.where(waiting.state == OPEN),
+            ):
+                lines += [_canonical(list(row)) for row in connection.execute(query)]
+        return compute_sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass"))
+
+
+def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
+    """Read the active rows; an acquisition carries the id of its stored object."""
+    record, seen = schema.record.c, schema.sighting.c
+    same = (seen.kind == record.kind) & (seen.key == record.key) & (seen.base_version == record.base_version)
+    first_seen = (
+        sa.select(record.id, sa.func.min(seen.source).label("source"))
+        .select_from(schema.record.join(schema.sighting, same))
+        .where(record.state == ACTIVE)
+        .group_by(record.id)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            record.kind, record.key, record.subject_id, record["values"],
+            sa.func.coalesce(first_seen.c.source, record.source).label("source"),
+        )
+        .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
+        .where(record.state == ACTIVE)
+    )  # fmt: skip
+    stored = {row.file_id: row.object_id for row in connection.execute(sa.select(schema.file))}
+    rows = []
+    for row in connection.execute(query):
+        values = json.loads(row.values)
+        if row.kind == "acquisitions":
+            values["object_id"] = stored[values["file_id"]]
+        rows.append(
+            ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)
+        )
+    return sorted(rows, key=lambda row: (row.kind, row.key))
+
+
+def compute_subject_hashes(rows: Iterable[ActiveRow]) -> dict[str, str]:
+    """Hash the rows of each subject."""
+    lines: dict[str, list[str]] = {}
+    for row in rows:
+        line = _canonical([row.kind, row.key, dict(row.values), row.source])
+        lines.setdefault(row.subject_id, []).append(line)
+    return {
+        subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))
+        for subject, texts in sorted(lines.items())
+    }
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

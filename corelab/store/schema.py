@@ -1,0 +1,130 @@
+"""The registry's tables as this version expects them; they are made and changed only by migrations."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+REVISION: Final = "0001"
+"""The migration that makes the schema below."""
+
+metadata = MetaData()
+
+_SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+file = Table(
+    "file", metadata,
+    Column("file_id", String(64), primary_key=True, comment="SHA-256 of the bytes as delivered"),
+    Column("object_id", String(64), nullable=False, comment="of the de-identified bytes; empty if not kept"),
+    Column("kind", String(32), nullable=False),
+    Column("name", Text, nullable=False, comment="path inside the delivery"),
+    Column("facts", Text, nullable=False, comment="JSON: what was read before de-identification"),
+    Column("received_at", String(32), nullable=False),
+)  # fmt: skip
+
+record = Table(
+    "record", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("key", Text, nullable=False, comment="JSON list of the words that name the row"),
+    Column("version", Integer, nullable=False),
+    Column("base_version", Integer, nullable=False, comment="that of the last accepted correction, else 1"),
+    Column("subject_id", String(64), nullable=False),
+    Column("values", Text, nullable=False, comment="JSON object of checked texts"),
+    Column("source", Text, nullable=False, comment="<file>:<row>"),
+    Column("file_id", String(64), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", String(32), nullable=False),
+    UniqueConstraint("kind", "key", "version", name="record_version"),
+    Index("record_by_state", "kind", "state"),
+    Index("record_by_file", "file_id"),
+    Index("record_by_subject", "subject_id"),
+)  # fmt: skip
+
+sighting = Table(
+    "sighting", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("base_version", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("file_id", String(64), nullable=False),
+    UniqueConstraint("kind", "key", "base_version", "file_id", "source", name="sighting_once"),
+)  # fmt: skip
+
+quarantine = Table(
+    "quarantine", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("file_id", String(64), nullable=False),
+    Column("row", Integer, nullable=False, comment="row in the file; 0 is the file itself"),
+    Column("path", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("values", Text, nullable=False, comment="JSON object of a row's texts as delivered"),
+    Column("reason", Text, nullable=False),
+    Column("state", String(24), nullable=False, comment="open, waiting, resolved"),
+    Column("recorded_at", String(32), nullable=False),
+    UniqueConstraint("file_id", "row", "path", name="quarantine_once"),
+    Index("quarantine_by_state", "state"),
+)  # fmt: skip
+
+user = Table(
+    "account", metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(24), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("session_version", Integer, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", String(32), nullable=False),
+)  # fmt: skip
+
+login_attempt = Table(
+    "login_attempt", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("name_hash", String(64), nullable=False, comment="SHA-256: a mistyped name may be a password"),
+    Column("at", String(32), nullable=False),
+    Column("success", Boolean, nullable=False),
+    Index("login_attempt_by_name", "name_hash", "at"),
+)  # fmt: skip
+
+snapshot = Table(
+    "snapshot", metadata,
+    Column("seq", _SERIAL, primary_key=True, autoincrement=True),
+    Column("snapshot_id", String(64), nullable=False),
+    Column("run_key", String(64), nullable=False, comment="hash of inputs, study, code and parameters"),
+    Column("manifest_hash", String(64), nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Index("snapshot_by_id", "snapshot_id"),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata,
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("old", Text, nullable=False),
+    Column("new", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)  # fmt: skip
+
+audit_head = Table(
+    "audit_head", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)  # fmt: skip

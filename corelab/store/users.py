@@ -1,0 +1,198 @@
+"""Accounts: one for each person, argon2 hashes, and failures counted in the registry."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import argon2
+import sqlalchemy as sa
+
+from corelab.errors import ConfigError
+from corelab.store import schema
+from corelab.store.audit import AuditTrail, Entry, append_entries, format_moment
+from corelab.store.database import reading, writing
+from corelab.store.objects import compute_sha256
+from corelab.vocabulary import Role
+
+MINIMUM_PASSWORD: Final = 8
+LOCK_AFTER_FAILURES: Final = 5
+LOCK_WINDOW: Final = dt.timedelta(minutes=15)
+_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_HASHER = argon2.PasswordHasher()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """An account. ``session_version`` grows when its sessions must end."""
+
+    name: str
+    role: Role
+    session_version: int
+    disabled: bool
+
+
+@cache
+def _dummy_hash() -> str:
+    """Return the hash that is checked for unknown names, so that they take as long as known ones."""
+    return str(_HASHER.hash("no account has this password"))
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return bool(_HASHER.verify(password_hash, password))
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """The accounts of one registry. The clock is an argument of everything that needs it."""
+
+    engine: sa.Engine
+    audit: AuditTrail
+
+    def add(self, name: str, *, role: Role | str, password: str, at: dt.datetime, actor: str = "") -> User:
+        """Make an account that can log in at once.
+
+        Raises
+        ------
+        ConfigError
+            If the name is taken or malformed, the role unknown, or the password too short.
+        """
+        checked = _check_new(name, role=role, password=password)
+        values = {
+            "name": name, "role": checked.value, "password_hash": str(_HASHER.hash(password)),
+            "session_version": 1, "disabled": False, "created_at": format_moment(at),
+        }  # fmt: skip
+        entry = Entry(at=at, actor=actor or name, role="", action="user_add", object=name, new=checked.value)
+        with writing(self.engine) as connection:
+            if _row(connection, name) is not None:
+                raise ConfigError(f"account {name} exists already", expected="a new name")
+            connection.execute(sa.insert(schema.user).values(values))
+            head = append_entries(connection, [entry])
+        self.audit.write_head(head)
+        return User(name=name, role=checked, session_version=1, disabled=False)
+
+    def get(self, name: str) -> User | None:
+        """Return an account, disabled or not, or None."""
+        with reading(self.engine) as connection:
+            row = _row(connection, name)
+        return None if row is None else _user(row)
+
+    def all(self) -> list[User]:
+        """Return every account by name."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(sa.select(schema.user).order_by(schema.user.c.name)).all()
+        return [_user(row) for row in rows]
+
+    def disable(self, name: str, *, at: dt.datetime, actor: str = "", reason: str = "") -> User:
+        """Shut an account and end its sessions.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such account.
+        """
+        entry = Entry(at=at, actor=actor, role="", action="user_disable", object=name, reason=reason)
+        return self._change(name, {"disabled": True}, entry)
+
+    def set_password(self, name: str, password: str, *, at: dt.datetime, actor: str = "") -> User:
+        """Give an account a new password and end its sessions.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such account or the password is too short.
+        """
+        _check_password(password)
+        entry = Entry(at=at, actor=actor, role="", action="user_passwd", object=name)
+        return self._change(name, {"password_hash": str(_HASHER.hash(password))}, entry)
+
+    def verify(self, name: str, password: str, *, at: dt.datetime) -> User | None:
+        """Return the account if name and password fit and it is neither disabled nor locked, else None.
+
+        Every attempt is counted and audited here, so no caller can forget it. A locked account costs the
+        same time as any other, and the right password does not open it.
+        """
+        with reading(self.engine) as connection:
+            row = _row(connection, name)
+            locked = _count_failures(connection, name, at=at) >= LOCK_AFTER_FAILURES
+        fits = _matches(row.password_hash if row else _dummy_hash(), password)
+        accepted = fits and row is not None and not row.disabled and not locked
+        reason = "" if accepted else ("locked" if locked else "refused")
+        known = name if row else "unknown account"
+        entry = Entry(
+            at=at, actor=known, role=row.role if row else "", object=known, reason=reason,
+            action="login" if accepted else "login_failed",
+        )  # fmt: skip
+        attempt = {"name_hash": _name_hash(name), "at": format_moment(at), "success": accepted}
+        with writing(self.engine) as connection:
+            connection.execute(sa.insert(schema.login_attempt).values(attempt))
+            head = append_entries(connection, [entry])
+        self.audit.write_head(head)
+        return _user(row) if accepted and row else None
+
+    def is_locked(self, name: str, *, at: dt.datetime) -> bool:
+        """Tell whether too many attempts failed of late; true or false for unknown names as well."""
+        with reading(self.engine) as connection:
+            return _count_failures(connection, name, at=at) >= LOCK_AFTER_FAILURES
+
+    def _change(self, name: str, values: dict[str, object], entry: Entry) -> User:
+        with writing(self.engine) as connection:
+            if _row(connection, name) is None:
+                raise ConfigError(f"account {name!r} does not exist", remedy="see corelab user list")
+            version = schema.user.c.session_version + 1
+            change = sa.update(schema.user).where(schema.user.c.name == name)
+            connection.execute(change.values(session_version=version, **values))
+            head = append_entries(connection, [entry])
+            row = _row(connection, name)
+        self.audit.write_head(head)
+        return _user(row)
+
+
+def _check_new(name: str, *, role: Role | str, password: str) -> Role:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no account name", expected="1 to 64 of A-Z a-z 0-9 . _ @ -")
+    _check_password(password)
+    try:
+        return Role(role)
+    except ValueError:
+        raise ConfigError(f"role {role!r} is unknown", expected=" ".join(Role)) from None
+
+
+def _check_password(password: str) -> None:
+    if len(password) < MINIMUM_PASSWORD:
+        raise ConfigError("the password is too short", expected=f"at least {MINIMUM_PASSWORD} characters")
+
+
+def _row(connection: sa.Connection, name: str) -> "sa.Row[tuple[object, ...]] | None":
+    return connection.execute(sa.select(schema.user).where(schema.user.c.name == name)).one_or_none()
+
+
+def _user(row: "sa.Row[tuple[object, ...]] | None") -> User:
+    if row is None:
+        message = "an account vanished inside its own transaction"
+        raise RuntimeError(message)
+    return User(
+        name=str(row.name), role=Role(row.role), session_version=int(row.session_version),
+        disabled=bool(row.disabled),
+    )  # fmt: skip
+
+
+def _name_hash(name: str) -> str:
+    return compute_sha256(name.encode("utf-8", "surrogatepass"))
+
+
+def _count_failures(connection: sa.Connection, name: str, *, at: dt.datetime) -> int:
+    """Count failures inside the window since the last success."""
+    attempt = schema.login_attempt.c
+    query = (
+        sa.select(attempt.success)
+        .where(attempt.name_hash == _name_hash(name), attempt.at > format_moment(at - LOCK_WINDOW))
+        .order_by(attempt.id.desc())
+        .limit(LOCK_AFTER_FAILURES)
+    )
+    outcomes = [bool(row.success) for row in connection.execute(query)]
+    return outcomes.index(True) if True in outcomes else len(outcomes)
