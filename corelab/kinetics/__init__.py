@@ -1,1 +1,1 @@
-"""Cellular kinetics: parameters, rules below the limit of quantification, persistence, recovery."""
+"""Cellular kinetics: areas, slopes, persistence, cytokine courses and the return of B cells."""

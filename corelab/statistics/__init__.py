@@ -1,1 +1,1 @@
-"""Intervals, rare-event limits and exact small-n tests."""
+"""Intervals of counts and the rule by which rare events are detected and quantified."""
