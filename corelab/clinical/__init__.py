@@ -1,1 +1,1 @@
-"""Dose and other clinical derivations."""
+"""What a clinician computes: dose, eGFR, SLEDAI-2K and canonical laboratory units."""

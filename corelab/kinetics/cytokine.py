@@ -170,7 +170,7 @@ def compute_fold(level: Level, baseline: Level, *reasons: str) -> Outcome:
     low = level.low / baseline.high if baseline.high > 0 else NAN
     high = level.high / baseline.low if baseline.low > 0 else NAN
     if level.is_quantified and baseline.is_quantified:
-        return number(low, *reasons) if low == low else not_calculated("ZERO_BASELINE", *reasons)
+        return number(low, *reasons) if baseline.high > 0 else not_calculated("ZERO_BASELINE", *reasons)
     high = high if np.isfinite(high) else NAN
     status = Status.NOT_CALCULATED if level.is_quantified else level.status
     word = "BASELINE_CENSORED" if level.is_quantified else "VALUE_CENSORED"
