@@ -32,7 +32,7 @@ _CAR_MARKER: Final = {
     "pd1": (0.60, 0.30), "tim3": (0.50, 0.15), "lag3": (0.45, 0.15), "hla_dr": (0.75, 0.30),
     "cd25": (0.45, 0.12),
 }  # fmt: skip
-_SMALLEST_BEADS: Final = 750
+_SMALLEST_BEADS: Final = 620
 _DEBRIS: Final = 0.07
 _GRANULOCYTE_SHARE: Final = 0.18
 _VOLUMES_UL: Final = ((600.0, 100.0), (150.0, 200.0), (0.0, 300.0))

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 TOP_IN_NOISE: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
     "viability": (60, 250), "CD45": (90, 250), "CD3": (60, 200), "CD4": (60, 250),
-    "CD8": (80, 300), "CAR": (10, 60), "CD45RA": (25, 80), "CCR7": (10, 26), "CD95": (20, 70),
+    "CD8": (80, 300), "CAR": (10, 60), "CD45RA": (25, 80), "CCR7": (11, 24), "CD95": (20, 70),
     "PD-1": (11, 30), "TIM-3": (10, 25), "LAG-3": (10, 22), "HLA-DR": (25, 90), "CD25": (10, 25),
     "CD14": (60, 200), "CD19": (30, 120), "CD20": (50, 220), "CD27": (60, 160),
     "IgD": (40, 180), "IgM": (30, 120), "CD38": (90, 250), "CD24": (60, 180), "CD22": (30, 90),
@@ -26,7 +26,7 @@ TOP_IN_NOISE: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
 """Brightest population's median in standard deviations of the compensated negative."""
 
 SPREAD: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
-    "CD45RA": (0.35, 0.5), "CCR7": (0.35, 0.55), "CD95": (0.3, 0.45), "CAR": (0.3, 0.55),
+    "CD45RA": (0.35, 0.55), "CCR7": (0.42, 0.6), "CD95": (0.3, 0.45), "CAR": (0.3, 0.55),
     "PD-1": (0.3, 0.45), "TIM-3": (0.3, 0.4), "LAG-3": (0.3, 0.4), "CD25": (0.3, 0.4),
     "HLA-DR": (0.35, 0.6), "CD38": (0.2, 0.3), "CD24": (0.2, 0.3), "CD27": (0.25, 0.4),
     "IgD": (0.3, 0.45), "IgM": (0.3, 0.45), "viability": (0.35, 0.5),

@@ -17,6 +17,7 @@ TIMESTEP: Final = 0.01
 _GRID: Final = 16.0
 """Values are written in sixteenths, so that a last-bit difference between machines cannot show."""
 
+_LOW_LEVEL: Final = 0.1
 _CODES: Final = {
     lineage: np.array([code for code, cell in enumerate(CLASSES) if cell.lineage == lineage])
     for lineage in ("bead", "debris", "t", "b")
@@ -191,7 +192,9 @@ def _draw_light(
     level[cell_class == CLASS_CODE["debris"], column["viability"]] = 0.02
     shape = level.shape
     size = rng.normal(0.0, 0.08, (shape[0], 1))
-    light = level * optics.top * np.exp(optics.spread * rng.standard_normal(shape) + size)
+    # What is barely there varies most: the long shoulder of CD45RA and CCR7 on memory cells.
+    spread = optics.spread * np.where(level < _LOW_LEVEL, 1.8, 1.0)
+    light = level * optics.top * np.exp(spread * rng.standard_normal(shape) + size)
     sticky = np.where(dead, 6.0, 1.0)[:, None]
     light += optics.unspecific * sticky * np.exp(rng.normal(0.0, 0.4, (shape[0], 1)))
     if content.without:
