@@ -84,7 +84,8 @@ def find_antigens(label: str) -> tuple[str, ...]:
     >>> find_antigens("CD197 (CCR7) BV421"), find_antigens("CD3-IgD"), find_antigens("FITC-A")
     (('CCR7',), ('CD3', 'IgD'), ())
     """
-    rest, places = label, {}
+    rest = label
+    places: dict[str, int] = {}
     for marker, pattern in load_aliases().markers:
         for match in pattern.finditer(rest):
             places.setdefault(marker, match.start())

@@ -78,13 +78,26 @@ class Expression:
     n: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlLimit:
+    """What a control tube says of one cut.
+
+    ``linear`` is the quantile in channel units, ``spreads`` the same as distance from the control's
+    own negative cells in their spreads, ``n`` the events behind it.
+    """
+
+    linear: float
+    spreads: float
+    n: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatedAcquisition:
     """Everything that gating one acquisition gives.
 
     ``membership`` maps a population to a boolean ``(n_events,)``; a population whose marker is
-    not there has none. ``spillover_sha256`` is the hash of the matrix that was applied, empty
-    where none was.
+    not there has none. ``limits`` is what the tube says as a control, by cut.
+    ``spillover_sha256`` is the hash of the matrix that was applied, empty where none was.
     """
 
     name: str
@@ -96,6 +109,7 @@ class GatedAcquisition:
     expression: tuple[Expression, ...]
     findings: tuple[Finding, ...]
     membership: Mapping[str, Mask]
+    limits: Mapping[str, ControlLimit]
     spillover_sha256: str
 
     def count(self, population: str) -> int:

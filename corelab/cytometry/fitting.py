@@ -1,0 +1,226 @@
+"""A cut for one acquisition: from its data, else a control, else other visits, else the template."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from corelab.cytometry.recipes import (
+    Negative,
+    compute_swing,
+    fit_negative,
+    fit_valley,
+    from_axis,
+    to_axis,
+)
+from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
+from corelab.cytometry.template import CutRule
+from corelab.cytometry.tube import Tube
+from corelab.vocabulary import GateSource
+
+_USABLE: Final = 0.2
+_TRUSTED: Final = 0.5
+_MANY: Final = 500
+_ENOUGH: Final = 200
+_BARE_MINIMUM: Final = 100
+_SETTLED: Final = 2000
+_FAR_FROM_ZERO: Final = 15.0
+_MIN_SPREADS: Final = 2.0
+_MAX_SPREADS: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What a cut may be fitted to.
+
+    ``select`` gives the mask of a population (None where it is missing), ``controls`` the limits of
+    control tubes by tube and cut, ``priors`` the cuts of other visits in units of noise.
+    """
+
+    tube: Tube
+    select: Callable[[str], Mask | None]
+    tube_name: str
+    controls: Mapping[str, Mapping[str, ControlLimit]]
+    priors: Mapping[str, float]
+
+
+def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
+    """Place one cut, or say why it cannot be placed.
+
+    The chain is: a valley between two groups; the negative group of a reference population; the
+    same cut at the child's other visits, in units of noise; the template's default. A valley is
+    never taken where the events do not show one.
+    """
+    column = evidence.tube.column(rule.marker)
+    if column is None:
+        return _unplaced(rule, "MARKER_MISSING")
+    x = evidence.tube.events[:, column]
+    scale = float(evidence.tube.scales[column])
+    if rule.quantile:
+        cut = _fit_quantile(rule, evidence, x, scale)
+    else:
+        cut = (
+            _fit_between(rule, evidence, x, scale)
+            or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
+            or _take_prior(rule, evidence, scale)
+            or _fit_above(rule, evidence, x, scale, at_least=_BARE_MINIMUM)
+            or _take_default(rule, scale)
+        )
+    units = cut.cut / scale if cut.is_placed else float("nan")
+    note = "" if evidence.tube.own_scale[column] else "the channel has no negative values"
+    return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
+
+
+def _make(rule: CutRule, cut: float, source: GateSource, score: float) -> Cut:
+    return Cut(
+        gate=rule.name, marker=rule.marker, cut=cut, units=float("nan"), score=score,
+        source=source, control="", n_reference=0, reason="",
+    )  # fmt: skip
+
+
+def _unplaced(rule: CutRule, reason: str) -> Cut:
+    cut = _make(rule, float("nan"), GateSource.AUTO, 0.0)
+    return replace(cut, source="", reason=reason)
+
+
+def _fit_between(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
+    """Place the cut in a valley of the population that the rule names."""
+    mask = evidence.select(rule.on) if rule.valley else None
+    if mask is None:
+        return None
+    at_least = -np.inf
+    if rule.above_of:
+        negative = _find_negative(rule.above_of, evidence, x, scale)
+        if negative is not None:
+            floor = negative.mode + rule.above_k * negative.spread
+            at_least = float(to_axis(np.array([floor]), scale)[0])
+    fit = fit_valley(to_axis(x[mask], scale), which=rule.valley, at_least=at_least)
+    if fit is None or fit.score < _USABLE:
+        return None
+    cut = _make(rule, from_axis(fit.position, scale), GateSource.AUTO, fit.score)
+    reason = "" if fit.score >= _TRUSTED else "a shallow valley"
+    return replace(cut, n_reference=int(mask.sum()), reason=reason)
+
+
+def _find_negative(population: str, evidence: Evidence, x: Values, scale: float) -> Negative | None:
+    mask = evidence.select(population)
+    return None if mask is None else fit_negative(x[mask], scale=scale)
+
+
+def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at_least: int) -> Cut | None:
+    """Place the cut above the negative group of the first reference population that is large enough."""
+    axis = to_axis(x, scale) if rule.on_axis else x
+    unit = 0.4 if rule.on_axis else scale
+    found: list[tuple[str, Negative]] = []
+    for population in rule.of:
+        mask = evidence.select(population)
+        negative = None if mask is None else fit_negative(axis[mask], scale=unit)
+        if negative is not None:
+            found.append((population, negative))
+    enough = [pair for pair in found if pair[1].n >= _MANY]
+    best = enough[:1] or sorted(found, key=lambda pair: -pair[1].n)[:1]
+    if not best or best[0][1].n < at_least:
+        return None
+    population, negative = best[0]
+    return _place_above(rule, evidence, axis, scale, population, negative)
+
+
+def _place_above(
+    rule: CutRule, evidence: Evidence, axis: Values, scale: float, population: str,
+    negative: Negative,
+) -> Cut:  # fmt: skip
+    """Turn a negative group into a cut, with the prior where the group is small."""
+    reason = ""
+    if not rule.on_axis and negative.mode > _FAR_FROM_ZERO * scale:
+        # The lowest group is far from zero: nothing there is negative.
+        negative = Negative(mode=0.0, spread=scale, n=negative.n)
+        reason = "no negative group: noise of the channel"
+    cut = negative.mode + _choose_k(rule, evidence, axis, negative) * negative.spread
+    linear = from_axis(cut, scale) if rule.on_axis else cut
+    prior = evidence.priors.get(rule.name, float("nan")) * scale
+    if negative.n < _SETTLED and prior > 0 and linear > 0:
+        linear = float(np.sqrt(linear * prior))
+        reason = reason or "averaged with other visits"
+    mask = evidence.select(population)
+    swing = compute_swing(axis[mask], cut, negative.spread) if mask is not None else 100.0
+    score = negative.n / (negative.n + _ENOUGH) * float(np.exp(-swing / 10.0))
+    if rule.valley:
+        reason = reason or f"no valley; above the negatives of {population}"
+    is_control = rule.valley != "" and population != rule.on
+    source = GateSource.CONTROL if is_control else GateSource.AUTO
+    made = _make(rule, linear, source, score)
+    control = population if is_control else ""
+    return replace(made, control=control, n_reference=negative.n, reason=reason)
+
+
+def _choose_k(rule: CutRule, evidence: Evidence, axis: Values, negative: Negative) -> float:
+    """Return the number of spreads; fewer where the positives are a smear close to the negatives."""
+    if not rule.smear_k:
+        return rule.k
+    mask = evidence.select(rule.on)
+    limit = negative.mode + rule.k * negative.spread
+    positive = axis[mask & (axis > limit)] if mask is not None else axis[:0]
+    if len(positive) < _BARE_MINIMUM:
+        return rule.k
+    distance = (float(np.median(positive)) - negative.mode) / negative.spread
+    return rule.smear_k if distance < rule.smear_below else rule.k
+
+
+def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
+    units = evidence.priors.get(rule.name)
+    if units is None or not np.isfinite(units):
+        return None
+    cut = _make(rule, units * scale, GateSource.OTHER_VISIT, 0.3)
+    return replace(cut, reason="too few events; the other visits' limit in units of noise")
+
+
+def _take_default(rule: CutRule, scale: float) -> Cut:
+    if not np.isfinite(rule.default):
+        return _unplaced(rule, "NO_CONTROL")
+    cut = _make(rule, rule.default * scale, GateSource.TEMPLATE, 0.1)
+    return replace(cut, reason="too few events; the template's default in units of noise")
+
+
+def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut:
+    """Take the limit of a control tube, else that of the tube's own negative cells."""
+    if evidence.tube_name == rule.control:
+        own = measure_control(rule, evidence)
+        limit, negative = own, None
+    else:
+        limit = evidence.controls.get(rule.control, {}).get(rule.name)
+        negative = _find_negative(rule.otherwise, evidence, x, scale)
+    if limit is not None and limit.n >= rule.minimum:
+        linear = _carry(limit, negative, rule.minimum)
+        cut = _make(rule, linear, GateSource.CONTROL, 0.9)
+        return replace(cut, control=rule.control, n_reference=limit.n)
+    mask = evidence.select(rule.otherwise)
+    if mask is None or negative is None or int(mask.sum()) < rule.minimum:
+        return _unplaced(rule, "NO_CONTROL")
+    high = float(np.quantile(x[mask], rule.quantile))
+    # Doublets with a B cell lie far above the T cells' own spread and must not set the limit.
+    low, top = (negative.mode + k * negative.spread for k in (_MIN_SPREADS, _MAX_SPREADS))
+    cut = _make(rule, min(max(high, low), top), GateSource.CONTROL, 0.7)
+    return replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
+
+
+def _carry(limit: ControlLimit, negative: Negative | None, minimum: int) -> float:
+    """Carry a control's limit over in spreads, so that a change of gain does not move it."""
+    if negative is None or negative.n < minimum or not np.isfinite(limit.spreads):
+        return limit.linear
+    return negative.mode + limit.spreads * negative.spread
+
+
+def measure_control(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
+    """Measure what a tube says as a control: the quantile of its reference population."""
+    column = evidence.tube.column(rule.marker)
+    mask = evidence.select(rule.control_population)
+    if column is None or mask is None or not mask.any():
+        return None
+    x = evidence.tube.events[:, column]
+    linear = float(np.quantile(x[mask], rule.quantile))
+    negative = _find_negative(rule.otherwise, evidence, x, float(evidence.tube.scales[column]))
+    spreads = float("nan")
+    if negative is not None and negative.n >= rule.minimum:
+        spreads = (linear - negative.mode) / negative.spread
+    return ControlLimit(linear=linear, spreads=spreads, n=int(mask.sum()))

@@ -1,0 +1,188 @@
+"""The two ways to place a one-dimensional limit: between two groups, or above a negative one."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from corelab.cytometry.density import (
+    Histogram,
+    Landscape,
+    Valley,
+    compute_histogram,
+    find_landscape,
+    smooth,
+)
+from corelab.cytometry.records import Values
+
+WIDTHS: Final = (0.12, 0.18, 0.25, 0.35)
+_FULL_N: Final = 2000
+_MIN_SIDE: Final = 25
+_MIN_EVENTS: Final = 50
+_MIN_NEGATIVES: Final = 25
+_PEAK_WIDTH: Final = 0.25
+_MIN_PEAK_SHARE: Final = 0.02
+DEFAULT_SCALE: Final = 150.0
+"""Noise of a channel that has no negative values, in channel units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValleyFit:
+    """A limit between two groups on the axis, and how much it is to be trusted (0 to 1)."""
+
+    position: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negative:
+    """Mode and left-hand spread of a negative group, in the units of the values, and its events."""
+
+    mode: float
+    spread: float
+    n: int
+
+
+def compute_scale(x: Values) -> float:
+    """Compute the noise of a channel, 1.4826 × median |x| over its negative values.
+
+    Returns
+    -------
+    float
+        NaN where fewer than 25 values are negative: then the channel has no scale of its own.
+    """
+    negative = x[x < 0]
+    if len(negative) < _MIN_NEGATIVES:
+        return float("nan")
+    return float(1.4826 * np.median(-negative))
+
+
+def to_axis(x: Values, scale: float | Values) -> Values:
+    """Map linear values to the self-scaled axis ``asinh(x / (2.5 scale))``.
+
+    On it the negatives of any channel have the same width, about 0.4, too narrow to be split;
+    a fixed cofactor tears them in two as soon as the noise exceeds it.
+    """
+    return np.arcsinh(np.asarray(x) / (2.5 * scale))
+
+
+def from_axis(y: float, scale: float) -> float:
+    """Map one position of the axis back to linear units."""
+    return float(np.sinh(y) * 2.5 * scale)
+
+
+def fit_valley(y: Values, *, which: str, at_least: float = -np.inf) -> ValleyFit | None:
+    """Place a limit in a valley that persists over several smoothing widths.
+
+    Parameters
+    ----------
+    y
+        Values on an axis where groups are of similar width.
+    which
+        ``first``, ``last`` or ``deepest`` of the valleys.
+    at_least
+        Valleys below this position do not count.
+
+    Returns
+    -------
+    ValleyFit or None
+        None if fewer than two of four widths show one valley with at least 25 events on either side.
+        The score is the median depth × share of widths × exp(-spread of the positions).
+    """
+    if len(y) < _MIN_EVENTS:
+        return None
+    factor = max(1.0, (_FULL_N / len(y)) ** 0.2)
+    histogram = compute_histogram(y, margin=4 * WIDTHS[-1] * factor)
+    found = []
+    for width in WIDTHS:
+        valleys = find_landscape(histogram, width * factor).valleys
+        chosen = _choose([v for v in valleys if v.position >= at_least], which)
+        if chosen is not None and _has_sides(histogram, chosen.position):
+            found.append(chosen)
+    if len(found) < 2:
+        return None
+    positions = np.array([valley.position for valley in found])
+    depth = float(np.median([valley.depth for valley in found]))
+    score = depth * len(found) / len(WIDTHS) * float(np.exp(-positions.std()))
+    return ValleyFit(position=float(np.median(positions)), score=score)
+
+
+def _choose(valleys: list[Valley], which: str) -> Valley | None:
+    if not valleys:
+        return None
+    if which == "deepest":
+        return max(valleys, key=lambda valley: valley.depth)
+    return valleys[0 if which == "first" else -1]
+
+
+def _has_sides(histogram: Histogram, position: float) -> bool:
+    edge = int((position - histogram.low) / histogram.step)
+    below = float(histogram.counts[:edge].sum())
+    return min(below, float(histogram.counts.sum()) - below) >= _MIN_SIDE
+
+
+def fit_negative(x: Values, *, scale: float) -> Negative | None:
+    """Find the lowest group of events and its width from its left half alone.
+
+    Positive events, however many or dim, lie on the right and do not widen it.
+
+    Parameters
+    ----------
+    x
+        Linear values.
+    scale
+        Noise of the channel, to see the peaks on its self-scaled axis.
+
+    Returns
+    -------
+    Negative or None
+        None below 50 events. ``n`` counts the events within 3 spreads of the mode.
+    """
+    if len(x) < _MIN_EVENTS:
+        return None
+    peak = from_axis(_lowest_peak(to_axis(x, scale)), scale)
+    mode, spread = peak, scale * float(np.sqrt(1 + (peak / (2.5 * scale)) ** 2))
+    for _ in range(3):
+        mode = _refine_mode(x, mode, spread)
+        left = mode - x[x < mode]
+        if len(left) < _MIN_NEGATIVES // 2:
+            return None
+        spread = 1.4826 * float(np.median(left))
+    n = int(np.count_nonzero(np.abs(x - mode) <= 3 * spread))
+    return Negative(mode=mode, spread=spread, n=n) if spread > 0 else None
+
+
+def _lowest_peak(y: Values) -> float:
+    """Return the lowest peak that holds at least 2 % of the events."""
+    factor = max(1.0, (_FULL_N / len(y)) ** 0.2)
+    histogram = compute_histogram(y, margin=4 * _PEAK_WIDTH * factor)
+    landscape = find_landscape(histogram, _PEAK_WIDTH * factor)
+    edges = [-np.inf, *(valley.position for valley in landscape.valleys), np.inf]
+    return _first_large(y, landscape, edges)
+
+
+def _first_large(y: Values, landscape: Landscape, edges: list[float]) -> float:
+    for peak, low, high in zip(landscape.peaks, edges[:-1], edges[1:], strict=True):
+        if np.count_nonzero((y > low) & (y <= high)) >= _MIN_PEAK_SHARE * len(y):
+            return peak
+    return landscape.peaks[0]
+
+
+def _refine_mode(x: Values, mode: float, spread: float) -> float:
+    """Find the mode in linear units within 2.5 spreads of a first guess."""
+    near = x[np.abs(x - mode) <= 2.5 * spread]
+    if len(near) < _MIN_NEGATIVES:
+        return mode
+    z = (near - mode) / spread
+    histogram = compute_histogram(z, margin=2.0)
+    width = 0.35 * max(1.0, (_FULL_N / len(near)) ** 0.2)
+    highest = int(np.argmax(smooth(histogram.counts, width / histogram.step)))
+    return mode + spread * histogram.position(highest)
+
+
+def compute_swing(x: Values, cut: float, spread: float) -> float:
+    """Compute by how many points the share above a limit changes when it moves by ±0.5 spread."""
+    if not len(x):
+        return 100.0
+    near = np.count_nonzero((x > cut - 0.5 * spread) & (x <= cut + 0.5 * spread))
+    return 100.0 * float(near) / len(x)

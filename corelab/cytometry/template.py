@@ -1,0 +1,269 @@
+"""Gating templates: what the populations of a panel are, as data that is checked on loading."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import yaml
+
+from corelab.cytometry.markers import load_aliases
+from corelab.errors import ConfigError
+from corelab.vocabulary import Panel
+
+GATES: Final = ("", "time", "beads", "singlets", "lymphocytes")
+_TERM: Final = re.compile(r"^(?P<cut>\S+?)(?P<sign>[+-])(?P<optional>\?)?(?: if (?P<shared>\S+) shared)?$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One claim about a cut: above (``positive``) or not.
+
+    An ``optional`` one is left out where its marker is not there; one with ``if_shared`` counts only
+    where the channel of that marker carries a second antigen.
+    """
+
+    cut: str
+    positive: bool
+    optional: bool
+    if_shared: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutRule:
+    """How one limit is fitted; the fields are explained at the head of ``cart.yaml``."""
+
+    name: str
+    marker: str
+    valley: str
+    on: str
+    above_of: str
+    above_k: float
+    of: tuple[str, ...]
+    k: float
+    smear_k: float
+    smear_below: float
+    on_axis: bool
+    quantile: float
+    control: str
+    control_population: str
+    otherwise: str
+    minimum: int
+    default: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopulationRule:
+    """One population: its parent and the claims that its events meet."""
+
+    name: str
+    parent: str
+    gate: str
+    all_of: tuple[Term, ...]
+    any_of: tuple[Term, ...]
+    none_of: tuple[str, ...]
+    passes_on: bool
+    hidden: bool
+    with_marker: str
+    without_marker: str
+    definition: str
+    cell_ontology: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A gating template: markers, cuts by name, populations in the order of their gating."""
+
+    panel: str
+    version: str
+    car_reagent: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    cuts: Mapping[str, CutRule]
+    populations: tuple[PopulationRule, ...]
+    expression: tuple[str, ...]
+    minimum_population: str
+    minimum_warn: int
+    minimum_fail: int
+
+
+def load_template(panel: str | Path) -> Template:
+    """Load the template of a panel that ships with the package, or one from a file.
+
+    Parameters
+    ----------
+    panel
+        ``bcell``, ``cart``, or the path of a YAML file of the same shape.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such panel or file, or the template contradicts itself.
+    """
+    name = str(panel)
+    if name in tuple(Panel):
+        source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
+        return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
+    path = Path(panel)
+    if not path.is_file():
+        raise ConfigError(f"no panel {name!r}", expected=f"{' or '.join(Panel)}, or a template file")
+    return parse_template(path.read_text(encoding="utf-8"), place=path.name)
+
+
+def parse_template(text: str, *, place: str) -> Template:
+    """Parse and check a template.
+
+    Raises
+    ------
+    ConfigError
+        If the YAML is broken, a key or marker is unknown, or a population, cut or parent is used
+        before it is there.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError("no YAML", place=place, expected=str(error).splitlines()[0]) from error
+    if not isinstance(data, dict):
+        raise ConfigError("no mapping", place=place, expected="panel, version, cuts, populations")
+    try:
+        return _build(data, place)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{type(error).__name__} {error}", place=place, expected="a template like cart.yaml"
+        ) from error
+
+
+def _build(data: Mapping[str, Any], place: str) -> Template:
+    cuts = {name: _parse_cut(name, rule) for name, rule in data["cuts"].items()}
+    populations = tuple(_parse_population(row) for row in data["populations"])
+    populations += tuple(_expand(data))
+    minimum = data["limits"]["minimum"]
+    template = Template(
+        panel=str(data["panel"]),
+        version=str(data["version"]),
+        car_reagent=str(data.get("car_reagent", "")),
+        required=tuple(data["markers"]["required"]),
+        optional=tuple(data["markers"].get("optional", ())),
+        cuts=MappingProxyType(cuts),
+        populations=populations,
+        expression=tuple(data.get("expression", ())),
+        minimum_population=str(minimum["population"]),
+        minimum_warn=int(minimum["warn"]),
+        minimum_fail=int(minimum["fail"]),
+    )
+    _check(template, place)
+    return template
+
+
+def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
+    above, smear = rule.get("above", {}), rule.get("smear", {})
+    return CutRule(
+        name=name,
+        marker=rule["marker"],
+        valley=rule.get("valley", ""),
+        on=rule.get("within", ""),
+        above_of=above.get("of", ""),
+        above_k=float(above.get("k", 0)),
+        of=tuple(rule.get("of", ())),
+        k=float(rule.get("k", 0)),
+        smear_k=float(smear.get("k", 0)),
+        smear_below=float(smear.get("below", 0)),
+        on_axis=rule.get("scale", "linear") == "axis",
+        quantile=float(rule.get("quantile", 0)),
+        control=rule.get("control", ""),
+        control_population=rule.get("in", ""),
+        otherwise=rule.get("else", ""),
+        minimum=int(rule.get("minimum", 0)),
+        default=float(rule.get("default", "nan")),
+    )
+
+
+def _parse_population(row: Mapping[str, Any]) -> PopulationRule:
+    return PopulationRule(
+        name=row["name"],
+        parent=row.get("parent", ""),
+        gate=row.get("gate", ""),
+        all_of=tuple(parse_term(text) for text in row.get("all", ())),
+        any_of=tuple(parse_term(text) for text in row.get("any", ())),
+        none_of=tuple(row.get("none", ())),
+        passes_on=bool(row.get("passes_on", False)),
+        hidden=bool(row.get("hidden", False)),
+        with_marker=row.get("with", ""),
+        without_marker=row.get("without", ""),
+        definition=row["definition"],
+        cell_ontology=row.get("cell_ontology", ""),
+    )
+
+
+def parse_term(text: str) -> Term:
+    """Parse one claim.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_term("CD14-?").optional, parse_term("CD19- if CD3 shared").if_shared
+    (True, 'CD3')
+    """
+    match = _TERM.match(text)
+    if match is None:
+        reason = f"{text!r} is no term like CD3+ or CD14-?"
+        raise ValueError(reason)
+    return Term(
+        cut=match["cut"],
+        positive=match["sign"] == "+",
+        optional=bool(match["optional"]),
+        if_shared=match["shared"] or "",
+    )
+
+
+def _expand(data: Mapping[str, Any]) -> Iterable[PopulationRule]:
+    """Make the subsets of every compartment."""
+    ontology = data.get("subset_cell_ontology", {})
+    for compartment in data.get("compartments", ()):
+        for subset in data.get("subsets", ()):
+            name = subset["name"]
+            yield _parse_population({
+                **subset,
+                "name": f"{compartment}.{name}",
+                "parent": compartment,
+                "cell_ontology": ontology.get(compartment, {}).get(name, ""),
+            })  # fmt: skip
+
+
+def _check(template: Template, place: str) -> None:
+    """Check that everything a template names is there, and before its use."""
+    known = load_aliases().known
+    markers = {rule.marker for rule in template.cuts.values()}
+    _refuse(markers - known, "markers that have no alias", place)
+    _refuse(markers - {*template.required, *template.optional}, "markers outside the panel's list", place)
+    seen: set[str] = set()
+    for rule in template.populations:
+        _refuse({rule.name} & seen, "populations defined twice", place)
+        used = {rule.parent, *rule.none_of} - {""}
+        _refuse(used - seen, f"populations that {rule.name} uses too early", place)
+        terms = {term.cut for term in (*rule.all_of, *rule.any_of)}
+        _refuse(terms - set(template.cuts), f"cuts of {rule.name} that are not there", place)
+        _refuse({rule.gate} - set(GATES), f"gates of {rule.name} that are not known", place)
+        seen.add(rule.name)
+    _refuse(_populations_of_cuts(template) - seen, "populations that cuts use", place)
+    _refuse({*template.expression, template.minimum_population} - seen, "populations", place)
+
+
+def _populations_of_cuts(template: Template) -> set[str]:
+    used: set[str] = set()
+    for rule in template.cuts.values():
+        used |= {rule.on, rule.above_of, rule.control_population, rule.otherwise, *rule.of}
+    return used - {""}
+
+
+def _refuse(names: Iterable[str], what: str, place: str) -> None:
+    found: Sequence[str] = sorted(names)
+    if found:
+        raise ConfigError(f"{what}: {', '.join(found)}", place=place, expected="a consistent template")
