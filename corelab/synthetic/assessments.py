@@ -116,7 +116,7 @@ def _row(child: Child, visit: str, moment: dt.datetime, score: tuple[str, str, s
     return {
         "subject_id": child.subject_id,
         "visit": visit,
-        "collected_at": moment.isoformat(timespec="minutes"),
+        "collected_at": child.stamp(moment),
         "instrument": instrument,
         "item": item,
         "value": value,

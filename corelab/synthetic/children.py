@@ -16,6 +16,7 @@ from corelab.vocabulary import Arm
 DATA_CUTOFF: Final = dt.date(2025, 10, 31)
 """The synthetic trial ends on this date for everyone, so that late visits are not yet due."""
 
+_OFFSET: Final = "+08:00"  # of Asia/Shanghai, all year
 _FOLLOW_UP_DAYS: Final = (401, 60, 383, 204, 138, 17)
 _WEIGHT_BY_AGE: Final = (
     (6, 116, 21), (8, 128, 26), (10, 138, 32), (12, 151, 41), (14, 160, 49), (16, 164, 54),
@@ -81,6 +82,11 @@ class Child:
     def is_infused(self) -> bool:
         """Whether the child went past screening."""
         return self.course.is_infused
+
+    def stamp(self, moment: dt.datetime) -> str:
+        """Write a local time as this child's hospital does: with or without its offset."""
+        offset = _OFFSET if self.index % 4 == 3 else ""
+        return moment.isoformat(timespec="minutes") + offset
 
     def day_of(self, moment: dt.datetime) -> float:
         """Compute elapsed days from the end of infusion."""

@@ -122,7 +122,7 @@ def _heading(draw: Draw) -> Row:
     return {
         "subject_id": draw.child.subject_id,
         "visit": draw.visit,
-        "collected_at": draw.collected_at.isoformat(timespec="minutes"),
+        "collected_at": draw.child.stamp(draw.collected_at),
     }
 
 
@@ -148,7 +148,7 @@ def _row(draw: Draw, test: LabTest, value: float, prefers: Mapping[str, str]) ->
     }
 
 
-def lab_rows(seed: int, draw: Draw, blood: BloodState, disease: Disease) -> Iterator[Row]:
+def lab_rows(seed: int, draw: Draw, *, blood: BloodState, disease: Disease) -> Iterator[Row]:
     """Write the laboratory rows of one draw.
 
     Parameters

@@ -34,7 +34,8 @@ SPREAD: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({
 """Standard deviation of the logarithm of staining inside a positive population."""
 
 _OTHER_SPREAD: Final = (0.18, 0.3)
-_BRIGHTEST: Final = 90_000.0
+_BRIGHTEST: Final = 70_000.0
+_BRIGHTEST_BEAD: Final = 190_000.0
 _LARGEST_CONDITION: Final = 20.0
 _REFERENCE_CLASSES: Final = ("cd4.naive", "cd4.em", "cd8.em", "naive_b", "nk")
 
@@ -140,7 +141,7 @@ def draw_optics(seed: int, *, panel: Panel, subject_id: str, visit: str) -> Opti
         spread=_limit_spread(spread, depth, markers),
         scatter_gain=_draw_scatter_gain(base, day),
         area_over_height=base.uniform(1.0, 1.7),
-        bead=np.minimum(noise * base.uniform(80, 250, n) + 5_000, 170_000) * gain,
+        bead=np.minimum((noise * base.uniform(80, 250, n) + 5_000) * gain, _BRIGHTEST_BEAD),
     )
 
 
@@ -151,7 +152,7 @@ def _draw_noise(rng: np.random.Generator, marker: str) -> float:
 
 
 def _draw_scatter_gain(base: np.random.Generator, day: np.random.Generator) -> tuple[float, float]:
-    forward = base.uniform(0.7, 1.25) * np.exp(day.normal(0, 0.03))
+    forward = base.uniform(0.6, 1.0) * np.exp(day.normal(0, 0.03))
     side = base.uniform(0.55, 1.1) * np.exp(day.normal(0, 0.04))
     return float(forward), float(side)
 

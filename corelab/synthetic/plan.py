@@ -49,6 +49,12 @@ class TubePlan:
     is_named: bool = True
     patient_name: str = ""
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells this tube from any other, whoever else is in the trial."""
+        kind = "named" if self.is_named else "unnamed"
+        return (self.draw.child.subject_id, self.draw.visit, self.panel.value, self.tube, kind)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:

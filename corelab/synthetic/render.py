@@ -71,7 +71,7 @@ def render_tube(seed: int, tube: TubePlan) -> RenderedTube:
     mixture = mix_tube(seed, tube)
     optics = draw_optics(seed, panel=tube.panel, subject_id=child.subject_id, visit=visit)
     events = draw_events(
-        spawn_generator(seed, "events", tube.path),
+        spawn_generator(seed, "events", *tube.identity),
         mixture.content,
         optics,
         n_events=tube.n_events,

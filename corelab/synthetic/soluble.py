@@ -79,7 +79,7 @@ def cytokine_rows(seed: int, draw: Draw, disease: Disease) -> Iterator[Row]:
         yield {
             "subject_id": draw.child.subject_id,
             "visit": draw.visit,
-            "collected_at": draw.collected_at.isoformat(timespec="minutes"),
+            "collected_at": draw.child.stamp(draw.collected_at),
             "analyte": cytokine.name,
             "value": _word(value, cytokine, chance),
             "unit": "pg/mL",

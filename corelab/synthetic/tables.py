@@ -93,7 +93,7 @@ def _draw_rows(plan: TrialPlan, diseases: Mapping[str, Disease]) -> Iterator[tup
     for draw in plan.draws:
         disease = diseases[draw.child.subject_id]
         blood = blood_of(plan.seed, draw)
-        yield from (("labs.csv", row) for row in lab_rows(plan.seed, draw, blood, disease))
+        yield from (("labs.csv", row) for row in lab_rows(plan.seed, draw, blood=blood, disease=disease))
         if "qpcr" in draw.expects:
             yield "qpcr.csv", qpcr_row(plan.seed, draw, blood)
         if "cytokine" in draw.expects:
@@ -121,9 +121,9 @@ def _subject_row(child: Child) -> Row:
     if not child.is_infused:
         return who
     return who | {
-        "lymphodepletion_at": child.lymphodepletion_at.isoformat(timespec="minutes"),
-        "infusion_at": child.infusion_at.isoformat(timespec="minutes"),
-        "infusion_end_at": child.infusion_end_at.isoformat(timespec="minutes"),
+        "lymphodepletion_at": child.stamp(child.lymphodepletion_at),
+        "infusion_at": child.stamp(child.infusion_at),
+        "infusion_end_at": child.stamp(child.infusion_end_at),
         "infused_volume_ml": f"{child.product.volume_ml:.2f}",
         "tnc_per_ml": f"{child.product.tnc_per_ml:.0f}",
         "viability_pct": f"{child.product.viability_pct:.1f}",

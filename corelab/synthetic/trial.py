@@ -106,7 +106,7 @@ def _manifest_row(tube: TubePlan, result: RenderedTube) -> Row:
         "file": tube.path,
         "subject_id": tube.draw.child.subject_id,
         "visit": tube.draw.visit,
-        "collected_at": tube.draw.collected_at.isoformat(timespec="minutes"),
+        "collected_at": tube.draw.child.stamp(tube.draw.collected_at),
         "panel": tube.panel.value,
         "tube": tube.tube,
         "beads_per_tube": str(result.beads_per_tube),
