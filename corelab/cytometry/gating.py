@@ -339,8 +339,8 @@ class _Run:
         return PopulationCount(
             population=rule.name,
             parent=rule.parent,
-            count=0 if mask is None else int(mask.sum()),
-            parent_count=0 if parent is None else int(parent.sum()),
+            count=None if mask is None else int(mask.sum()),
+            parent_count=None if parent is None else int(parent.sum()),
             status=status,
             reason=reason,
             gate_source=source.source if source else GateSource.AUTO,

@@ -54,12 +54,15 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopulationCount:
-    """Events in one population and where its deciding limit came from."""
+    """Events in one population and where its deciding limit came from.
+
+    A population that could not be gated has no count: zero is only what was counted as zero.
+    """
 
     population: str
     parent: str
-    count: int
-    parent_count: int
+    count: int | None
+    parent_count: int | None
     status: str
     reason: str
     gate_source: str
@@ -112,15 +115,18 @@ class GatedAcquisition:
     limits: Mapping[str, ControlLimit]
     spillover_sha256: str
 
-    def count(self, population: str) -> int:
-        """Return the events of one population.
+    def count(self, population: str) -> int | None:
+        """Return the events of one population, None where it could not be gated.
 
         Raises
         ------
         KeyError
             If the template has no such population.
         """
-        return next(row.count for row in self.counts if row.population == population)
+        for row in self.counts:
+            if row.population == population:
+                return row.count
+        raise KeyError(population)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -151,34 +157,42 @@ _NUMBERS: Final = ("median_intensity", "robust_sd", "value", "limit", "cut", "sc
 
 def tabulate_gates(gated: Mapping[str, GatedAcquisition]) -> GateTables:
     """Lay gated acquisitions out as tables, in the order of their file ids."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLE_COLUMNS}
-    for file_id in sorted(gated):
-        result = gated[file_id]
-        for name, records in (
-            ("counts", result.counts), ("expression", result.expression),
-            ("findings", result.findings), ("cuts", result.cuts),
-        ):  # fmt: skip
-            rows[name] += _rows(file_id, records, result.spillover_sha256)
-    return GateTables(**{name: make_frame(name, rows[name]) for name in TABLE_COLUMNS})
+    rows = [row for file_id in sorted(gated) for row in list_rows(file_id, gated[file_id])]
+    return frame_rows(rows)
 
 
-def _rows(file_id: str, records: Sequence[Any], sha256: str) -> list[dict[str, Any]]:
+def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
+    """List the rows of all four tables for one acquisition; ``table`` says to which each belongs."""
     rows = []
-    for record in records:
-        row = {field.name: getattr(record, field.name) for field in fields(record)}
-        if isinstance(record, Cut):
-            row |= {"gate_source": row["source"], "spillover_sha256": sha256}
-        rows.append({"file_id": file_id} | row)
+    for name, records in (
+        ("counts", result.counts), ("expression", result.expression),
+        ("findings", result.findings), ("cuts", result.cuts),
+    ):  # fmt: skip
+        for record in records:
+            row = {field.name: getattr(record, field.name) for field in fields(record)}
+            if isinstance(record, Cut):
+                row |= {"gate_source": row.pop("source")}
+                row |= {"spillover_sha256": result.spillover_sha256}
+            rows.append({"table": name, "file_id": file_id} | row)
     return rows
 
 
-def make_frame(name: str, rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-    """Make one of the four tables with its columns and types, also when there is no row."""
+def frame_rows(rows: "Sequence[Mapping[str, Any]] | pd.DataFrame") -> GateTables:
+    """Split rows of `list_rows` into the four tables, each with its columns and types."""
     import pandas as pd
 
-    frame = pd.DataFrame(list(rows), columns=list(TABLE_COLUMNS[name]))
-    kinds = {
-        column: "int64" if column in _WHOLE else "float64" if column in _NUMBERS else "str"
-        for column in frame.columns
-    }
-    return frame.astype({c: (object if kind == "str" else kind) for c, kind in kinds.items()})
+    stacked = pd.DataFrame(rows) if len(rows) else pd.DataFrame(columns=["table"])
+    return GateTables(**{name: _frame(name, stacked) for name in TABLE_COLUMNS})
+
+
+def _frame(name: str, stacked: "pd.DataFrame") -> "pd.DataFrame":
+    part = stacked[stacked["table"] == name].reindex(columns=list(TABLE_COLUMNS[name]))
+    typed = {}
+    for column in part.columns:
+        if column in _WHOLE:
+            typed[column] = part[column].astype("Int64")
+        elif column in _NUMBERS:
+            typed[column] = part[column].astype("float64")
+        else:
+            typed[column] = part[column].astype(object).fillna("").map(str)
+    return part.assign(**typed).reset_index(drop=True)

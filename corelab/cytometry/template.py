@@ -241,6 +241,7 @@ def _check(template: Template, place: str) -> None:
     """Check that everything a template names is there, and before its use."""
     known = load_aliases().known
     markers = {rule.marker for rule in template.cuts.values()}
+    _refuse({template.panel} - set(Panel), "panels that the study does not have", place)
     _refuse(markers - known, "markers that have no alias", place)
     _refuse(markers - {*template.required, *template.optional}, "markers outside the panel's list", place)
     seen: set[str] = set()

@@ -1,0 +1,330 @@
+"""Gate every acquisition of a trial: per subject, on processes, each file only once."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from corelab.cytometry.gating import GATING_VERSION, gate_acquisition
+from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
+from corelab.cytometry.template import Template, load_template
+from corelab.errors import CorelabError
+from corelab.ingest.fcs import read_fcs
+from corelab.vocabulary import GateSource, Level, Panel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ReadObject = Callable[[str], bytes]
+Progress = Callable[[int, int], None]
+Rows = list[dict[str, Any]]
+
+_SOLID_SCORE: Final = 0.3
+_SOLID_REFERENCE: Final = 500
+_SETTLED: Final = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TubeFile:
+    """One FCS file of a job: its ids, where it belongs, and marker names given from outside."""
+
+    file_id: str
+    object_id: str
+    visit: str
+    collected_at: str
+    panel: str
+    tube: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectJob:
+    """All FCS files of one subject; a worker needs nothing else."""
+
+    tubes: tuple[TubeFile, ...]
+    read_object: ReadObject
+    templates: tuple[tuple[str, Template], ...]
+    cache_dir: Path | None
+
+
+def gate_all(
+    acquisitions: "pd.DataFrame",
+    read_object: ReadObject,
+    *,
+    workers: int = 1,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    marker_labels: Mapping[str, Mapping[str, str]] | None = None,
+) -> GateTables:
+    """Gate all acquisitions.
+
+    Every tube is gated with the controls of its visit; then those whose limits had too few events
+    are gated again with the limits of the child's other visits, in units of noise.
+
+    Parameters
+    ----------
+    acquisitions
+        As in `corelab.tables.inputs.Inputs.acquisitions`.
+    read_object
+        Gives the bytes of an object by its id; must be picklable for more than one worker.
+    workers
+        Processes; 1 runs here.
+    cache_dir
+        Where results are kept by the content of the file, its controls, limits of other visits,
+        the template and the gating code. May be deleted at any time.
+    progress
+        Told the files that are done and all files.
+    marker_labels
+        By file id: detector to label, for files that name no marker themselves.
+
+    Returns
+    -------
+    GateTables
+        The same bytes whatever the number of workers and the order of the rows. A file that cannot
+        be read or gated is a finding ``UNREADABLE``.
+    """
+    jobs = plan_jobs(acquisitions, read_object, cache_dir, marker_labels or {})
+    total = sum(len(job.tubes) for job in jobs)
+    rows: Rows = []
+    finished = 0
+    for job, done in _run(jobs, workers):
+        rows += done
+        finished += len(job.tubes)
+        if progress:
+            progress(finished, total)
+    order = sorted(range(len(rows)), key=lambda i: rows[i]["file_id"])
+    return frame_rows([rows[i] for i in order])
+
+
+def plan_jobs(
+    acquisitions: "pd.DataFrame",
+    read_object: ReadObject,
+    cache_dir: Path | None,
+    marker_labels: Mapping[str, Mapping[str, str]],
+) -> list[SubjectJob]:
+    """Group the files by subject, the largest group first; a file without subject stands alone."""
+    groups: dict[str, list[TubeFile]] = {}
+    for row in acquisitions.to_dict(orient="records"):
+        tube = TubeFile(
+            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "labels"},
+            labels=tuple(sorted(marker_labels.get(row["file_id"], {}).items())),
+        )
+        groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
+    templates = tuple((panel, load_template(panel)) for panel in Panel)
+    jobs = [
+        SubjectJob(
+            tubes=tuple(sorted(tubes, key=lambda tube: tube.file_id)),
+            read_object=read_object,
+            templates=templates,
+            cache_dir=cache_dir,
+        )
+        for _, tubes in sorted(groups.items())
+    ]
+    return sorted(jobs, key=lambda job: -len(job.tubes))
+
+
+def _run(jobs: Sequence[SubjectJob], workers: int) -> Iterable[tuple[SubjectJob, Rows]]:
+    if workers <= 1 or len(jobs) <= 1:
+        for job in jobs:
+            yield job, gate_subject(job)
+        return
+    context = get_context("spawn")  # a fork would copy the locks of a serving process
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        futures = {pool.submit(gate_subject, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def gate_subject(job: SubjectJob) -> Rows:
+    """Gate the files of one subject in two passes; the rows of all four tables."""
+    runner = _Subject(job)
+    first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
+    rows: Rows = []
+    for tube in job.tubes:
+        priors = collect_priors(tube, job.tubes, first)
+        needed = needs_priors(first[tube.file_id], priors)
+        rows += runner.rows(tube, priors) if needed else first[tube.file_id]
+    return rows
+
+
+def collect_priors(tube: TubeFile, tubes: Sequence[TubeFile], rows: Mapping[str, Rows]) -> dict[str, float]:
+    """Collect the limits of the child's other full tubes of this panel, as medians by gate."""
+    if tube.tube != "full":
+        return {}
+    found: dict[str, list[float]] = {}
+    for other in tubes:
+        if other.file_id == tube.file_id or (other.panel, other.tube) != (tube.panel, "full"):
+            continue
+        for row in rows[other.file_id]:
+            if row["table"] == "cuts" and _is_solid(row):
+                found.setdefault(row["gate"], []).append(float(row["units"]))
+    return {gate: float(np.median(units)) for gate, units in sorted(found.items())}
+
+
+def _is_solid(row: Mapping[str, Any]) -> bool:
+    """Tell whether a cut was placed by its own data well enough to speak for another visit."""
+    return bool(
+        row["gate_source"] == GateSource.AUTO
+        and np.isfinite(row["units"])
+        and row["score"] >= _SOLID_SCORE
+        and row["n_reference"] >= _SOLID_REFERENCE
+    )
+
+
+def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
+    """Tell whether any cut rests on the template or on few events and has a prior."""
+    return any(
+        row["table"] == "cuts"
+        and row["gate"] in priors
+        and (row["gate_source"] == GateSource.TEMPLATE or row["n_reference"] < _SETTLED)
+        for row in rows
+    )
+
+
+class _Subject:
+    """Gates the tubes of one subject, from the cache where it can."""
+
+    def __init__(self, job: SubjectJob) -> None:
+        self.job = job
+        self.templates = dict(job.templates)
+        self.controls: dict[str, GatedAcquisition] = {}
+
+    def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
+        """Return the rows of one tube; a bad file gives one finding."""
+        template = self.templates.get(tube.panel)
+        if template is None:
+            return _unreadable(tube, f"no gating template for panel {tube.panel!r}")
+        controls = find_controls(tube, self.job.tubes)
+        key = compute_cache_key(tube, controls, priors, template)
+        cached = read_cache(self.job.cache_dir, key)
+        if cached is None:
+            cached = self._gate(tube, template, controls, priors)
+            write_cache(self.job.cache_dir, key, cached)
+        return [{**row, "file_id": tube.file_id} for row in cached]
+
+    def _gate(
+        self,
+        tube: TubeFile,
+        template: Template,
+        controls: Sequence[TubeFile],
+        priors: Mapping[str, float],
+    ) -> Rows:
+        gated_controls = {}
+        for control in controls:
+            gated = self._gate_control(control, template)
+            if gated is not None:
+                gated_controls[control.tube] = gated
+        try:
+            result = gate_acquisition(
+                read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
+                template=template, tube=tube.tube, controls=gated_controls, priors=priors,
+                marker_labels=dict(tube.labels),
+            )  # fmt: skip
+        except (CorelabError, OSError) as error:
+            return _unreadable(tube, str(error))
+        return list_rows(tube.file_id, result)
+
+    def _gate_control(self, tube: TubeFile, template: Template) -> GatedAcquisition | None:
+        """Gate a control; one that cannot be read is no control, and its own row says why."""
+        if tube.file_id not in self.controls:
+            try:
+                acquisition = read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12])
+                self.controls[tube.file_id] = gate_acquisition(
+                    acquisition, template=template, tube=tube.tube, marker_labels=dict(tube.labels)
+                )
+            except (CorelabError, OSError):
+                return None
+        return self.controls[tube.file_id]
+
+
+def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
+    """Find the FMO tubes of the same visit and panel; of several the one nearest before in time."""
+    if tube.tube != "full":
+        return []
+    candidates = [
+        other
+        for other in tubes
+        if other.tube.startswith("fmo_") and (other.visit, other.panel) == (tube.visit, tube.panel)
+        and (tube.visit != "UNS" or other.collected_at[:10] == tube.collected_at[:10])
+    ]  # fmt: skip
+    best: dict[str, TubeFile] = {}
+    for other in sorted(
+        candidates, key=lambda c: (c.collected_at == tube.collected_at, c.collected_at, c.file_id)
+    ):
+        best[other.tube] = other
+    return [best[name] for name in sorted(best)]
+
+
+def _unreadable(tube: TubeFile, reason: str) -> Rows:
+    return [{
+        "table": "findings", "file_id": tube.file_id, "check": "UNREADABLE", "level": Level.FAIL.value,
+        "value": float("nan"), "limit": float("nan"), "reason": reason,
+    }]  # fmt: skip
+
+
+@cache
+def compute_code_fingerprint() -> str:
+    """Hash the code and data that decide a gate, so that a changed program never reads an old cache."""
+    digest = hashlib.sha256(GATING_VERSION.encode())
+    for package, prefix in (("corelab.cytometry", ""), ("corelab.ingest", "fcs")):
+        for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
+            if entry.is_file() and entry.name.startswith(prefix):
+                digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
+    return digest.hexdigest()
+
+
+def compute_cache_key(
+    tube: TubeFile,
+    controls: Sequence[TubeFile],
+    priors: Mapping[str, float],
+    template: Template,
+) -> str:
+    """Hash everything on which the rows of a tube depend."""
+    parts = [compute_code_fingerprint(), repr(template), tube.object_id, tube.tube, repr(tube.labels)]
+    parts += [f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls]
+    parts += [f"{gate}={value!r}" for gate, value in sorted(priors.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def read_cache(cache_dir: Path | None, key: str) -> Rows | None:
+    """Read cached rows; None where there are none or they cannot be read."""
+    if cache_dir is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = cache_dir / key[:2] / f"{key}.parquet"
+    try:
+        return list(pq.read_table(path).to_pylist())
+    except (OSError, pa.ArrowInvalid):
+        return None
+
+
+def write_cache(cache_dir: Path | None, key: str, rows: Rows) -> None:
+    """Write rows under their key; a half-written file never stands under it."""
+    if cache_dir is None:
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = cache_dir / key[:2] / f"{key}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
+    part = path.with_suffix(f".{_process_suffix()}.part")
+    pq.write_table(table, part)
+    part.replace(path)
+
+
+def _process_suffix() -> str:
+    """Return a name that no other process writes at the same time."""
+    return f"{os.getpid()}-{threading.get_ident()}"
