@@ -1,0 +1,462 @@
+"""Which delivered rows become part of the trial: new ones, fills, corrections, and what waits.
+
+Everything here is a function of the registry's present state (`Book`) and the delivery; it reads and
+writes nothing. Rows are taken in one order whatever the order of arrival: subjects first, then by file and
+row.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from corelab.errors import InputError
+from corelab.ingest.book import (
+    Book,
+    Changes,
+    Happening,
+    Held,
+    NewVersion,
+    PendingCorrection,
+    Present,
+    StoredFile,
+    acquisition_key,
+)
+from corelab.ingest.layouts import BY_KIND, LAYOUTS, Layout
+from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.rows import CheckedRow, check_row
+from corelab.ingest.tables import DeliveredTable
+from corelab.study import Study
+
+ACTIVE: Final = "active"
+PENDING: Final = "pending_correction"
+_ORDER: Final = {layout.kind: place for place, layout in enumerate(LAYOUTS.values())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTable:
+    """A delivered table that could be read, with the ids of its bytes."""
+
+    file: StoredFile
+    table: DeliveredTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery after its files were read: tables, FCS files (by path), and what could not be read."""
+
+    tables: Sequence[ReadTable]
+    fcs: Mapping[str, StoredFile]
+    failed: Sequence[Held]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Report:
+    """What a person is told: lines that name what waits, remarks, and counts."""
+
+    waiting: list[str] = field(default_factory=list)
+    corrections: list[str] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A row on its way in: new in this delivery, or one that waited."""
+
+    layout: Layout
+    values: Mapping[str, str]
+    path: str
+    row: int
+    file_id: str
+    problem: str = ""
+    waited: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.row}"
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        return self.file_id, self.row, self.place
+
+
+def admit_delivery(
+    book: Book, delivery: Delivery, *, study: Study, accept_reason: str = ""
+) -> tuple[Changes, Report]:
+    """Decide on every row and file of a delivery, and again on those that waited.
+
+    Parameters
+    ----------
+    book
+        The registry's present state; brought forward in place.
+    delivery
+        What arrived.
+    study
+        Visits, time zone and the pattern of subject ids.
+    accept_reason
+        Why changed values are right; empty: corrections wait.
+
+    Returns
+    -------
+    tuple of Changes and Report
+        What to write, and what to tell.
+    """
+    intake = _Intake(book=book, delivery=delivery, study=study, accept_reason=accept_reason)
+    intake.run()
+    return intake.changes, intake.report
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Intake:
+    """One admission under way."""
+
+    book: Book
+    delivery: Delivery
+    study: Study
+    accept_reason: str
+    changes: Changes = field(default_factory=Changes)
+    report: Report = field(default_factory=Report)
+
+    def run(self) -> None:
+        again = self._known_files()
+        fresh = self._new_files()
+        waited = _waiting_rows(self.book, without={candidate.identity for candidate in fresh})
+        for candidate in (*_in_order(fresh), *_in_order(waited)):
+            self._take(candidate)
+        for held in self.delivery.failed:
+            self._hold(held)
+        self._settle_unnamed_files()
+        self._tell(again)
+
+    def _known_files(self) -> set[str]:
+        """Return the ids of delivered files that were taken before; accept their corrections if asked."""
+        delivered = {read.file.file_id for read in self.delivery.tables}
+        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
+        known = {file_id for file_id in delivered if file_id in self.book.files}
+        if self.accept_reason:
+            for pending in [pending for pending in self.book.pending if pending.file_id in known]:
+                self._accept_pending(pending)
+        self.report.counts["files_known"] += len(known)
+        return known
+
+    def _new_files(self) -> list[_Candidate]:
+        fresh: list[_Candidate] = []
+        for read in self.delivery.tables:
+            self.report.remarks.update(read.table.remarks)
+            if self._add_file(read.file):
+                fresh += _candidates(read)
+        for path in sorted(self.delivery.fcs):
+            self._add_file(self.delivery.fcs[path])
+        return fresh
+
+    def _add_file(self, stored: StoredFile) -> bool:
+        if stored.file_id in self.book.files:
+            return False
+        self.book.files[stored.file_id] = stored
+        self.changes.files.append(stored)
+        self.report.counts["files_new"] += 1
+        self._note("import", stored.name, new=stored.file_id)
+        for held in [held for held in self.book.held.values() if _is_answered_by(held, stored)]:
+            self._release(held.identity)
+        return True
+
+    def _take(self, candidate: _Candidate) -> None:
+        """Admit one row or hold it with the reason."""
+        try:
+            if candidate.problem:
+                raise InputError(candidate.problem, place=candidate.place)
+            checked = check_row(candidate.values, candidate.layout, study=self.study, place=candidate.place)
+            self._check_subject(checked, candidate.place)
+            if candidate.layout.kind == "acquisitions":
+                checked = self._bind_file(checked, candidate)
+        except _WaitsForFileError as waits:
+            self._hold(self._held(candidate, str(waits), waiting=True))
+            return
+        except InputError as error:
+            self._hold(self._held(candidate, _without_place(error, candidate.place)))
+            return
+        self._admit(checked, candidate)
+        if candidate.identity in self.book.held:
+            self._release(candidate.identity)
+        if not candidate.waited:
+            self.report.remarks.update(_drop_row(remark, candidate) for remark in checked.remarks)
+
+    def _check_subject(self, checked: CheckedRow, place: str) -> None:
+        if checked.kind == "subjects" or not checked.subject_id:
+            return
+        if not self.book.knows_subject(checked.subject_id):
+            raise InputError(
+                f"subject {checked.subject_id!r} is unknown", place=place, expected="a row in subjects.csv"
+            )
+        born = self.book.subject(checked.subject_id).get("birth_date", "")
+        when = checked.values.get("collected_at") or checked.values.get("start", "")
+        if born and when and when[:10] < born:
+            raise InputError(f"{when[:10]} lies before the subject's birth", place=place)
+
+    def _bind_file(self, checked: CheckedRow, candidate: _Candidate) -> CheckedRow:
+        name = checked.values["file"]
+        match = match_file(
+            name,
+            manifest_path=candidate.path,
+            delivered={path: stored.file_id for path, stored in self.delivery.fcs.items()},
+            book=self.book,
+            fresh=not candidate.waited,
+        )
+        if not match.file_id:
+            if any(names_file(name, _as_file(held)) for held in self._unreadable()):
+                raise _WaitsForFileError(match.reason)
+            raise InputError(match.reason, place=candidate.place)
+        values = {key: text for key, text in checked.values.items() if key != "file"}
+        return replace(
+            checked, key=acquisition_key(match.file_id), values={**values, "file_id": match.file_id}
+        )
+
+    def _unreadable(self) -> list[Held]:
+        stored = [held for held in self.book.held.values() if held.row == 0 and not held.values]
+        return [*self.delivery.failed, *stored]
+
+    def _admit(self, checked: CheckedRow, candidate: _Candidate) -> None:
+        present = self.book.present.get((checked.kind, checked.key))
+        if present is None:
+            self._add_version(checked, candidate, version=1, base_version=1)
+            self.report.counts["rows_new"] += 1
+            return
+        conflicts, merged = merge_rows(present.values, checked.values)
+        if conflicts:
+            self._correct(checked, candidate, present)
+        elif merged != present.values:
+            self._replace(replace(checked, values=merged), candidate, present, base=present.base_version)
+            self.report.counts["rows_filled"] += 1
+            self._note("fill", checked.key, old=_json(present.values), new=_json(merged))
+        else:
+            self._see(checked.kind, checked.key, present.base_version, candidate)
+            self.report.counts["rows_known"] += 1
+
+    def _correct(self, checked: CheckedRow, candidate: _Candidate, present: Present) -> None:
+        if self.accept_reason:
+            self._accept(checked, candidate, present)
+            return
+        waits = any(
+            pending.key == checked.key and pending.kind == checked.kind and pending.values == checked.values
+            for pending in self.book.pending
+        )
+        pending = PendingCorrection(
+            record_id=None, kind=checked.kind, key=checked.key, subject_id=checked.subject_id,
+            values=checked.values, source=candidate.place, file_id=candidate.file_id,
+        )  # fmt: skip
+        self.report.corrections.append(_describe_correction(pending, present))
+        if waits:
+            return
+        self.book.pending.append(pending)
+        version = present.last_version + 1
+        self.book.present[checked.kind, checked.key] = replace(present, last_version=version)
+        self.changes.versions.append(
+            _version(checked, candidate, version=version, base_version=present.base_version, state=PENDING)
+        )
+        self._note("propose_correction", checked.key, old=_json(present.values), new=_json(checked.values))
+
+    def _accept_pending(self, pending: PendingCorrection) -> None:
+        present = self.book.present[pending.kind, pending.key]
+        layout = BY_KIND[pending.kind]
+        path, _, row = pending.source.rpartition(":")
+        candidate = _Candidate(
+            layout=layout, values=pending.values, path=path, row=int(row), file_id=pending.file_id
+        )
+        checked = CheckedRow(
+            kind=pending.kind, key=pending.key, subject_id=pending.subject_id, values=pending.values
+        )
+        self._accept(checked, candidate, present)
+        self.book.pending.remove(pending)
+        self.changes.settled_pending.append(pending)
+
+    def _accept(self, checked: CheckedRow, candidate: _Candidate, present: Present) -> None:
+        _, merged = merge_rows(present.values, checked.values)
+        version = present.last_version + 1
+        self._replace(replace(checked, values=merged), candidate, present, base=version)
+        self.report.counts["rows_corrected"] += 1
+        self._note(
+            "correct", checked.key, old=_json(present.values), new=_json(merged), reason=self.accept_reason
+        )
+
+    def _replace(self, checked: CheckedRow, candidate: _Candidate, present: Present, *, base: int) -> None:
+        self.changes.superseded.append((checked.kind, checked.key, present.version))
+        self._add_version(checked, candidate, version=present.last_version + 1, base_version=base)
+
+    def _add_version(
+        self, checked: CheckedRow, candidate: _Candidate, *, version: int, base_version: int
+    ) -> None:
+        self.book.present[checked.kind, checked.key] = Present(
+            record_id=None, version=version, base_version=base_version, last_version=version,
+            subject_id=checked.subject_id, values=checked.values,
+        )  # fmt: skip
+        self.changes.versions.append(
+            _version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
+        )
+        self._see(checked.kind, checked.key, base_version, candidate)
+
+    def _see(self, kind: str, key: str, base_version: int, candidate: _Candidate) -> None:
+        self.changes.sightings.append((kind, key, base_version, candidate.place, candidate.file_id))
+
+    def _held(self, candidate: _Candidate, reason: str, *, waiting: bool = False) -> Held:
+        return Held(
+            file_id=candidate.file_id, row=candidate.row, path=candidate.place, kind=candidate.layout.kind,
+            values=candidate.values, reason=reason, waiting=waiting,
+        )  # fmt: skip
+
+    def _hold(self, held: Held) -> None:
+        known = self.book.held.get(held.identity)
+        if known is not None and (known.reason, known.waiting) == (held.reason, held.waiting):
+            return
+        self.book.held[held.identity] = held
+        self.changes.held[held.identity] = held
+        if known is None:
+            self._note("quarantine", held.path, reason=held.reason)
+
+    def _release(self, identity: tuple[str, int, str]) -> None:
+        held = self.book.held.pop(identity)
+        self.changes.held.pop(identity, None)
+        self.changes.released.append(identity)
+        self._note("release", held.path, old=held.reason)
+
+    def _settle_unnamed_files(self) -> None:
+        """Hold each FCS file that no manifest names; release those that one names now."""
+        rows = [held for held in self.book.held.values() if held.kind == "acquisitions" and held.row]
+        for stored in sorted(self.book.files.values(), key=lambda stored: stored.name):
+            if stored.kind != "fcs":
+                continue
+            held = Held(
+                file_id=stored.file_id, row=0, path=stored.name, kind="fcs", values={"file": stored.name},
+                reason=_why_unnamed(stored, rows),
+            )  # fmt: skip
+            if not self.book.is_assigned(stored.file_id):
+                self._hold(held)
+            elif held.identity in self.book.held:
+                self._release(held.identity)
+
+    def _tell(self, again: set[str]) -> None:
+        """Name everything that waits from the files of this delivery, known or new."""
+        delivered = {read.file.file_id for read in self.delivery.tables}
+        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
+        delivered |= {held.file_id for held in self.delivery.failed}
+        waiting = [h for h in self.book.held.values() if h.file_id in delivered and not h.waiting]
+        self.report.waiting += [
+            f"{held.path}: {held.reason}" for held in sorted(waiting, key=lambda h: (h.kind, h.path, h.row))
+        ]
+        for pending in self.book.pending:
+            if pending.file_id in again:
+                present = self.book.present[pending.kind, pending.key]
+                self.report.corrections.append(_describe_correction(pending, present))
+
+    def _note(self, action: str, what: str, *, old: str = "", new: str = "", reason: str = "") -> None:
+        happening = Happening(action=action, object=what, old=old, new=new, reason=reason)
+        self.changes.happenings.append(happening)
+
+
+class _WaitsForFileError(Exception):
+    """A manifest's row whose file is in quarantine itself: the file is shown, the row is not."""
+
+
+def merge_rows(
+    present: Mapping[str, str], given: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """Lay a later row over the present one.
+
+    Returns
+    -------
+    tuple of dict and dict
+        Filled fields that the later row changes (old, new), and the row with its filled fields laid over.
+
+    Examples
+    --------
+    >>> merge_rows({"value": "1.2", "unit": ""}, {"value": "1.20", "unit": "g/L"})
+    ({}, {'value': '1.2', 'unit': 'g/L'})
+    """
+    conflicts, merged = {}, dict(present)
+    for name, text in given.items():
+        old = present.get(name, "")
+        if not text or _same(old, text):
+            continue
+        merged[name] = text
+        if old:
+            conflicts[name] = (old, text)
+    return conflicts, merged
+
+
+def _same(old: str, new: str) -> bool:
+    if old == new:
+        return True
+    try:
+        return float(old) == float(new)
+    except ValueError:
+        return False
+
+
+def _candidates(read: ReadTable) -> list[_Candidate]:
+    return [
+        _Candidate(
+            layout=read.table.layout, values=row.values, path=read.table.path, row=row.number,
+            file_id=read.file.file_id, problem=row.problem,
+        )
+        for row in read.table.rows
+    ]  # fmt: skip
+
+
+def _waiting_rows(book: Book, *, without: set[tuple[str, int, str]]) -> list[_Candidate]:
+    return [
+        _Candidate(
+            layout=BY_KIND[held.kind], values=held.values, path=held.path.rpartition(":")[0], row=held.row,
+            file_id=held.file_id, waited=True,
+        )
+        for held in book.held.values()
+        if held.row and held.kind in BY_KIND and held.identity not in without
+    ]  # fmt: skip
+
+
+def _in_order(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+    return sorted(candidates, key=lambda one: (_ORDER[one.layout.kind], one.path, one.row, one.file_id))
+
+
+def _version(
+    checked: CheckedRow, candidate: _Candidate, *, version: int, base_version: int, state: str
+) -> NewVersion:
+    return NewVersion(
+        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
+        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
+        file_id=candidate.file_id, state=state,
+    )  # fmt: skip
+
+
+def _is_answered_by(held: Held, stored: StoredFile) -> bool:
+    """Tell whether a file that could not be read has been delivered again, whole this time."""
+    return held.row == 0 and not held.values and (held.path == stored.name or held.file_id == stored.file_id)
+
+
+def _as_file(held: Held) -> StoredFile:
+    return StoredFile(file_id=held.file_id, object_id="", kind=held.kind, name=held.path, facts={})
+
+
+def _why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
+    for held in rows:
+        if names_file(held.values.get("file", ""), stored):
+            return f"its row {held.path} waits: {held.reason}"
+    return "no manifest names this file; expected a row in manifest.csv"
+
+
+def _describe_correction(pending: PendingCorrection, present: Present) -> str:
+    conflicts, _ = merge_rows(present.values, pending.values)
+    changes = ", ".join(f"{name} {old!r} would become {new!r}" for name, (old, new) in conflicts.items())
+    return f"{pending.source}: {changes}; accept with --accept-corrections REASON"
+
+
+def _without_place(error: InputError, place: str) -> str:
+    return str(error).removeprefix(f"{place}: ").removeprefix(f"{place} ")
+
+
+def _drop_row(remark: str, candidate: _Candidate) -> str:
+    return remark.replace(candidate.place, candidate.path, 1)
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(dict(values), sort_keys=True, ensure_ascii=False)

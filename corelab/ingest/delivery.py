@@ -1,0 +1,113 @@
+"""What a delivery holds: each file recognised by its name, none guessed."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from corelab.errors import InputError
+from corelab.ingest.layouts import LAYOUTS
+
+
+class FileKind(StrEnum):
+    """What a file's name says it is."""
+
+    TABLE = "table"
+    FCS = "fcs"
+    NOT_READ_YET = "not_read_yet"
+    UNKNOWN = "unknown"
+
+
+TRUTH: Final = "truth"
+_TABLE_SUFFIXES: Final = (".csv", ".xlsx")
+_LATER_SUFFIXES: Final = (".wsp", ".gml", ".spill.csv")
+_LATER_FOLDER: Final = "plates"
+_LARGEST_FILE: Final = 4 * 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredFile:
+    """One file of a delivery: its path inside it, where it lies, and its kind."""
+
+    path: str
+    location: Path
+    kind: FileKind
+
+
+def recognise(path: str) -> FileKind:
+    """Say what a file is by its path inside the delivery.
+
+    Examples
+    --------
+    >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.spill.csv", "plates/p1.csv", "x.csv")]
+    ['table', 'fcs', 'not_read_yet', 'not_read_yet', 'unknown']
+    """
+    pure = PurePosixPath(path)
+    name = pure.name.lower()
+    if name.endswith(_LATER_SUFFIXES) or _LATER_FOLDER in (part.lower() for part in pure.parts[:-1]):
+        return FileKind.NOT_READ_YET
+    if name.endswith(".fcs"):
+        return FileKind.FCS
+    if name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS:
+        return FileKind.TABLE
+    return FileKind.UNKNOWN
+
+
+def table_stem(path: str) -> str:
+    """Return the lower-case stem by which a table is recognised."""
+    return PurePosixPath(path).stem.lower()
+
+
+def list_delivery(location: Path) -> list[DeliveredFile]:
+    """List the files of a delivery folder, or a single file, in the order of their paths.
+
+    Folders named ``truth`` and hidden files are left out; a link that leads out of the folder is not
+    followed.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at that place.
+    """
+    if location.is_file():
+        return [_describe(location.name, location)]
+    if not location.is_dir():
+        raise InputError(
+            "there is no such file or folder", place=location.name, expected="a delivery",
+            remedy="check the path",
+        )  # fmt: skip
+    found = (_describe(path.relative_to(location).as_posix(), path) for path in _files_under(location))
+    return sorted(found, key=lambda delivered: delivered.path)
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    base = folder.resolve()
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if TRUTH in parts[:-1] or any(part.startswith(".") for part in parts) or not path.is_file():
+            continue
+        if path.resolve().is_relative_to(base):
+            yield path
+
+
+def _describe(path: str, location: Path) -> DeliveredFile:
+    return DeliveredFile(path=unicodedata.normalize("NFC", path), location=location, kind=recognise(path))
+
+
+def read_delivered(delivered: DeliveredFile) -> bytes:
+    """Return a delivered file's bytes.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is larger than 4 GiB.
+    """
+    try:
+        size = delivered.location.stat().st_size
+        if size > _LARGEST_FILE:
+            raise InputError(f"{size} bytes", place=delivered.path, expected="at most 4 GiB")
+        return delivered.location.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", place=delivered.path) from error

@@ -1,0 +1,97 @@
+"""Which FCS file a row of a manifest names."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from corelab.ingest.book import Book, StoredFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """The file that a manifest names, or why there is none."""
+
+    file_id: str = ""
+    reason: str = ""
+
+
+def normalise_name(name: str) -> str:
+    r"""Return a delivered name with forward slashes and without ``./``.
+
+    Examples
+    --------
+    >>> normalise_name(".\\fcs\\a.fcs")
+    'fcs/a.fcs'
+    """
+    return PurePosixPath(name.replace("\\", "/")).as_posix().removeprefix("./")
+
+
+def match_file(
+    name: str, *, manifest_path: str, delivered: Mapping[str, str], book: Book, fresh: bool
+) -> Match:
+    """Find the file that a manifest's ``file`` names.
+
+    Parameters
+    ----------
+    name
+        The text of the column.
+    manifest_path
+        Path of the manifest; a name is first read beside it.
+    delivered
+        File id by path, of this delivery.
+    book
+        The registry; its files without an owner are tried after those of the delivery, then those with
+        one (a manifest delivered again).
+    fresh
+        Whether the row belongs to this delivery. One that waited takes no file that has an owner.
+
+    Returns
+    -------
+    Match
+        One file, or a reason: not delivered, or several of that name.
+    """
+    wanted = normalise_name(name)
+    folder = PurePosixPath(manifest_path).parent
+    in_delivery = delivered
+    if not fresh:
+        in_delivery = {path: file_id for path, file_id in delivered.items() if not book.is_assigned(file_id)}
+    for found in (
+        _by_path(in_delivery.items(), {(folder / wanted).as_posix(), wanted}),
+        _by_basename(in_delivery.items(), wanted),
+        _by_name(_named(book, assigned=False), wanted),
+        _by_name(_named(book, assigned=True), wanted) if fresh else set(),
+    ):
+        if len(found) == 1:
+            return Match(file_id=found.pop())
+        if found:
+            return Match(
+                reason=f"{name} names {len(found)} files; expected one; give the path in the delivery"
+            )
+    return Match(reason=f"{name} was not delivered; deliver the file")
+
+
+def _named(book: Book, *, assigned: bool) -> list[tuple[str, str]]:
+    return [
+        (stored.name, stored.file_id)
+        for stored in book.files.values()
+        if stored.kind == "fcs" and book.is_assigned(stored.file_id) is assigned
+    ]
+
+
+def _by_path(files: Iterable[tuple[str, str]], paths: set[str]) -> set[str]:
+    return {file_id for path, file_id in files if path in paths}
+
+
+def _by_basename(files: Iterable[tuple[str, str]], wanted: str) -> set[str]:
+    base = PurePosixPath(wanted).name
+    return {file_id for path, file_id in files if PurePosixPath(path).name == base}
+
+
+def _by_name(files: Iterable[tuple[str, str]], wanted: str) -> set[str]:
+    listed = list(files)
+    return _by_path(listed, {wanted}) or _by_basename(listed, wanted)
+
+
+def names_file(wanted: str, stored: StoredFile) -> bool:
+    """Tell whether a manifest's text could mean a stored file."""
+    return PurePosixPath(normalise_name(wanted)).name == PurePosixPath(stored.name).name

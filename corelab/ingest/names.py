@@ -1,0 +1,80 @@
+"""One spelling for each test and analyte, so that two spellings of one measurement are one key."""
+
+import re
+import unicodedata
+from typing import Final
+
+TESTS: Final = (
+    "WBC", "ALC", "ANC", "HGB", "PLT", "ALT", "AST", "ALP", "GGT", "TBIL", "CREAT", "CK", "K", "NA", "INR",
+    "PT", "APTT", "FIBRINOGEN", "ALB", "LDH", "CD4", "ANA", "HBSAG", "HBCAB", "HBVDNA", "HCVAB", "HCVRNA",
+    "HIVAB", "SYPHILIS", "UPCR", "UACR", "PROT24H", "URBC", "UWBC", "UCAST", "C3", "C4", "CH50", "DSDNA",
+    "IGG", "IGA", "IGM", "CRP", "PCT", "FERRITIN", "HEIGHT", "WEIGHT",
+)  # fmt: skip
+"""The contract's words for laboratory tests."""
+
+_TEST_ALIASES: Final = {
+    "leukocytes": "WBC", "leucocytes": "WBC", "whitebloodcells": "WBC", "wbccount": "WBC",
+    "lymphocytes": "ALC", "lymphocytecount": "ALC", "absolutelymphocytecount": "ALC", "lym": "ALC",
+    "lymph": "ALC", "neutrophils": "ANC", "neutrophilcount": "ANC", "absoluteneutrophilcount": "ANC",
+    "neut": "ANC", "hb": "HGB", "hemoglobin": "HGB", "haemoglobin": "HGB", "platelets": "PLT",
+    "plateletcount": "PLT", "alat": "ALT", "gpt": "ALT", "sgpt": "ALT", "asat": "AST", "got": "AST",
+    "sgot": "AST", "alkalinephosphatase": "ALP", "ggtp": "GGT", "gammagt": "GGT", "bilirubin": "TBIL",
+    "totalbilirubin": "TBIL", "tbili": "TBIL", "creatinine": "CREAT", "crea": "CREAT", "cr": "CREAT",
+    "scr": "CREAT", "serumcreatinine": "CREAT", "cpk": "CK", "creatinekinase": "CK", "potassium": "K",
+    "sodium": "NA", "prothrombintime": "PT", "ptt": "APTT", "fib": "FIBRINOGEN", "fbg": "FIBRINOGEN",
+    "albumin": "ALB", "cd4count": "CD4", "cd4tcells": "CD4", "antinuclearantibody": "ANA",
+    "antidsdna": "DSDNA", "dsdnaab": "DSDNA", "antihbc": "HBCAB", "hbcantibody": "HBCAB",
+    "hbsantigen": "HBSAG", "antihcv": "HCVAB", "antihiv": "HIVAB", "hiv": "HIVAB", "tppa": "SYPHILIS",
+    "rpr": "SYPHILIS", "proteincreatinineratio": "UPCR", "urineproteincreatinineratio": "UPCR",
+    "pcr": "UPCR", "albumincreatinineratio": "UACR", "24hprotein": "PROT24H", "protein24h": "PROT24H",
+    "urineprotein24h": "PROT24H", "complementc3": "C3", "complementc4": "C4", "creactiveprotein": "CRP",
+    "procalcitonin": "PCT",
+}  # fmt: skip
+_BY_SPELLING: Final = {**{test.lower(): test for test in TESTS}, **_TEST_ALIASES}
+
+
+def spell_test(text: str) -> str:
+    """Return a laboratory test's word of the contract, or the text in capitals where it is unknown.
+
+    Examples
+    --------
+    >>> spell_test("Hb"), spell_test("HBV-DNA"), spell_test("Troponin T")
+    ('HGB', 'HBVDNA', 'TROPONIN T')
+    """
+    return _BY_SPELLING.get(fold_name(text), " ".join(text.split()).upper())
+
+
+def is_known_test(text: str) -> bool:
+    """Tell whether a spelling names a test of the contract."""
+    return fold_name(text) in _BY_SPELLING
+
+
+def fold_name(text: str) -> str:
+    """Reduce a name to its letters and digits, so that spellings of one name agree.
+
+    Examples
+    --------
+    >>> fold_name("IFN-γ"), fold_name("IFN gamma"), fold_name("TNF-α")
+    ('ifng', 'ifngamma', 'tnfa')
+    """
+    latin = text.translate({ord("γ"): "g", ord("α"): "a", ord("β"): "b"})
+    plain = unicodedata.normalize("NFKC", latin).lower()
+    return re.sub(r"[^\w]|_", "", plain)
+
+
+_ANALYTE_ENDINGS: Final = (("gamma", "g"), ("alpha", "a"), ("beta", "b"))
+
+
+def spell_analyte(text: str) -> str:
+    """Return a folded analyte name by which two spellings of one cytokine agree.
+
+    Examples
+    --------
+    >>> spell_analyte("IL-6") == spell_analyte("IL6"), spell_analyte("IFN-γ") == spell_analyte("IFN-gamma")
+    (True, True)
+    """
+    folded = fold_name(text)
+    for ending, letter in _ANALYTE_ENDINGS:
+        if folded.endswith(ending):
+            return folded.removesuffix(ending) + letter
+    return folded

@@ -1,0 +1,205 @@
+"""Takes deliveries: read, check, de-identify and store each file, then admit everything at once.
+
+The files are read and stored first, outside any transaction: an object is named by its content, so one
+that a killed run left behind is only found again. The registry changes in one transaction at the end.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from corelab.errors import FcsReadError, InputError, TableReadError
+from corelab.ingest.admission import Delivery, ReadTable, Report, admit_delivery
+from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
+from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.tables import format_delivered, parse_table
+from corelab.store.objects import compute_sha256
+
+if TYPE_CHECKING:
+    from corelab.store import Home
+
+Progress = Callable[[str, int, int], None]
+_LISTED: Final = {
+    FileKind.UNKNOWN: "not a file of a delivery; left alone",
+    FileKind.NOT_READ_YET: "not read by this version; deliver it again after an update",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What an ingest did: lines for a person, and whether anything was kept out."""
+
+    waiting: tuple[str, ...]
+    corrections: tuple[str, ...]
+    remarks: tuple[str, ...]
+    counts: Counter[str]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything that was delivered takes part."""
+        return not self.waiting and not self.corrections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A delivery after its files were read and stored."""
+
+    delivery: Delivery
+    listed: tuple[str, ...]
+
+
+def ingest(
+    home: "Home",
+    paths: Sequence[Path],
+    *,
+    at: dt.datetime,
+    actor: str,
+    accept_reason: str = "",
+    progress: Progress = lambda *_: None,
+) -> IngestReport:
+    """Take delivery folders and single files.
+
+    Parameters
+    ----------
+    home
+        Where they go.
+    paths
+        Folders, each a delivery; single files together are one delivery.
+    at, actor
+        The present moment and who delivers, for the audit trail.
+    accept_reason
+        Why changed values are right; empty: corrections wait.
+    progress
+        Called with a file's path, its number and the number of files.
+
+    Raises
+    ------
+    InputError
+        If one of the paths is not there; nothing is changed then.
+    """
+    deliveries = _group(paths)
+    reports, listed = [], []
+    for files in deliveries:
+        reading = read_delivery(home, files, progress=progress)
+        listed += reading.listed
+        reports.append(_admit(home, reading.delivery, at=at, actor=actor, accept_reason=accept_reason))
+    return _summarise(home, reports, listed)
+
+
+def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Progress) -> _Reading:
+    """Read, check and store every file of a delivery; one bad file stops nothing."""
+    known = _known_files(home)
+    tables: list[ReadTable] = []
+    fcs: dict[str, StoredFile] = {}
+    failed: list[Held] = []
+    for number, delivered in enumerate(files, start=1):
+        if delivered.kind not in (FileKind.TABLE, FileKind.FCS):
+            continue
+        progress(delivered.path, number, len(files))
+        data = b""
+        try:
+            data = read_delivered(delivered)
+            if delivered.kind is FileKind.TABLE:
+                tables.append(_read_table(home, delivered, data))
+            else:
+                fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
+        except (TableReadError, FcsReadError, InputError) as error:
+            failed.append(_fail(delivered, data, error))
+    listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
+    return _Reading(delivery=Delivery(tables=tables, fcs=fcs, failed=failed), listed=listed)
+
+
+def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
+    singles: list[DeliveredFile] = []
+    folders: list[list[DeliveredFile]] = []
+    for path in paths:
+        found = list_delivery(path)
+        if path.is_dir():
+            folders.append(found)
+        else:
+            singles += found
+    return [*folders, *([sorted(singles, key=lambda one: one.path)] if singles else [])]
+
+
+def _known_files(home: "Home") -> dict[str, StoredFile]:
+    from corelab.store.database import reading
+    from corelab.store.intake import read_files
+
+    with reading(home.registry.engine) as connection:
+        return read_files(connection)
+
+
+def _read_table(home: "Home", delivered: DeliveredFile, data: bytes) -> ReadTable:
+    table = parse_table(data, LAYOUTS[table_stem(delivered.path)], path=delivered.path)
+    stored = StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(format_delivered(table)),
+        kind=table.layout.stem,
+        name=delivered.path,
+        facts={"rows": str(len(table.rows))},
+    )
+    return ReadTable(file=stored, table=table)
+
+
+def _read_acquisition(
+    home: "Home", delivered: DeliveredFile, data: bytes, known: dict[str, StoredFile]
+) -> StoredFile:
+    from corelab.ingest.deidentify import deidentify_fcs
+    from corelab.ingest.fcs import read_fcs
+
+    file_id = compute_sha256(data)
+    if file_id in known and home.objects.exists(known[file_id].object_id):
+        return known[file_id]
+    read_fcs(data, name=delivered.path)
+    clean = deidentify_fcs(data, name=delivered.path)
+    facts = {
+        "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+    }  # fmt: skip
+    return StoredFile(
+        file_id=file_id,
+        object_id=home.objects.write(clean.data),
+        kind="fcs",
+        name=delivered.path,
+        facts=facts,
+    )
+
+
+def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
+    reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
+    kind = "fcs" if delivered.kind is FileKind.FCS else table_stem(delivered.path)
+    return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
+
+
+def _admit(home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
+    from corelab.store.database import writing
+    from corelab.store.intake import read_book, write_changes
+
+    with writing(home.registry.engine) as connection:
+        book: Book = read_book(connection)
+        changes, report = admit_delivery(book, delivery, study=home.study, accept_reason=accept_reason)
+        head = write_changes(connection, changes, at=at, actor=actor)
+    home.registry.audit.write_head(head)
+    return report
+
+
+def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -> IngestReport:
+    """Join the deliveries' reports; what a later one released is no longer named."""
+    still = {f"{row['path']}: {row['reason']}" for row in home.registry.quarantine_rows()}
+    waiting: list[str] = []
+    corrections: list[str] = []
+    remarks: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for report in reports:
+        waiting += [line for line in report.waiting if line in still]
+        corrections += report.corrections
+        remarks.update(report.remarks)
+        counts.update(report.counts)
+    told = [text if times == 1 else f"{text} ({times} rows)" for text, times in sorted(remarks.items())]
+    return IngestReport(
+        waiting=tuple(dict.fromkeys(waiting)), corrections=tuple(dict.fromkeys(corrections)),
+        remarks=(*told, *listed), counts=counts,
+    )  # fmt: skip
