@@ -30,7 +30,7 @@ from corelab.cytometry.records import (
     PopulationCount,
     Values,
 )
-from corelab.cytometry.scatter import BeadGate, find_beads, find_margin, find_singlets
+from corelab.cytometry.scatter import find_margin, find_singlets
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, check_time
 from corelab.cytometry.tube import Tube, prepare_tube
@@ -110,7 +110,6 @@ class _Run:
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
-        self.beads: BeadGate | None = None
         self.margin = np.zeros(tube.acquisition.n_events, dtype=bool)
         self.evidence = Evidence(
             tube=tube, select=self.select, tube_name=name, controls=controls, priors=priors
@@ -204,17 +203,10 @@ class _Run:
         return parent & self.time.kept & np.isfinite(self.tube.events).all(axis=1)
 
     def _gate_beads(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        columns = list(self.tube.markers.fluorescence)
-        if len(columns) >= 3:
-            observed = self.tube.acquisition.events[:, columns] / self.tube.scales[columns]
-            rank = 1 if len(columns) >= 8 else 0
-            brightness = np.partition(observed, rank, axis=1)[:, rank]
-            scatter = [self.tube.scatter(name) for name in ("FSC-A", "SSC-A")]
-            self.beads = find_beads(brightness, [s for s in scatter if s is not None], parent)
-        if self.beads is None:
+        if self.tube.beads is None:
             self.reasons[rule.name] = "NO_BEADS"
             return None
-        return self.beads.mask
+        return parent & self.tube.beads.mask
 
     def _gate_singlets(self, rule: PopulationRule, parent: Mask) -> Mask | None:
         area, height = self.tube.scatter("FSC-A"), self.tube.scatter("FSC-H")

@@ -70,7 +70,7 @@ def _robust(values: Values) -> tuple[float, float]:
     return centre, 1.4826 * float(np.median(np.abs(values - centre)))
 
 
-def find_beads(brightness: Values, scatter: list[Values], among: Mask) -> BeadGate | None:
+def find_beads(brightness: Values, scatter: list[Values]) -> BeadGate | None:
     """Find counting beads: bright in nearly all detectors and tight in scatter.
 
     Parameters
@@ -79,8 +79,6 @@ def find_beads(brightness: Values, scatter: list[Values], among: Mask) -> BeadGa
         ``(n_events,)`` second lowest of the detectors' observed values in units of their noise.
     scatter
         Forward and side scatter as far as they are there; side scatter last.
-    among
-        Events to look at.
 
     Returns
     -------
@@ -88,11 +86,11 @@ def find_beads(brightness: Values, scatter: list[Values], among: Mask) -> BeadGa
         None where no group is bright, tight and, if there is side scatter, high in it: there are
         no beads, or they cannot be told. Cell-bead coincidences lie outside the scatter core.
     """
-    fit = fit_valley(to_axis(brightness[among], 1.0), which="last")
+    fit = fit_valley(to_axis(brightness, 1.0), which="last")
     if fit is None:
         return None
     limit = float(np.sinh(fit.position) * 2.5)
-    bright = among & (brightness > limit)
+    bright = brightness > limit
     if bright.sum() < _MIN_BEADS or np.median(brightness[bright]) < _MIN_BEAD_BRIGHTNESS:
         return None
     core = bright.copy()
@@ -105,6 +103,6 @@ def find_beads(brightness: Values, scatter: list[Values], among: Mask) -> BeadGa
         if spread > _MAX_BEAD_SPREAD:
             return None
         core &= np.abs(logs - centre) <= _BEAD_MADS * max(spread, 1e-3)
-    if scatter and np.median(scatter[-1][core]) <= np.median(scatter[-1][among & ~bright]):
+    if scatter and np.median(scatter[-1][core]) <= np.median(scatter[-1][~bright]):
         return None
     return BeadGate(mask=core, limit=limit, score=fit.score)

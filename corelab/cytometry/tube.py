@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -9,22 +10,28 @@ from corelab.cytometry.compensation import Compensated, compensate
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale
 from corelab.cytometry.records import Mask, Values
+from corelab.cytometry.scatter import BeadGate, find_beads
 from corelab.cytometry.template import Template
 from corelab.ingest.fcs import Acquisition, Spillover
+
+_FEWEST_DETECTORS: Final = 3
+_MANY_DETECTORS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tube:
     """An acquisition ready for gating.
 
-    ``events`` is ``(n_events, n_channels)`` compensated, column-major; ``scales`` the noise of
-    every channel, ``own_scale`` whether it was measured (no negatives: 150 is taken).
+    ``events`` is ``(n_events, n_channels)`` compensated, column-major; ``beads`` the counting beads
+    among them, if there are any; ``scales`` the noise of every channel, ``own_scale`` whether it
+    was measured (no negatives: 150 is taken).
     """
 
     acquisition: Acquisition
     markers: MarkerMap
     compensated: Compensated
     events: Values
+    beads: BeadGate | None
     scales: Values
     own_scale: Mask
 
@@ -55,13 +62,35 @@ def prepare_tube(
     markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
     compensated = compensate(acquisition, external=spillover)
     events = np.asfortranarray(compensated.events)
-    scales = np.array([compute_scale(events[:, i]) for i in range(events.shape[1])])
-    own = np.isfinite(scales)
+    # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
+    beads = _find_beads(acquisition, markers, _fill(_measure_scales(events)))
+    scales = _measure_scales(events if beads is None else events[~beads.mask])
     return Tube(
         acquisition=acquisition,
         markers=markers,
         compensated=compensated,
         events=events,
-        scales=np.where(own, scales, DEFAULT_SCALE),
-        own_scale=own,
+        beads=beads,
+        scales=_fill(scales),
+        own_scale=np.isfinite(scales),
     )
+
+
+def _measure_scales(events: Values) -> Values:
+    return np.array([compute_scale(events[:, i]) for i in range(events.shape[1])])
+
+
+def _fill(scales: Values) -> Values:
+    return np.where(np.isfinite(scales), scales, DEFAULT_SCALE)
+
+
+def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:
+    """Look for beads by the second lowest of the recorded detectors, the lowest of a few."""
+    columns = list(markers.fluorescence)
+    if len(columns) < _FEWEST_DETECTORS:
+        return None
+    observed = acquisition.events[:, columns] / scales[columns]
+    rank = 1 if len(columns) >= _MANY_DETECTORS else 0
+    brightness = np.partition(observed, rank, axis=1)[:, rank]
+    scatter = [markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in markers.scatter]
+    return find_beads(brightness, [acquisition.events[:, column] for column in scatter])
