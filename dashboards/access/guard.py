@@ -1,0 +1,65 @@
+"""What every request must pass before a page, a callback or a table answers."""
+
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from flask import Flask, Response, abort, redirect, request
+from flask_login import current_user
+from werkzeug.wrappers import Response as BaseResponse
+
+from dashboards.access.sessions import is_csrf_header_right
+
+PUBLIC_PREFIXES: Final = ("/assets/", "/_dash-component-suites/")
+PUBLIC_PATHS: Final = ("/login", "/healthz", "/_favicon.ico", "/style/tokens.css")
+MACHINE_PREFIXES: Final = ("/_", "/api/")
+"""Paths that scripts ask for; they get a status instead of a page."""
+
+
+def add_guard(server: Flask) -> None:
+    """Check each request for a login, and each changing one for its token."""
+    server.before_request(check_request)
+
+
+def check_request() -> BaseResponse | None:
+    """Let a request through (None), send it to the login page, or refuse it with 401 or 403."""
+    path = request.path
+    if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES):
+        return None
+    if not current_user.is_authenticated:
+        return refuse_anonymous(path)
+    if request.method not in ("GET", "HEAD", "OPTIONS") and path != "/logout" and not is_csrf_header_right():
+        abort(403)
+    return None
+
+
+def refuse_anonymous(path: str) -> BaseResponse:
+    """Answer somebody without a session: 401 to a script, the login page to a person."""
+    if path.startswith(MACHINE_PREFIXES) or request.method not in ("GET", "HEAD"):
+        return Response("401 Unauthorized\n", status=401, mimetype="text/plain")
+    wanted = request.full_path.rstrip("?")
+    target = "/login" if wanted == "/" else f"/login?next={quote(wanted, safe='/')}"
+    return redirect(target, 302)
+
+
+def check_next(target: str) -> str:
+    """Return the page to go to after the login: a path of this site, or the first page.
+
+    Examples
+    --------
+    >>> check_next("/patients/CL-001"), check_next("//elsewhere.example"), check_next("https://x.example/")
+    ('/patients/CL-001', '/', '/')
+    """
+    parts = urlsplit(target)
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\", "/_", "/api/"))
+    has_control = any(ord(letter) < 33 for letter in target) or "\\" in target
+    if parts.scheme or parts.netloc or not is_local or has_control or parts.path in ("/login", "/logout"):
+        return "/"
+    return target
+
+
+def is_cross_site() -> bool:
+    """Tell whether a browser says that another site caused this request."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
+        return True
+    origin = request.headers.get("Origin")
+    return bool(origin) and urlsplit(origin or "").netloc != request.host

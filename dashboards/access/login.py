@@ -1,0 +1,106 @@
+"""The login form, the way out, and the health check: plain pages without a script."""
+
+import secrets
+from typing import Final
+
+from flask import Blueprint, Response, abort, redirect, render_template_string, request, session
+from flask_login import current_user
+from werkzeug.wrappers import Response as BaseResponse
+
+from dashboards.access.guard import check_next, is_cross_site
+from dashboards.access.sessions import end_session, start_session
+from dashboards.site import Site, read_scheme
+
+LONGEST_NAME: Final = 128
+LONGEST_PASSWORD: Final = 1024
+
+_FORM: Final = """<!doctype html>
+<html lang="{{ text('page.language') }}" data-mantine-color-scheme="{{ scheme }}">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ text('login.title') }}</title>
+<link rel="stylesheet" href="/style/tokens.css"><link rel="stylesheet" href="/assets/10-shell.css">
+<link rel="icon" href="/_favicon.ico">
+</head>
+<body class="login">
+<main>
+<h1>{{ text('brand') }}</h1>
+<p class="quiet">{{ study }} · {{ text('login.purpose') }}</p>
+{% if failed %}<p role="alert" class="alert">{{ text('login.failed') }}</p>{% endif %}
+<form method="post" action="/login">
+<label for="username">{{ text('login.username') }}</label>
+<input id="username" name="username" autocomplete="username" maxlength="128" required autofocus
+ value="{{ username }}" spellcheck="false" autocapitalize="none">
+<label for="password">{{ text('login.password') }}</label>
+<input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024"
+ required>
+<input type="hidden" name="next" value="{{ next }}">
+<input type="hidden" name="token" value="{{ token }}">
+<button class="button primary" type="submit">{{ text('login.submit') }}</button>
+</form>
+</main>
+</body>
+</html>
+"""
+
+
+def build_blueprint(site: Site) -> Blueprint:
+    """Collect the routes that need no login."""
+    routes = Blueprint("access", __name__)
+    routes.add_url_rule("/login", "login", lambda: answer_login(site), methods=["GET", "POST"])
+    routes.add_url_rule("/logout", "logout", answer_logout, methods=["GET", "POST"])
+    routes.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
+    return routes
+
+
+def answer_login(site: Site) -> BaseResponse | str | tuple[str, int]:
+    """Show the form, or check what was typed and go on to the page that was asked for."""
+    if request.method == "GET":
+        target = check_next(request.args.get("next", "/"))
+        return redirect(target, 303) if current_user.is_authenticated else write_form(site, target=target)
+    check_form_origin()
+    target = check_next(request.form.get("next", "/"))
+    name = request.form.get("username", "")[:LONGEST_NAME]
+    password = request.form.get("password", "")[:LONGEST_PASSWORD]
+    user = site.home.registry.users.verify(name, password, at=site.clock())
+    if user is None:
+        return write_form(site, target=target, username=name, failed=True), 401
+    start_session(user, at=site.clock())
+    return redirect(target, 303)
+
+
+def check_form_origin() -> None:
+    """Refuse a form that another site filled in for the person.
+
+    A browser always says where a form comes from, and then the form's own token is asked for. A script
+    without such headers has no session that somebody could abuse, so it may post the two fields alone.
+    """
+    if is_cross_site():
+        abort(403)
+    is_browser = any(name in request.headers for name in ("Origin", "Sec-Fetch-Site", "Referer"))
+    sent, kept = request.form.get("token", ""), session.get("login_token", "")
+    if (is_browser or sent) and not (kept and secrets.compare_digest(sent.encode(), str(kept).encode())):
+        abort(403)
+
+
+def write_form(site: Site, *, target: str, username: str = "", failed: bool = False) -> str:
+    """Write the login page with a token of this browser's own."""
+    token = session.setdefault("login_token", secrets.token_urlsafe(32))
+    return render_template_string(
+        _FORM,
+        text=site.catalog.text,
+        study=site.home.study.id,
+        scheme=read_scheme(),
+        failed=failed,
+        username=username,
+        next=target,
+        token=token,
+    )
+
+
+def answer_logout() -> BaseResponse:
+    """End the session; another site cannot do it for the person."""
+    if is_cross_site():
+        abort(403)
+    end_session()
+    return redirect("/login", 303)

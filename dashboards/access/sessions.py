@@ -1,0 +1,99 @@
+"""Logged-in sessions: a signed cookie that the registry can end at any moment."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, request, session
+from flask_login import LoginManager, login_user, logout_user
+
+from corelab.vocabulary import Role
+from dashboards.ports import HomePort, UserPort
+
+IDLE_TIMEOUT: Final = dt.timedelta(minutes=30)
+LONGEST_SESSION: Final = dt.timedelta(hours=12)
+SEEN_EVERY_SECONDS: Final = 30
+CSRF_COOKIE: Final = "_csrf_token"
+CSRF_HEADER: Final = "X-CSRFToken"
+
+Clock = Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The person of this request, in the shape that Flask-Login asks for."""
+
+    name: str
+    role: Role
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_anonymous: bool = False
+
+    def get_id(self) -> str:
+        """Return the name by which the session finds this account again."""
+        return self.name
+
+
+def configure_sessions(server: Flask, home: HomePort, *, clock: Clock, secure_cookies: bool) -> None:
+    """Set the cookie's flags and let every request look its account up in the registry."""
+    server.config.update(
+        SESSION_COOKIE_NAME="corelab_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure_cookies,
+        PERMANENT_SESSION_LIFETIME=IDLE_TIMEOUT,
+        SESSION_REFRESH_EACH_REQUEST=True,
+    )
+    manager = LoginManager(server)
+    manager.session_protection = None
+    manager.user_loader(lambda name: read_account(home, name, at=clock()))
+
+
+def read_account(home: HomePort, name: str, *, at: dt.datetime) -> Account | None:
+    """Return the session's account, or None when it was disabled, changed, idle or kept too long."""
+    user = home.registry.users.get(name)
+    if user is None or user.disabled or session.get("version") != user.session_version:
+        return None
+    now = at.timestamp()
+    if now - session.get("since", 0) > LONGEST_SESSION.total_seconds():
+        return None
+    if now - session.get("seen", 0) > IDLE_TIMEOUT.total_seconds():
+        return None
+    if now - session.get("seen", 0) > SEEN_EVERY_SECONDS:
+        session["seen"] = now
+    return Account(name=user.name, role=user.role)
+
+
+def start_session(user: UserPort, *, at: dt.datetime) -> None:
+    """Begin a session from nothing, so that a planted cookie is worth nothing afterwards."""
+    session.clear()
+    session.permanent = True
+    now = at.timestamp()
+    session.update(version=user.session_version, since=now, seen=now, csrf=secrets.token_urlsafe(32))
+    login_user(Account(name=user.name, role=user.role))
+
+
+def end_session() -> None:
+    """Forget who this is."""
+    logout_user()
+    session.clear()
+
+
+def write_csrf_cookie(response: Response, *, secure_cookies: bool) -> Response:
+    """Give the page its request token; it is no secret from scripts of our own origin."""
+    token = session.get("csrf")
+    if token is None:
+        if request.cookies.get(CSRF_COOKIE) is not None:
+            response.delete_cookie(CSRF_COOKIE)
+    elif request.cookies.get(CSRF_COOKIE) != token:
+        response.set_cookie(CSRF_COOKIE, token, samesite="Strict", secure=secure_cookies)
+    return response
+
+
+def is_csrf_header_right() -> bool:
+    """Tell whether the request repeats the token of its session in the header."""
+    token = str(session.get("csrf", ""))
+    sent = request.headers.get(CSRF_HEADER, "")
+    return bool(token) and secrets.compare_digest(sent.encode(), token.encode())

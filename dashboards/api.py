@@ -1,0 +1,86 @@
+"""Tables of a snapshot as files, for the export page and for scripts."""
+
+from typing import Final
+
+from corelab.export.csv_files import format_csv
+from corelab.export.dictionary import build_dictionary
+from flask import Blueprint, Response, abort, request
+from flask_login import current_user
+
+from corelab.errors import HomeError
+from dashboards.access.roles import EXPORTERS, check_role
+from dashboards.ports import SnapshotPort
+from dashboards.site import Site, SnapshotTables
+
+FORMATS: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+
+
+def build_api(site: Site) -> Blueprint:
+    """Collect the routes under ``/api/v1``."""
+    routes = Blueprint("api", __name__, url_prefix="/api/v1")
+    routes.add_url_rule("/tables/<name>.<ext>", "table", lambda name, ext: answer_table(site, name, ext))
+    routes.add_url_rule("/dictionary.csv", "dictionary", lambda: answer_dictionary(site))
+    return routes
+
+
+def answer_table(site: Site, name: str, ext: str) -> Response:
+    """Give one table, or the rows of one child (``?subject_id=``), and note who took it.
+
+    Answers 404 for an unknown table, format, snapshot or child.
+    """
+    check_role(*EXPORTERS)
+    snapshot = find_snapshot(site, request.args.get("snapshot", ""))
+    if snapshot is None or ext not in FORMATS or name not in snapshot.table_names:
+        abort(404)
+    subject_id = request.args.get("subject_id", "")
+    if ext == "parquet":
+        body = snapshot.read_bytes(name)
+    else:
+        body = write_rows(SnapshotTables(snapshot), name, subject_id)
+    stem = f"{name}_{subject_id}" if subject_id and ext == "csv" else name
+    note_download(site, f"{snapshot.id}/{stem}.{ext}")
+    return build_attachment(body, f"{stem}.{ext}", FORMATS[ext])
+
+
+def find_snapshot(site: Site, snapshot_id: str) -> SnapshotPort | None:
+    """Return the snapshot of an id, the current one without an id, or None."""
+    if not snapshot_id:
+        return site.home.snapshots.current()
+    try:
+        return site.home.snapshots.get(snapshot_id)
+    except HomeError:
+        return None
+
+
+def write_rows(tables: SnapshotTables, name: str, subject_id: str) -> bytes:
+    """Write a table, or one child's rows of it, as CSV."""
+    table = tables[name]
+    if subject_id:
+        if "subject_id" not in table.columns or subject_id not in set(tables["subjects"]["subject_id"]):
+            abort(404)
+        table = table[table["subject_id"] == subject_id]
+    return format_csv(table)
+
+
+def answer_dictionary(site: Site) -> Response:
+    """Give the data dictionary of the current snapshot's tables."""
+    check_role(*EXPORTERS)
+    snapshot = find_snapshot(site, request.args.get("snapshot", ""))
+    if snapshot is None:
+        abort(404)
+    body = format_csv(build_dictionary(SnapshotTables(snapshot)))
+    note_download(site, f"{snapshot.id}/dictionary.csv")
+    return build_attachment(body, "dictionary.csv", FORMATS["csv"])
+
+
+def note_download(site: Site, what: str) -> None:
+    """Add the download to the audit trail before the file leaves."""
+    site.home.registry.audit.append(
+        actor=current_user.name, role=current_user.role, action="export", object=what, at=site.clock()
+    )
+
+
+def build_attachment(body: bytes, name: str, content_type: str) -> Response:
+    """Build a response that the browser saves as a file."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, content_type=content_type, headers=headers)

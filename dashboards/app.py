@@ -1,0 +1,133 @@
+"""The dashboard of one home: a Dash application that is given everything it shows."""
+
+import datetime as dt
+from collections.abc import Callable
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any, Final
+
+import dash
+from flask import Flask
+
+from corelab.figures.catalog import figure_catalog, read_catalog
+from dashboards import routes, shell
+from dashboards.access.guard import add_guard
+from dashboards.access.headers import add_headers, build_policy
+from dashboards.access.login import build_blueprint
+from dashboards.access.sessions import configure_sessions, write_csrf_cookie
+from dashboards.api import build_api
+from dashboards.pages import cohort, exports, home, patients
+from dashboards.ports import HomePort
+from dashboards.site import Site, SnapshotCache, read_scheme
+from dashboards.theme import build_theme_routes
+
+PAGES: Final = (home, patients, cohort, exports)
+WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
+
+INDEX: Final = """<!doctype html>
+<html lang="{language}" data-mantine-color-scheme="{scheme}">
+<head>
+{metas}
+<title>{title}</title>
+{favicon}
+<link rel="stylesheet" href="/style/tokens.css">
+{css}
+</head>
+<body>
+{app_entry}
+{config}
+{scripts}
+{renderer}
+</body>
+</html>
+"""
+
+
+class CorelabDash(dash.Dash):  # type: ignore[misc]  # dash is untyped
+    """Dash with a page of our own: its language, its colour scheme and no word that is not ours."""
+
+    language: str = "en"
+
+    def interpolate_index(self, **parts: str) -> str:
+        """Write the page around the application."""
+        entry = {"app_entry": '<div id="react-entry-point"></div>'}
+        return INDEX.format(language=self.language, scheme=read_scheme(), **(parts | entry))
+
+
+def create_app(
+    home: HomePort,
+    *,
+    secret_key: str,
+    secure_cookies: bool = False,
+    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+) -> dash.Dash:
+    """Build the dashboard of a home.
+
+    Parameters
+    ----------
+    home
+        The home to show; nothing is read before somebody asks for a page.
+    secret_key
+        Signs the session cookies. It must stay the same as long as sessions shall live, and be shared by
+        all processes that serve the home.
+    secure_cookies
+        Whether cookies travel over https only; right wherever the dashboard is served over https.
+    clock
+        Tells the time of logins and downloads.
+
+    Raises
+    ------
+    ValueError
+        If the secret key is shorter than 16 characters.
+    """
+    if len(secret_key) < 16:
+        message = "secret_key must have at least 16 characters"
+        raise ValueError(message)
+    site = build_site(home, clock=clock)
+    server = Flask("dashboards", static_folder=None)
+    server.secret_key = secret_key
+    server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
+    configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
+    add_guard(server)
+    for blueprint in (build_blueprint(site), build_theme_routes(), build_api(site)):
+        server.register_blueprint(blueprint)
+    app = build_dash(site, server)
+    add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)
+    server.after_request(lambda response: write_csrf_cookie(response, secure_cookies=secure_cookies))
+    server.after_request(lambda response: routes.mark_unknown_page(site, response))
+    return app
+
+
+def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
+    """Read the words and prepare the cache of tables."""
+    return Site(
+        home=home,
+        catalog=read_catalog(WORDS),
+        figure_catalog=figure_catalog(),
+        cache=SnapshotCache(home),
+        clock=clock,
+        version=metadata.version("corelab"),
+    )
+
+
+def build_dash(site: Site, server: Flask) -> Any:
+    """Build the Dash application with its shell and its pages."""
+    app = CorelabDash(
+        "dashboards",
+        server=server,
+        assets_folder=str(resources.files("dashboards").joinpath("assets")),
+        title=site.text("brand"),
+        update_title=None,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        compress=False,
+        enable_mcp=False,
+    )
+    app.language = site.text("page.language")
+    app.layout = lambda: shell.build_shell(site)
+    shell.register(app, site)
+    routes.register(app, site)
+    for page in PAGES:
+        page.register(app, site)
+    return app

@@ -1,0 +1,63 @@
+/* What only the browser can know or do at once: its size, the scheme, keys, the cursor over a chart.
+   No number is computed here; everything written comes from the server. */
+(function () {
+  "use strict";
+
+  const RESIZE_PAUSE_MS = 150;
+
+  function viewport() {
+    return { width: document.documentElement.clientWidth, height: window.innerHeight };
+  }
+
+  function setProps(id, props) {
+    if (window.dash_clientside && window.dash_clientside.set_props) {
+      window.dash_clientside.set_props(id, props);
+    }
+  }
+
+  let pause = null;
+  window.addEventListener("resize", function () {
+    clearTimeout(pause);
+    pause = setTimeout(function () { setProps("viewport", { data: viewport() }); }, RESIZE_PAUSE_MS);
+  });
+
+  function switchScheme(clicks, scheme) {
+    const next = scheme === "dark" ? "light" : "dark";
+    document.cookie = "corelab_scheme=" + next + ";path=/;max-age=31536000;samesite=lax";
+    document.documentElement.setAttribute("data-mantine-color-scheme", next);
+    return [next, next];
+  }
+
+  function measureViewport(pathname, known) {
+    const now = viewport();
+    const same = known && known.width === now.width && known.height === now.height;
+    return same ? window.dash_clientside.no_update : now;
+  }
+
+  function setTitle(title) {
+    if (!title) { return window.dash_clientside.no_update; }
+    document.title = title;
+    document.querySelectorAll("#shell-navigation a").forEach(function (link) {
+      if (link.classList.contains("current")) { link.setAttribute("aria-current", "page"); }
+      else { link.removeAttribute("aria-current"); }
+    });
+    return title;
+  }
+
+  /* j and k walk through the children, Escape closes the drawer, as the hints on the buttons say. */
+  const KEYS = { j: "patient-next", k: "patient-previous", Escape: "drawer-close" };
+
+  document.addEventListener("keydown", function (event) {
+    const typing = event.target.closest && event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) { return; }
+    if (typing && event.key !== "Escape" && typing.type !== "radio") { return; }
+    const target = document.getElementById(KEYS[event.key]);
+    if (target && target.offsetParent !== null) { event.preventDefault(); target.click(); }
+  });
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    corelab: { switchScheme: switchScheme, measureViewport: measureViewport, setTitle: setTitle }
+  });
+
+  window.corelab = { setProps: setProps };
+})();

@@ -1,0 +1,44 @@
+"""The one way in which a chart gets onto a page."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dash import dcc
+
+CONFIG: Final[Mapping[str, object]] = {
+    # plotly.js 4 offers by default to post each chart's data to a public server.
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "displaylogo": False,
+    "displayModeBar": False,
+    "doubleClick": "reset",
+    "scrollZoom": False,
+    "responsive": False,
+}
+
+
+def build_graph(name: str, figure: Mapping[str, Any] | None = None, *, class_name: str = "") -> Any:
+    """Build a chart that shows a plain-dict figure and shares it with nobody."""
+    return dcc.Graph(
+        id=name,
+        figure=dict(figure) if figure else empty_figure(),
+        config=dict(CONFIG),
+        className=f"graph {class_name}".strip(),
+        responsive=False,
+    )
+
+
+def empty_figure() -> dict[str, Any]:
+    """Return a figure without axes, shown until the browser has told its size."""
+    return {
+        "data": [],
+        "layout": {
+            "template": None,
+            "width": 10,
+            "height": 10,
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False},
+        },
+    }

@@ -1,0 +1,136 @@
+"""The trial at a glance: who is where, what is missing, what waits for whom."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from corelab.figures.home import count_overview, overview_figure, overview_key, summarise_overview
+from dash import Input, Output, dcc, html
+
+from corelab.figures.tokens import Scheme
+from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.components.empty import build_empty
+from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.key import build_key
+from dashboards.components.stamp import build_stamp
+from dashboards.site import Site, SnapshotTables, read_scheme_word
+from dashboards.sizes import Viewport, read_viewport
+from dashboards.views.trial import Coming, Gap, Waiting, list_coming, list_gaps, list_waiting, read_cut_off
+
+LONGEST_LIST: Final = 6
+OUTSIDE_PX: Final = 396
+"""Width of margins, lists and card edges beside the matrix."""
+
+
+def layout(site: Site) -> Any:
+    """Build the page from the current snapshot."""
+    tables = site.cache.current()
+    if tables is None:
+        return build_empty(site, "home.empty")
+    study = site.home.study
+    overview = summarise_overview(tables, study, read_cut_off(tables.snapshot.manifest, study))
+    heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
+    matrix = html.Div(
+        [
+            build_counts(site, count_overview(tables, overview, study)),
+            build_key(overview_key(site.figure_catalog), site.text("home.key")),
+            build_graph("home-matrix"),
+        ],
+        className="card",
+    )
+    body = html.Div([matrix, build_lists(site, tables, overview)], className="overview")
+    return [heading, body, build_stamp(site, tables, site.text("stamp.all_children"))]
+
+
+def build_counts(site: Site, counts: dict[str, int]) -> Any:
+    """Build the row of big numbers; each carries its word, colour only helps."""
+    kinds = {"missing": "warn", "failed": "fail"}
+    blocks = []
+    for name, number in counts.items():
+        kind = kinds.get(name, "") if number else ""
+        label = site.text(f"home.count.{name}", planned=site.home.study.subjects_planned)
+        blocks.append(html.Div([html.B(str(number)), html.Span(label)], className=f"count {kind}".strip()))
+    return html.Div(blocks, className="counts", id="home-counts")
+
+
+def build_lists(site: Site, tables: SnapshotTables, overview: Any) -> Any:
+    """Build the column of lists beside the matrix."""
+    study = site.home.study
+    as_of = read_cut_off(tables.snapshot.manifest, study)
+    coming = list_coming(tables["subjects"], overview, study, as_of=as_of) if as_of else []
+    sections = [
+        build_section(
+            site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
+        ),
+        build_section(
+            site, "failed", [write_gap(site, gap) for gap in list_gaps(overview, study, state="failed")]
+        ),
+        build_section(
+            site, "missing", [write_gap(site, gap) for gap in list_gaps(overview, study, state="missing")]
+        ),
+        build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
+    ]
+    return html.Aside(sections, className="card lists", **{"aria-label": site.text("home.lists")})
+
+
+def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
+    """Build one list: its heading with the number of entries, the first of them, and how many more."""
+    heading = html.Header(
+        [
+            html.H2(site.text(f"home.list.{name}.title", count=len(rows))),
+            html.Span(site.text(f"home.list.{name}.who")),
+        ]
+    )
+    shown: list[Any] = [html.Ul(list(rows[:LONGEST_LIST]))] if rows else []
+    if not rows:
+        shown.append(html.P(site.text(f"home.list.{name}.none")))
+    if len(rows) > LONGEST_LIST:
+        shown.append(html.P(site.text("home.more", count=len(rows) - LONGEST_LIST)))
+    return html.Section([heading, *shown], id=f"home-{name}")
+
+
+def write_waiting(waiting: Waiting) -> Any:
+    """Write one entry of the quarantine with its reason."""
+    return html.Li(
+        [html.Span([html.Span(waiting.path), html.Br(), html.Span(waiting.reason, className="quiet")])]
+    )
+
+
+def write_gap(site: Site, gap: Gap) -> Any:
+    """Write one visit that lacks something, leading to the child."""
+    assays = ", ".join(site.text(f"assay.{assay}") for assay in gap.assays)
+    label = site.text("home.gap", subject=gap.subject_id, visit=gap.visit)
+    return html.Li([dcc.Link(label, href=f"/patients/{gap.subject_id}"), html.Span(assays)])
+
+
+def write_coming(site: Site, visit: Coming) -> Any:
+    """Write one visit that is due soon, leading to the child."""
+    label = site.text("home.gap", subject=visit.subject_id, visit=visit.visit)
+    return html.Li([dcc.Link(label, href=f"/patients/{visit.subject_id}"), html.Span(visit.due.isoformat())])
+
+
+def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[str, Any]:
+    """Draw children by visits for the size of the window."""
+    tables = site.cache.current()
+    if tables is None or viewport is None:
+        return empty_figure()
+    study = site.home.study
+    as_of = read_cut_off(tables.snapshot.manifest, study)
+    return overview_figure(
+        summarise_overview(tables, study, as_of),
+        study=study,
+        width=viewport.width - OUTSIDE_PX,
+        height=max(viewport.height - 250, 300),
+        scheme=scheme,
+        catalog=site.figure_catalog,
+    )
+
+
+def register(app: Any, site: Site) -> None:
+    """Draw the matrix once the browser has told its size, and again when size or scheme change."""
+
+    def draw(viewport: dict[str, Any] | None, scheme: str) -> dict[str, Any]:
+        return draw_matrix(site, read_viewport(viewport), read_scheme_word(scheme))
+
+    app.callback(Output("home-matrix", "figure"), Input("viewport", "data"), Input("scheme", "data"))(
+        allow(*EVERY_ROLE)(draw)
+    )

@@ -1,0 +1,117 @@
+"""What the dashboard asks of a home; `corelab.store.home.Home` has this shape, and so have test fakes."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from corelab.study.model import Study
+from corelab.vocabulary import Role
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SnapshotPort(Protocol):
+    """One immutable state of all tables."""
+
+    @property
+    def id(self) -> str:
+        """Short content hash by which people quote the snapshot."""
+
+    @property
+    def created_at(self) -> dt.datetime:
+        """When it was made."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Inputs, versions and parameters it was made with."""
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of the tables it holds."""
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """Read one table."""
+
+    def read_bytes(self, name: str) -> bytes:
+        """Read one table's Parquet bytes."""
+
+
+class SnapshotsPort(Protocol):
+    """The snapshots of a home."""
+
+    def current(self) -> SnapshotPort | None:
+        """Return the newest snapshot, or None before the first run."""
+
+    def get(self, snapshot_id: str) -> SnapshotPort:
+        """Return a snapshot by its id, or raise `corelab.errors.HomeError`."""
+
+
+class UserPort(Protocol):
+    """One account."""
+
+    @property
+    def name(self) -> str:
+        """Login name."""
+
+    @property
+    def role(self) -> Role:
+        """What the account may do."""
+
+    @property
+    def session_version(self) -> int:
+        """Grows when all sessions of the account must end."""
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the account may not log in."""
+
+
+class UsersPort(Protocol):
+    """The accounts of a home."""
+
+    def verify(self, name: str, password: str, *, at: dt.datetime) -> UserPort | None:
+        """Return the account whose password this is, or None; failures are limited by rate."""
+
+    def get(self, name: str) -> UserPort | None:
+        """Return an account by name."""
+
+
+class AuditPort(Protocol):
+    """The record of who did what."""
+
+    def append(
+        self, *, actor: str, role: str, action: str, at: dt.datetime, object: str = "", reason: str = ""
+    ) -> None:
+        """Add one row."""
+
+
+class RegistryPort(Protocol):
+    """Decisions and delivered rows."""
+
+    @property
+    def users(self) -> UsersPort:
+        """Accounts."""
+
+    @property
+    def audit(self) -> AuditPort:
+        """The audit chain."""
+
+    def quarantine(self) -> "pd.DataFrame":
+        """Return what waits for a decision: path and reason."""
+
+
+class HomePort(Protocol):
+    """A home as the dashboard sees it."""
+
+    @property
+    def registry(self) -> RegistryPort:
+        """Decisions and delivered rows."""
+
+    @property
+    def snapshots(self) -> SnapshotsPort:
+        """Tables."""
+
+    @property
+    def study(self) -> Study:
+        """The trial."""

@@ -1,0 +1,92 @@
+"""From a path to a page: one table, used by the browser's navigation and by the server's status code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+
+from dash import Input, Output
+from flask import Response, request
+
+from dashboards import shell
+from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.components.empty import build_unknown_page
+from dashboards.pages import cohort, exports, home, patients
+from dashboards.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What a person asked for: the page's word, the rest of the path and the query."""
+
+    page: str
+    rest: str
+    query: dict[str, str]
+
+
+Layout = Callable[[Site, Address], Any]
+
+LAYOUTS: Final[dict[str, Layout]] = {
+    "": lambda site, _address: home.layout(site),
+    "patients": lambda site, address: patients.layout(site, address.rest),
+    "cohort": lambda site, _address: cohort.layout(site),
+    "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
+}
+
+
+def parse_address(pathname: str, search: str = "") -> Address | None:
+    """Split a path, or return None when no page lives there.
+
+    Examples
+    --------
+    >>> parse_address("/patients/CL-001").rest
+    'CL-001'
+    >>> parse_address("/nowhere") is None
+    True
+    """
+    page, _, rest = unquote(pathname).strip("/").partition("/")
+    if page not in LAYOUTS or (rest and page != "patients") or "/" in rest:
+        return None
+    query = {name: values[-1] for name, values in parse_qs(search.lstrip("?")).items()}
+    return Address(page=page, rest=rest, query=query)
+
+
+def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
+    """Build what stands under the top bar, the navigation with its current entry, and the title."""
+    address = parse_address(pathname, search)
+    navigation = shell.build_navigation(site, address.page if address else None)
+    if address is None:
+        return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
+    title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
+    return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
+
+
+def is_known(site: Site, path: str) -> bool:
+    """Tell whether a path leads to a page and, for a child, to one of this trial."""
+    address = parse_address(path)
+    if address is None:
+        return False
+    return not address.rest or patients.is_subject(site, address.rest)
+
+
+def mark_unknown_page(site: Site, response: Response) -> Response:
+    """Give the single page of the application the status 404 where nothing lives at the path."""
+    is_page = response.status_code == 200 and response.mimetype == "text/html"
+    if is_page and request.path != "/login" and not is_known(site, request.path):
+        response.status_code = 404
+    return response
+
+
+def register(app: Any, site: Site) -> None:
+    """Let the address choose the page."""
+
+    def show(pathname: str, search: str | None) -> tuple[Any, Any, str]:
+        return build_page(site, pathname or "/", search or "")
+
+    app.callback(
+        Output("page", "children"),
+        Output("shell-navigation", "children"),
+        Output("page-title", "data"),
+        Input("location", "pathname"),
+        Input("location", "search"),
+    )(allow(*EVERY_ROLE)(show))

@@ -1,0 +1,129 @@
+"""The frame around every page: the 40 px bar and the stores that all pages share."""
+
+import datetime as dt
+from typing import Any, Final
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, State, dcc, html
+from flask_login import current_user
+
+from dashboards.site import Site, read_scheme
+from dashboards.theme import MANTINE_THEME
+
+NAVIGATION: Final = (
+    ("home", "/"),
+    ("patients", "/patients"),
+    ("cohort", "/cohort"),
+    ("exports", "/exports"),
+)
+"""The pages of this version, in the order of the bar."""
+
+
+def build_shell(site: Site) -> Any:
+    """Build the frame for the person of this request."""
+    scheme = read_scheme()
+    return dmc.MantineProvider(
+        id="shell",
+        theme=MANTINE_THEME,
+        forceColorScheme=scheme,
+        children=[
+            dcc.Location(id="location"),
+            dcc.Store(id="viewport"),
+            dcc.Store(id="scheme", data=scheme),
+            dcc.Store(id="page-title"),
+            html.A(site.text("shell.skip"), href="#page", className="skip"),
+            build_bar(site),
+            html.Main(id="page", tabIndex="-1"),
+            html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
+        ],
+    )
+
+
+def build_bar(site: Site) -> Any:
+    """Build the top bar: pages, snapshot, scheme and person."""
+    return html.Header(
+        className="bar",
+        children=[
+            html.Span(site.text("brand"), className="brand"),
+            html.Nav(id="shell-navigation", **{"aria-label": site.text("shell.pages")}),
+            html.Span(className="grow"),
+            build_snapshot_chip(site),
+            html.Button(
+                site.text("shell.scheme_glyph"),
+                id="shell-scheme",
+                className="icon",
+                title=site.text("shell.scheme"),
+                **{"aria-label": site.text("shell.scheme")},
+            ),
+            build_person(site),
+            html.A(site.text("shell.logout"), href="/logout", className="quiet", id="shell-logout"),
+        ],
+    )
+
+
+def build_person(site: Site) -> Any:
+    """Say who is logged in and as what."""
+    if not current_user.is_authenticated:
+        return html.Span()
+    role = site.text(f"role.{current_user.role}")
+    return html.Span(
+        site.text("shell.person", name=current_user.name, role=role), id="shell-person", className="person"
+    )
+
+
+def build_snapshot_chip(site: Site) -> Any:
+    """Name the snapshot that everything on the page is read from."""
+    tables = site.cache.current()
+    if tables is None:
+        return html.Span(site.text("shell.no_snapshot"), id="shell-snapshot", className="chip")
+    snapshot = tables.snapshot
+    moment = format_moment(snapshot.created_at, site)
+    return html.Span(
+        [site.text("shell.snapshot"), html.B(snapshot.id), site.text("shell.snapshot_time", time=moment)],
+        id="shell-snapshot",
+        className="chip",
+    )
+
+
+def format_moment(moment: dt.datetime, site: Site) -> str:
+    """Write a moment in the study's zone to the minute."""
+    return site.home.study.localise(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def build_navigation(site: Site, current: str | None) -> list[Any]:
+    """Build the links to the pages; the current one says so to eyes and to screen readers."""
+    links = []
+    for word, path in NAVIGATION:
+        is_current = current is not None and current == path.strip("/")
+        links.append(
+            dcc.Link(
+                site.text(f"nav.{word}"),
+                href=path,
+                className="page current" if is_current else "page",
+                id=f"nav-{word}",
+            )
+        )
+    return links
+
+
+def register(app: Any, _site: Site) -> None:
+    """Wire the stores that the browser itself fills."""
+    app.clientside_callback(
+        ClientsideFunction("corelab", "switchScheme"),
+        Output("scheme", "data"),
+        Output("shell", "forceColorScheme"),
+        Input("shell-scheme", "n_clicks"),
+        State("scheme", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("corelab", "measureViewport"),
+        Output("viewport", "data"),
+        Input("location", "pathname"),
+        State("viewport", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("corelab", "setTitle"),
+        Output("announcer", "children"),
+        Input("page-title", "data"),
+    )

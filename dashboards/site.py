@@ -1,0 +1,98 @@
+"""What every page is given: the home, the words, the tables of a snapshot and the clock."""
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from flask import request
+
+from corelab.figures.catalog import Catalog
+from corelab.figures.tokens import Scheme
+from dashboards.ports import HomePort, SnapshotPort
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMES: Final = ("light", "dark")
+SCHEME_COOKIE: Final = "corelab_scheme"
+
+
+class SnapshotTables(Mapping[str, "pd.DataFrame"]):
+    """The tables of one snapshot, each read once and shared by every request.
+
+    Nobody writes into them: pages and figures only select rows.
+    """
+
+    def __init__(self, snapshot: SnapshotPort) -> None:
+        self.snapshot = snapshot
+        self._names = snapshot.table_names
+        self._lock = threading.Lock()
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> "pd.DataFrame":
+        if name not in self._names:
+            raise KeyError(name)
+        with self._lock:
+            if name not in self._read:
+                self._read[name] = self.snapshot.table(name)
+            return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class SnapshotCache:
+    """The tables of the last few snapshots, held by the app that serves them."""
+
+    def __init__(self, home: HomePort, *, size: int = 2) -> None:
+        self._home = home
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, SnapshotTables] = OrderedDict()
+
+    def current(self) -> SnapshotTables | None:
+        """Return the tables of the current snapshot, or None before the first run."""
+        snapshot = self._home.snapshots.current()
+        if snapshot is None:
+            return None
+        with self._lock:
+            tables = self._kept.pop(snapshot.id, None)
+            if tables is None:
+                tables = SnapshotTables(snapshot)
+            self._kept[snapshot.id] = tables
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+            return tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything a page may use. ``figure_catalog`` holds the words inside figures."""
+
+    home: HomePort
+    catalog: Catalog
+    figure_catalog: Catalog
+    cache: SnapshotCache
+    clock: Callable[[], dt.datetime]
+    version: str
+
+    def text(self, key: str, **values: object) -> str:
+        """Return one sentence of the catalog."""
+        return self.catalog.text(key, **values)
+
+
+def read_scheme() -> str:
+    """Return the colour scheme that this browser chose; light without a choice."""
+    scheme = request.cookies.get(SCHEME_COOKIE, "light")
+    return scheme if scheme in SCHEMES else "light"
+
+
+def read_scheme_word(word: object) -> Scheme:
+    """Return the scheme that a page sent; anything unknown is light."""
+    return "dark" if word == "dark" else "light"

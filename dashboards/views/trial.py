@@ -1,0 +1,98 @@
+"""The trial at a glance: what waits, what is missing, what comes next."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from corelab.study.model import Study
+from corelab.study.schedule import compute_target_date, compute_window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAYS_AHEAD: Final = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One delivered file or row in quarantine."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One result of a child's visit that did not come or did not pass, by assay."""
+
+    subject_id: str
+    visit: str
+    assays: tuple[str, ...]
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """One visit of a child that is due soon."""
+
+    subject_id: str
+    visit: str
+    due: dt.date
+
+
+def read_cut_off(manifest: Mapping[str, Any], study: Study) -> dt.datetime | None:
+    """Return the data cut-off that a snapshot was made with, in the study's zone."""
+    text = manifest.get("as_of") or (manifest.get("parameters") or {}).get("as_of")
+    return study.localise(dt.datetime.fromisoformat(str(text))) if text else None
+
+
+def list_waiting(quarantine: "pd.DataFrame") -> list[Waiting]:
+    """Return what waits in quarantine, in the order of its paths."""
+    rows = quarantine[["path", "reason"]].sort_values(["path", "reason"], kind="stable")
+    return [Waiting(path=path, reason=reason) for path, reason in rows.itertuples(index=False)]
+
+
+def list_gaps(overview: "pd.DataFrame", study: Study, *, state: str) -> list[Gap]:
+    """Return the visits of which something is missing (or failed), by child and visit."""
+    order = {visit.code: visit.order for visit in study.visits}
+    rows = overview[overview["state"] == state]
+    gaps = [
+        Gap(subject_id=subject, visit=visit, assays=tuple(group["assay"]), state=state)
+        for (subject, visit), group in rows.groupby(["subject_id", "visit"], sort=True)
+    ]
+    return sorted(gaps, key=lambda gap: (gap.subject_id, order.get(gap.visit, len(order))))
+
+
+def list_coming(
+    subjects: "pd.DataFrame", overview: "pd.DataFrame", study: Study, *, as_of: dt.datetime
+) -> list[Coming]:
+    """Return the visits due within a week after the cut-off that have brought nothing yet, by date."""
+    today = study.localise(as_of).date()
+    done = overview[overview["state"] == "done"]
+    seen = set(zip(done["subject_id"], done["visit"], strict=True))
+    coming = []
+    for subject_id, infusion_at in zip(subjects["subject_id"], subjects["infusion_at"], strict=True):
+        if not infusion_at:
+            continue
+        infused = study.localise(dt.datetime.fromisoformat(infusion_at)).date()
+        visits = _list_due(study, infused, today)
+        coming += [
+            Coming(subject_id=subject_id, visit=code, due=due)
+            for code, due in visits
+            if (subject_id, code) not in seen
+        ]
+    return sorted(coming, key=lambda visit: (visit.due, visit.subject_id))
+
+
+def _list_due(study: Study, infused: dt.date, today: dt.date) -> list[tuple[str, dt.date]]:
+    due = []
+    for visit in study.visits:
+        target, window = compute_target_date(visit, infused), compute_window(visit, infused)
+        if target is None or window is None or not visit.expects:
+            continue
+        is_soon = today < target <= today + dt.timedelta(days=DAYS_AHEAD)
+        is_open = target <= today <= window[1]
+        if is_soon or is_open:
+            due.append((visit.code, target))
+    return due
