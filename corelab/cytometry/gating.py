@@ -43,6 +43,7 @@ _SOURCE_ORDER: Final = (
     *(GateSource.AUTO, GateSource.CONTROL, GateSource.OTHER_VISIT, GateSource.TEMPLATE),
 )
 _MIN_EXPRESSION: Final = 1
+_SCATTER_WIDTH: Final = 2.0
 
 
 def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
@@ -238,14 +239,15 @@ class _Run:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
         usable = parent & (side > 0)
-        fit = fit_valley(np.log(side[usable]), which="first")
+        # On a logarithm groups of scatter are half as wide as groups of light on their axis.
+        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
             source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
             reason="no valley in side scatter; every leukocyte passes",
         )  # fmt: skip
         if fit is not None and fit.score >= 0.2:
-            limit = float(np.exp(fit.position))
+            limit = float(np.exp(fit.position / _SCATTER_WIDTH))
             cut = replace(cut, cut=limit, score=fit.score, source=GateSource.AUTO, reason="")
         self.cuts[rule.name] = cut
         self.sources[rule.name] = cut

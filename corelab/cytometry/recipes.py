@@ -8,7 +8,6 @@ import numpy as np
 from corelab.cytometry.density import (
     Histogram,
     Landscape,
-    Valley,
     compute_histogram,
     find_landscape,
     smooth,
@@ -16,6 +15,10 @@ from corelab.cytometry.density import (
 from corelab.cytometry.records import Values
 
 WIDTHS: Final = (0.12, 0.18, 0.25, 0.35)
+Sighting = tuple[float, float, float]
+"""A valley at one smoothing width: position, depth, width."""
+
+_SAME_VALLEY: Final = 0.3
 _FULL_N: Final = 2000
 _MIN_SIDE: Final = 25
 _MIN_EVENTS: Final = 50
@@ -86,33 +89,47 @@ def fit_valley(y: Values, *, which: str, at_least: float = -np.inf) -> ValleyFit
     Returns
     -------
     ValleyFit or None
-        None if fewer than two of four widths show one valley with at least 25 events on either side.
+        None if no valley with at least 25 events on either side shows at two of four widths.
         The score is the median depth × share of widths × exp(-spread of the positions).
     """
     if len(y) < _MIN_EVENTS:
         return None
     factor = max(1.0, (_FULL_N / len(y)) ** 0.2)
     histogram = compute_histogram(y, margin=4 * WIDTHS[-1] * factor)
-    found = []
-    for width in WIDTHS:
-        valleys = find_landscape(histogram, width * factor).valleys
-        chosen = _choose([v for v in valleys if v.position >= at_least], which)
-        if chosen is not None and _has_sides(histogram, chosen.position):
-            found.append(chosen)
-    if len(found) < 2:
-        return None
-    positions = np.array([valley.position for valley in found])
-    depth = float(np.median([valley.depth for valley in found]))
-    score = depth * len(found) / len(WIDTHS) * float(np.exp(-positions.std()))
-    return ValleyFit(position=float(np.median(positions)), score=score)
-
-
-def _choose(valleys: list[Valley], which: str) -> Valley | None:
-    if not valleys:
+    seen = [
+        (valley.position, valley.depth, width)
+        for width in WIDTHS
+        for valley in find_landscape(histogram, width * factor).valleys
+        if valley.position >= at_least and _has_sides(histogram, valley.position)
+    ]
+    lasting = [fit for fit in map(_join, _group(sorted(seen))) if fit is not None]
+    if not lasting:
         return None
     if which == "deepest":
-        return max(valleys, key=lambda valley: valley.depth)
-    return valleys[0 if which == "first" else -1]
+        return max(lasting, key=lambda fit: fit.score)
+    return lasting[0 if which == "first" else -1]
+
+
+def _group(seen: list[Sighting]) -> list[list[Sighting]]:
+    """Group what is one valley at several widths: positions without a gap."""
+    groups: list[list[Sighting]] = []
+    for sighting in seen:
+        if groups and sighting[0] - groups[-1][-1][0] <= _SAME_VALLEY:
+            groups[-1].append(sighting)
+        else:
+            groups.append([sighting])
+    return groups
+
+
+def _join(group: list[Sighting]) -> ValleyFit | None:
+    """Make one valley of its sightings; None where it is seen at one width only."""
+    share = len({width for _, _, width in group}) / len(WIDTHS)
+    if share < 0.5:
+        return None
+    positions = np.array([position for position, _, _ in group])
+    depth = float(np.median([depth for _, depth, _ in group]))
+    score = depth * share * float(np.exp(-positions.std()))
+    return ValleyFit(position=float(np.median(positions)), score=score)
 
 
 def _has_sides(histogram: Histogram, position: float) -> bool:
