@@ -82,7 +82,8 @@ def ingest(
         If one of the paths is not there; nothing is changed then.
     """
     deliveries = _group(paths)
-    reports, listed = [], []
+    reports: list[Report] = []
+    listed: list[str] = []
     for files in deliveries:
         reading = read_delivery(home, files, progress=progress)
         listed += reading.listed

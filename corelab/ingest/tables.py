@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from corelab.errors import TableReadError
 from corelab.ingest.layouts import Layout
+from corelab.ingest.template import REMARK
 
 _LARGEST_SHEET: Final = 512 * 2**20
 _MOST_COLUMNS: Final = 1_000
@@ -68,7 +69,7 @@ def parse_table(data: bytes, layout: Layout, *, path: str) -> DeliveredTable:
         text, remark = decode_text(data, path=path)
         remarks += [remark] if remark else []
         cells = _read_csv(text, path)
-    numbered = [(number, row) for number, row in enumerate(cells, start=1) if any(map(str.strip, row))]
+    numbered = [(number, row) for number, row in enumerate(cells, start=1) if _is_data(row)]
     if not numbered:
         raise TableReadError("the table is empty", place=path, expected=f"a header {', '.join(layout.names)}")
     (header_row, header), *body = numbered
@@ -78,6 +79,10 @@ def parse_table(data: bytes, layout: Layout, *, path: str) -> DeliveredTable:
         remarks.append(f"{path}: columns not read: {', '.join(unknown)}")
     rows = tuple(_pick(number, row, columns, layout) for number, row in body)
     return DeliveredTable(path=path, layout=layout, rows=rows, remarks=tuple(remarks))
+
+
+def _is_data(row: Sequence[str]) -> bool:
+    return any(map(str.strip, row)) and not row[0].lstrip().startswith(REMARK)
 
 
 def decode_text(data: bytes, *, path: str) -> tuple[str, str]:

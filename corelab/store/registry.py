@@ -64,6 +64,13 @@ class Registry:
         """Return a hash of each subject's active rows; run tubes, which have none, are under ``""``."""
         return compute_subject_hashes(self.active_rows())
 
+    def object_ids(self) -> dict[str, str]:
+        """Return the delivered name of every stored object, by object id."""
+        table = schema.file.c
+        query = sa.select(table.object_id, table.name).where(table.object_id != "").order_by(table.file_id)
+        with reading(self.engine) as connection:
+            return {str(row.object_id): str(row.name) for row in connection.execute(query)}
+
     def quarantine(self) -> "pd.DataFrame":
         """Return what waits for a person: path, reason, kind, file_id, row, recorded_at."""
         import pandas as pd

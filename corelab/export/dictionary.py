@@ -1,0 +1,60 @@
+"""What every exported column is: the data dictionary and the code lists, made from the schemas."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from corelab.tables.schema import Column, TableSchema
+from corelab.tables.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DICTIONARY_COLUMNS: Final = ("table", "name", "label", "type", "unit", "codelist", "origin", "derivation")
+CODELIST_COLUMNS: Final = ("codelist", "order", "code")
+
+
+def make_dictionary(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":
+    """Describe each column of each table; ``codelist`` names the list in `make_codelists`."""
+    import pandas as pd
+
+    rows = [
+        {
+            "table": schema.name, "name": column.name, "label": column.label, "type": column.type,
+            "unit": column.unit, "codelist": name_codelist(schema, column), "origin": column.origin,
+            "derivation": column.derivation,
+        }
+        for schema in schemas.values()
+        for column in schema.columns
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(DICTIONARY_COLUMNS))
+
+
+def make_codelists(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":
+    """List the allowed words of each code list in their order."""
+    import pandas as pd
+
+    lists = {
+        name_codelist(schema, column): column.codes
+        for schema in schemas.values()
+        for column in schema.columns
+        if column.codes
+    }
+    rows = [
+        {"codelist": name, "order": order, "code": str(code)}
+        for name, codes in sorted(lists.items())
+        for order, code in enumerate(codes, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(CODELIST_COLUMNS))
+
+
+def name_codelist(schema: TableSchema, column: Column) -> str:
+    """Name a column's code list: the column alone where all tables agree on it, else with its table."""
+    if not column.codes:
+        return ""
+    others = {
+        other.codes
+        for one in SCHEMAS.values()
+        for other in one.columns
+        if other.name == column.name and other.codes
+    }
+    return column.name if others <= {column.codes} else f"{schema.name}.{column.name}"

@@ -1,0 +1,189 @@
+"""The grammar of the command line. Nothing heavy is imported here: ``--help`` answers at once."""
+
+import argparse
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+_HOME_HELP: Final = "the home; may come from CORELAB_HOME instead"
+_ROLES: Final = ("scientist", "reviewer", "investigator", "admin")
+
+
+class UsageError(Exception):
+    """The command line does not say what to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def parse_arguments(words: Sequence[str], *, home: str) -> argparse.Namespace | None:
+    """Read the command line.
+
+    Parameters
+    ----------
+    words
+        What follows the program's name.
+    home
+        The home to use where the command line names none; empty: it must name one.
+
+    Returns
+    -------
+    argparse.Namespace or None
+        None where only help was asked for.
+
+    Raises
+    ------
+    UsageError
+        If the words make no command.
+    """
+    try:
+        return _parse(words, home)
+    except SystemExit as stop:
+        if stop.code:
+            raise UsageError(f"cannot read the command line (code {stop.code})") from stop
+        return None
+
+
+def _parse(words: Sequence[str], home: str) -> argparse.Namespace:
+    if not home:
+        return make_parser(with_home=True).parse_args(words)
+    try:
+        named = make_parser(with_home=True).parse_args(words)
+    except UsageError:
+        named = None
+    # A home on the command line counts more than the environment's, but only if it is one.
+    makes_home = named is not None and named.command == "init"
+    if named is not None and (makes_home or Path(getattr(named, "home", "") or ".", "home.json").is_file()):
+        return named
+    arguments = make_parser(with_home=False).parse_args(words)
+    arguments.home = home
+    return arguments
+
+
+def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
+    """Make the parser, with a HOME on each command that needs one or without."""
+    parser = _Parser(prog="corelab", description="The correlative laboratory of a CAR-T trial.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    maker = _Maker(commands=commands, with_home=with_home)
+    _add_home_commands(maker)
+    _add_table_commands(maker)
+    _add_free_commands(maker)
+    _add_user_commands(maker)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the installed version; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"corelab {version('corelab')}")
+        parser.exit()
+
+
+class _Maker:
+    """Adds commands, each with the HOME before its other words."""
+
+    def __init__(self, *, commands: Any, with_home: bool) -> None:
+        self.commands = commands
+        self.with_home = with_home
+
+    def add(self, name: str, purpose: str, *, home: bool = True) -> argparse.ArgumentParser:
+        """Add one command."""
+        parser: argparse.ArgumentParser = self.commands.add_parser(name, help=purpose, description=purpose)
+        if home and self.with_home:
+            parser.add_argument("home", metavar="HOME", help=_HOME_HELP)
+        return parser
+
+
+def _add_home_commands(maker: _Maker) -> None:
+    init = maker.add("init", "make a home")
+    init.add_argument("--study", type=Path, metavar="FILE", help="study file; without it the built-in trial")
+    ingest = maker.add("ingest", "take delivery folders or single files")
+    ingest.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a delivery folder or a file")
+    ingest.add_argument(
+        "--accept-corrections", default="", metavar="REASON", help="accept changed values, for this reason"
+    )
+    run = maker.add("run", "bring every table up to date in a new snapshot")
+    run.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
+    run.add_argument("--as-of", type=_date, metavar="DATE", help="data cut-off; by default the newest sample")
+    status = maker.add("status", "say what the home holds and what waits")
+    status.add_argument("--json", action="store_true", help="as a JSON object")
+    maker.add("verify", "find anything stored that is not what it was")
+    maker.add("migrate", "bring the home's registry to this version's schema")
+    serve = maker.add("serve", "serve the dashboard")
+    serve.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", default=8050, type=_port, metavar="P", help="port (%(default)s)")
+
+
+def _add_table_commands(maker: _Maker) -> None:
+    export = maker.add("export", "write a snapshot's tables to a folder")
+    export.add_argument("out", type=Path, metavar="OUT", help="the folder")
+    export.add_argument("--format", default="csv", metavar="F", help="csv, parquet or xlsx (%(default)s)")
+    export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
+    export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+
+
+def _add_free_commands(maker: _Maker) -> None:
+    template = maker.add("template", "write every input file empty", home=False)
+    template.add_argument("out", type=Path, metavar="DIR", help="the folder")
+    simulate = maker.add("simulate", "write a synthetic delivery and its truth", home=False)
+    simulate.add_argument("out", type=Path, metavar="OUT", help="the folder")
+    simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")
+    simulate.add_argument("--events", type=_count, metavar="N", help="events a tube")
+    simulate.add_argument("--seed", type=int, metavar="S", help="seed")
+    gate = maker.add("gate", "gate FCS files without a home", home=False)
+    gate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FCS files")
+    gate.add_argument("--panel", required=True, metavar="ID|FILE", help="bcell, cart, or a panel template")
+    gate.add_argument("--markers", type=Path, metavar="FILE", help="csv detector,marker or a workspace")
+    gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
+    gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
+
+
+def _add_user_commands(maker: _Maker) -> None:
+    user = maker.commands.add_parser("user", help="accounts", description="accounts")
+    actions = user.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    add = own.add("add", "make an account")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--role", required=True, choices=_ROLES)
+    own.add("list", "list the accounts")
+    disable = own.add("disable", "shut an account and end its sessions")
+    disable.add_argument("name", metavar="NAME")
+    disable.add_argument("--reason", default="", metavar="R")
+    passwd = own.add("passwd", "give an account a new password")
+    passwd.add_argument("name", metavar="NAME")
+    for parser in (add, passwd):
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the password from standard input"
+        )
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return number
+
+
+def _date(text: str) -> dt.datetime:
+    """Read a date; the whole day counts. The zone is the study's, which is not known here."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date as 2025-03-17") from None
+    return dt.datetime.combine(day, dt.time(23, 59, 59))

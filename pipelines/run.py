@@ -1,0 +1,142 @@
+"""Brings every table up to date: inputs -> gates -> tables -> a new snapshot, if anything changed."""
+
+import datetime as dt
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from corelab.store import Home
+    from corelab.tables.inputs import Inputs
+
+Progress = Callable[[int, int], None]
+_DERIVING: Final = ("clinical", "cytometry", "ingest", "kinetics", "statistics", "study", "tables")
+_PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
+_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
+_MANIFEST_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run did. ``is_new`` is false where nothing had changed and nothing was computed."""
+
+    snapshot_id: str
+    is_new: bool
+    n_files: int
+    n_failed: int
+
+
+def run(
+    home: "Home",
+    *,
+    at: dt.datetime,
+    workers: int = 1,
+    as_of: dt.datetime | None = None,
+    progress: Progress | None = None,
+    actor: str = "corelab",
+) -> RunReport:
+    """Compute the tables that follow from the registry's present rows.
+
+    Parameters
+    ----------
+    home
+        The home.
+    at
+        The present moment, for the registry; it enters no table.
+    workers
+        Processes for gating.
+    as_of
+        Data cut-off; by default the newest ``collected_at``.
+    progress
+        Told the number of gated files and of all files.
+    actor
+        Who runs, for the audit trail.
+    """
+    made_of = describe_inputs(home, as_of=as_of)
+    run_key = compute_run_key(made_of)
+    current = home.snapshots.current()
+    if current is not None and current.run_key == run_key:
+        return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
+    return _compute(home, made_of, at=at, workers=workers, as_of=as_of, progress=progress, actor=actor)
+
+
+def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
+    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, workers: int,
+    as_of: dt.datetime | None, progress: Progress | None, actor: str,
+) -> RunReport:  # fmt: skip
+    from corelab.tables import derive_tables
+    from pipelines.gating import gate_all
+
+    inputs = home.registry.inputs()
+    gates = gate_all(
+        inputs.acquisitions, home.objects.read, workers=workers, cache_dir=home.cache / "gates",
+        progress=progress,
+    )  # fmt: skip
+    cutoff = as_of or find_cutoff(inputs)
+    tables = derive_tables(inputs, gates, study=home.study, as_of=cutoff)
+    manifest = {**made_of, "cutoff": cutoff.isoformat() if cutoff else ""}
+    snapshot = home.snapshots.write(tables, manifest, run_key=compute_run_key(made_of), at=at, actor=actor)
+    failed = gates.findings[gates.findings["level"] == "fail"]["file_id"].nunique()
+    return RunReport(
+        snapshot_id=snapshot.id, is_new=True, n_files=len(inputs.acquisitions), n_failed=int(failed)
+    )
+
+
+def describe_inputs(home: "Home", *, as_of: dt.datetime | None) -> dict[str, Any]:
+    """Say what a run's tables will be made of: rows by subject, study, code, packages, parameters."""
+    return {
+        "format": _MANIFEST_FORMAT,
+        "study": home.study.id,
+        "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
+        "subjects": home.registry.subject_hashes(),
+        "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
+        "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
+    }
+
+
+def compute_run_key(made_of: Mapping[str, Any]) -> str:
+    """Hash what a run is made of; equal keys give equal tables."""
+    text = json.dumps(made_of, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def compute_code_hash() -> str:
+    """Hash the source files on which a table's numbers depend, templates and settings among them."""
+    digest = hashlib.sha256()
+    for part in _DERIVING:
+        for name, data in _source_files(resources.files(f"corelab.{part}"), part):
+            digest.update(f"{name}:{len(data)}\n".encode())
+            digest.update(data)
+    for name in ("units.py", "vocabulary.py"):
+        digest.update(resources.files("corelab").joinpath(name).read_bytes())
+    return digest.hexdigest()
+
+
+def _source_files(folder: Any, place: str) -> list[tuple[str, bytes]]:
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda one: str(one.name)):
+        name = f"{place}/{entry.name}"
+        if entry.is_dir():
+            found += _source_files(entry, name)
+        elif entry.name.endswith((".py", ".yaml")):
+            found.append((name, entry.read_bytes()))
+    return found
+
+
+def find_cutoff(inputs: "Inputs") -> dt.datetime | None:
+    """Return the newest time of collection, or None where there is none."""
+    moments = [
+        dt.datetime.fromisoformat(text)
+        for name in _TIMED
+        for text in getattr(inputs, name)["collected_at"].unique()
+        if text
+    ]
+    return max(moments, default=None)

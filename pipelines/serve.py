@@ -1,0 +1,49 @@
+"""Serves the dashboard of a home."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from corelab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from corelab.store import Home
+
+_KEY_BYTES: Final = 32
+_THREADS: Final = 8
+
+
+def serve(home: "Home", *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted; the address is announced once the port is bound.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be bound.
+    """
+    import waitress
+
+    from dashboards.app import create_app
+
+    app = create_app(home, secret_key=read_secret_key(home.path / "secret.key"))
+    try:
+        server = waitress.create_server(app.server, host=host, port=port, threads=_THREADS, ident=None)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen ({error.strerror})", place=f"{host}:{port}", remedy="give another --port"
+        ) from error
+    announce(f"http://{host}:{server.effective_port}")
+    server.run()
+
+
+def read_secret_key(path: Path) -> str:
+    """Return the key that signs sessions, made on first use and readable by its owner alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_hex(_KEY_BYTES))
+    return path.read_text(encoding="ascii").strip()
