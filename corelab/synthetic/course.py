@@ -20,8 +20,8 @@ _NODES: Final = (-60.0, -5.0, 0.0, 2.0, 7.0, 12.0, 28.0, 60.0, 180.0, 365.0)
 _SHAPE: Final = {
     "t": (1.0, 1.0, 0.09, 0.06, 0.16, 0.30, 0.50, 0.75, 1.0, 1.05),
     "nk": (1.0, 1.0, 0.10, 0.10, 0.30, 0.60, 0.80, 1.0, 1.0, 1.0),
-    "granulocyte": (1.0, 1.1, 0.55, 0.40, 0.13, 0.18, 0.45, 0.65, 0.80, 0.9),
-    "monocyte": (1.0, 1.0, 0.30, 0.10, 0.10, 0.30, 0.80, 1.0, 1.0, 1.0),
+    "granulocyte": (1.0, 1.1, 0.55, 0.40, 0.14, 0.36, 0.55, 0.70, 0.80, 0.9),
+    "monocyte": (1.0, 1.0, 0.30, 0.10, 0.20, 0.50, 0.80, 1.0, 1.0, 1.0),
     "platelets": (1.0, 1.0, 0.75, 0.60, 0.32, 0.30, 0.60, 0.9, 1.0, 1.0),
     "haemoglobin": (1.0, 1.0, 0.90, 0.86, 0.78, 0.76, 0.88, 0.98, 1.1, 1.15),
 }
@@ -111,7 +111,7 @@ def draw_course(rng: np.random.Generator, *, arm: str, few_b_cells: bool, is_inf
         half_life_fast=rng.uniform(3.0, 5.0),
         half_life_slow=rng.uniform(20.0, 40.0),
         slow_share=log_uniform(rng, 0.03, 0.12),
-        copies_per_cell=rng.uniform(1.0, 4.0),
+        copies_per_cell=log_uniform(rng, 1.0, 4.0),
         t_baseline=log_uniform(rng, 1100.0, 1700.0),
         nk_baseline=log_uniform(rng, 80.0, 250.0),
         b_baseline=b_baseline,
