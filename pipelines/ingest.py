@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import FcsReadError, InputError, TableReadError
-from corelab.ingest.admission import Delivery, ReadTable, Report, admit_delivery
+from corelab.ingest.admission import admit_delivery
+from corelab.ingest.arrival import Delivery, ReadTable, Report
 from corelab.ingest.book import Book, Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS

@@ -6,12 +6,19 @@ row.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from corelab.errors import InputError
+from corelab.ingest.arrival import (
+    Candidate,
+    Delivery,
+    Report,
+    in_order,
+    list_candidates,
+    list_waiting,
+)
 from corelab.ingest.book import (
     Book,
     Changes,
@@ -23,89 +30,14 @@ from corelab.ingest.book import (
     StoredFile,
     acquisition_key,
 )
-from corelab.ingest.layouts import BY_KIND, LAYOUTS, Layout
+from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
-from corelab.ingest.tables import DeliveredTable
 from corelab.study import Study
 
 ACTIVE: Final = "active"
 PENDING: Final = "pending_correction"
-_ORDER: Final = {layout.kind: place for place, layout in enumerate(LAYOUTS.values())}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadTable:
-    """A delivered table that could be read, with the ids of its bytes."""
-
-    file: StoredFile
-    table: DeliveredTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A delivery after its files were read: tables, FCS files (by path), and what could not be read."""
-
-    tables: Sequence[ReadTable]
-    fcs: Mapping[str, StoredFile]
-    failed: Sequence[Held]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Report:
-    """What a person is told: lines that name what waits, remarks, and counts."""
-
-    waiting: list[str] = field(default_factory=list)
-    corrections: list[str] = field(default_factory=list)
-    remarks: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A row on its way in: new in this delivery, or one that waited."""
-
-    layout: Layout
-    values: Mapping[str, str]
-    path: str
-    row: int
-    file_id: str
-    problem: str = ""
-    waited: bool = False
-
-    @property
-    def place(self) -> str:
-        return f"{self.path}:{self.row}"
-
-    @property
-    def identity(self) -> tuple[str, int, str]:
-        return self.file_id, self.row, self.place
-
-
-def admit_delivery(
-    book: Book, delivery: Delivery, *, study: Study, accept_reason: str = ""
-) -> tuple[Changes, Report]:
-    """Decide on every row and file of a delivery, and again on those that waited.
-
-    Parameters
-    ----------
-    book
-        The registry's present state; brought forward in place.
-    delivery
-        What arrived.
-    study
-        Visits, time zone and the pattern of subject ids.
-    accept_reason
-        Why changed values are right; empty: corrections wait.
-
-    Returns
-    -------
-    tuple of Changes and Report
-        What to write, and what to tell.
-    """
-    intake = _Intake(book=book, delivery=delivery, study=study, accept_reason=accept_reason)
-    intake.run()
-    return intake.changes, intake.report
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -122,8 +54,8 @@ class _Intake:
     def run(self) -> None:
         again = self._known_files()
         fresh = self._new_files()
-        waited = _waiting_rows(self.book, without={candidate.identity for candidate in fresh})
-        for candidate in (*_in_order(fresh), *_in_order(waited)):
+        waited = list_waiting(self.book, without={candidate.identity for candidate in fresh})
+        for candidate in (*in_order(fresh), *in_order(waited)):
             self._take(candidate)
         for held in self.delivery.failed:
             self._hold(held)
@@ -141,12 +73,12 @@ class _Intake:
         self.report.counts["files_known"] += len(known)
         return known
 
-    def _new_files(self) -> list[_Candidate]:
-        fresh: list[_Candidate] = []
+    def _new_files(self) -> list[Candidate]:
+        fresh: list[Candidate] = []
         for read in self.delivery.tables:
             self.report.remarks.update(read.table.remarks)
             if self._add_file(read.file):
-                fresh += _candidates(read)
+                fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
         return fresh
@@ -162,7 +94,7 @@ class _Intake:
             self._release(held.identity)
         return True
 
-    def _take(self, candidate: _Candidate) -> None:
+    def _take(self, candidate: Candidate) -> None:
         """Admit one row or hold it with the reason."""
         try:
             if candidate.problem:
@@ -195,7 +127,7 @@ class _Intake:
         if born and when and when[:10] < born:
             raise InputError(f"{when[:10]} lies before the subject's birth", place=place)
 
-    def _bind_file(self, checked: CheckedRow, candidate: _Candidate) -> CheckedRow:
+    def _bind_file(self, checked: CheckedRow, candidate: Candidate) -> CheckedRow:
         name = checked.values["file"]
         match = match_file(
             name,
@@ -217,7 +149,7 @@ class _Intake:
         stored = [held for held in self.book.held.values() if held.row == 0 and not held.values]
         return [*self.delivery.failed, *stored]
 
-    def _admit(self, checked: CheckedRow, candidate: _Candidate) -> None:
+    def _admit(self, checked: CheckedRow, candidate: Candidate) -> None:
         present = self.book.present.get((checked.kind, checked.key))
         if present is None:
             self._add_version(checked, candidate, version=1, base_version=1)
@@ -234,7 +166,7 @@ class _Intake:
             self._see(checked.kind, checked.key, present.base_version, candidate)
             self.report.counts["rows_known"] += 1
 
-    def _correct(self, checked: CheckedRow, candidate: _Candidate, present: Present) -> None:
+    def _correct(self, checked: CheckedRow, candidate: Candidate, present: Present) -> None:
         if self.accept_reason:
             self._accept(checked, candidate, present)
             return
@@ -246,7 +178,7 @@ class _Intake:
             record_id=None, kind=checked.kind, key=checked.key, subject_id=checked.subject_id,
             values=checked.values, source=candidate.place, file_id=candidate.file_id,
         )  # fmt: skip
-        self.report.corrections.append(_describe_correction(pending, present))
+        self.report.corrections.append(describe_correction(pending, present))
         if waits:
             return
         self.book.pending.append(pending)
@@ -261,7 +193,7 @@ class _Intake:
         present = self.book.present[pending.kind, pending.key]
         layout = BY_KIND[pending.kind]
         path, _, row = pending.source.rpartition(":")
-        candidate = _Candidate(
+        candidate = Candidate(
             layout=layout, values=pending.values, path=path, row=int(row), file_id=pending.file_id
         )
         checked = CheckedRow(
@@ -271,7 +203,7 @@ class _Intake:
         self.book.pending.remove(pending)
         self.changes.settled_pending.append(pending)
 
-    def _accept(self, checked: CheckedRow, candidate: _Candidate, present: Present) -> None:
+    def _accept(self, checked: CheckedRow, candidate: Candidate, present: Present) -> None:
         _, merged = merge_rows(present.values, checked.values)
         version = present.last_version + 1
         self._replace(replace(checked, values=merged), candidate, present, base=version)
@@ -280,12 +212,12 @@ class _Intake:
             "correct", checked.key, old=_json(present.values), new=_json(merged), reason=self.accept_reason
         )
 
-    def _replace(self, checked: CheckedRow, candidate: _Candidate, present: Present, *, base: int) -> None:
+    def _replace(self, checked: CheckedRow, candidate: Candidate, present: Present, *, base: int) -> None:
         self.changes.superseded.append((checked.kind, checked.key, present.version))
         self._add_version(checked, candidate, version=present.last_version + 1, base_version=base)
 
     def _add_version(
-        self, checked: CheckedRow, candidate: _Candidate, *, version: int, base_version: int
+        self, checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int
     ) -> None:
         self.book.present[checked.kind, checked.key] = Present(
             record_id=None, version=version, base_version=base_version, last_version=version,
@@ -296,10 +228,10 @@ class _Intake:
         )
         self._see(checked.kind, checked.key, base_version, candidate)
 
-    def _see(self, kind: str, key: str, base_version: int, candidate: _Candidate) -> None:
+    def _see(self, kind: str, key: str, base_version: int, candidate: Candidate) -> None:
         self.changes.sightings.append((kind, key, base_version, candidate.place, candidate.file_id))
 
-    def _held(self, candidate: _Candidate, reason: str, *, waiting: bool = False) -> Held:
+    def _held(self, candidate: Candidate, reason: str, *, waiting: bool = False) -> Held:
         return Held(
             file_id=candidate.file_id, row=candidate.row, path=candidate.place, kind=candidate.layout.kind,
             values=candidate.values, reason=reason, waiting=waiting,
@@ -347,7 +279,7 @@ class _Intake:
         for pending in self.book.pending:
             if pending.file_id in again:
                 present = self.book.present[pending.kind, pending.key]
-                self.report.corrections.append(_describe_correction(pending, present))
+                self.report.corrections.append(describe_correction(pending, present))
 
     def _note(self, action: str, what: str, *, old: str = "", new: str = "", reason: str = "") -> None:
         happening = Happening(action=action, object=what, old=old, new=new, reason=reason)
@@ -358,68 +290,8 @@ class _WaitsForFileError(Exception):
     """A manifest's row whose file is in quarantine itself: the file is shown, the row is not."""
 
 
-def merge_rows(
-    present: Mapping[str, str], given: Mapping[str, str]
-) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """Lay a later row over the present one.
-
-    Returns
-    -------
-    tuple of dict and dict
-        Filled fields that the later row changes (old, new), and the row with its filled fields laid over.
-
-    Examples
-    --------
-    >>> merge_rows({"value": "1.2", "unit": ""}, {"value": "1.20", "unit": "g/L"})
-    ({}, {'value': '1.2', 'unit': 'g/L'})
-    """
-    conflicts, merged = {}, dict(present)
-    for name, text in given.items():
-        old = present.get(name, "")
-        if not text or _same(old, text):
-            continue
-        merged[name] = text
-        if old:
-            conflicts[name] = (old, text)
-    return conflicts, merged
-
-
-def _same(old: str, new: str) -> bool:
-    if old == new:
-        return True
-    try:
-        return float(old) == float(new)
-    except ValueError:
-        return False
-
-
-def _candidates(read: ReadTable) -> list[_Candidate]:
-    return [
-        _Candidate(
-            layout=read.table.layout, values=row.values, path=read.table.path, row=row.number,
-            file_id=read.file.file_id, problem=row.problem,
-        )
-        for row in read.table.rows
-    ]  # fmt: skip
-
-
-def _waiting_rows(book: Book, *, without: set[tuple[str, int, str]]) -> list[_Candidate]:
-    return [
-        _Candidate(
-            layout=BY_KIND[held.kind], values=held.values, path=held.path.rpartition(":")[0], row=held.row,
-            file_id=held.file_id, waited=True,
-        )
-        for held in book.held.values()
-        if held.row and held.kind in BY_KIND and held.identity not in without
-    ]  # fmt: skip
-
-
-def _in_order(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    return sorted(candidates, key=lambda one: (_ORDER[one.layout.kind], one.path, one.row, one.file_id))
-
-
 def _version(
-    checked: CheckedRow, candidate: _Candidate, *, version: int, base_version: int, state: str
+    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
 ) -> NewVersion:
     return NewVersion(
         kind=checked.kind, key=checked.key, version=version, base_version=base_version,
@@ -444,17 +316,11 @@ def _why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
     return "no manifest names this file; expected a row in manifest.csv"
 
 
-def _describe_correction(pending: PendingCorrection, present: Present) -> str:
-    conflicts, _ = merge_rows(present.values, pending.values)
-    changes = ", ".join(f"{name} {old!r} would become {new!r}" for name, (old, new) in conflicts.items())
-    return f"{pending.source}: {changes}; accept with --accept-corrections REASON"
-
-
 def _without_place(error: InputError, place: str) -> str:
     return str(error).removeprefix(f"{place}: ").removeprefix(f"{place} ")
 
 
-def _drop_row(remark: str, candidate: _Candidate) -> str:
+def _drop_row(remark: str, candidate: Candidate) -> str:
     return remark.replace(candidate.place, candidate.path, 1)
 
 

@@ -1,0 +1,90 @@
+"""A delivery after its files were read, and its rows in the one order in which they are taken."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.layouts import BY_KIND, LAYOUTS, Layout
+from corelab.ingest.tables import DeliveredTable
+
+_ORDER: Final = {layout.kind: place for place, layout in enumerate(LAYOUTS.values())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTable:
+    """A delivered table that could be read, with the ids of its bytes."""
+
+    file: StoredFile
+    table: DeliveredTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery after its files were read: tables, FCS files (by path), and what could not be read."""
+
+    tables: Sequence[ReadTable]
+    fcs: Mapping[str, StoredFile]
+    failed: Sequence[Held]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Report:
+    """What a person is told: lines that name what waits, remarks, and counts."""
+
+    waiting: list[str] = field(default_factory=list)
+    corrections: list[str] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A row on its way in: new in this delivery, or one that waited."""
+
+    layout: Layout
+    values: Mapping[str, str]
+    path: str
+    row: int
+    file_id: str
+    problem: str = ""
+    waited: bool = False
+
+    @property
+    def place(self) -> str:
+        """``<file>:<row>``."""
+        return f"{self.path}:{self.row}"
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What names the row: the same row of the same bytes is one."""
+        return self.file_id, self.row, self.place
+
+
+def list_candidates(read: ReadTable) -> list[Candidate]:
+    """Return the rows of a delivered table."""
+    return [
+        Candidate(
+            layout=read.table.layout, values=row.values, path=read.table.path, row=row.number,
+            file_id=read.file.file_id, problem=row.problem,
+        )
+        for row in read.table.rows
+    ]  # fmt: skip
+
+
+def list_waiting(book: Book, *, without: set[tuple[str, int, str]]) -> list[Candidate]:
+    """Return the rows that wait in the registry, but for those given."""
+    return [
+        Candidate(
+            layout=BY_KIND[held.kind], values=held.values, path=held.path.rpartition(":")[0], row=held.row,
+            file_id=held.file_id, waited=True,
+        )
+        for held in book.held.values()
+        if held.row and held.kind in BY_KIND and held.identity not in without
+    ]  # fmt: skip
+
+
+def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Sort rows: subjects before what is theirs, then by file and row."""
+    return sorted(candidates, key=lambda one: (_ORDER[one.layout.kind], one.path, one.row, one.file_id))
