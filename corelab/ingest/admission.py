@@ -40,6 +40,32 @@ ACTIVE: Final = "active"
 PENDING: Final = "pending_correction"
 
 
+def admit_delivery(
+    book: Book, delivery: Delivery, *, study: Study, accept_reason: str = ""
+) -> tuple[Changes, Report]:
+    """Decide on every row and file of a delivery, and again on those that waited.
+
+    Parameters
+    ----------
+    book
+        The registry's present state; brought forward in place.
+    delivery
+        What arrived.
+    study
+        Visits, time zone and the pattern of subject ids.
+    accept_reason
+        Why changed values are right; empty: corrections wait.
+
+    Returns
+    -------
+    tuple of Changes and Report
+        What to write, and what to tell.
+    """
+    intake = _Intake(book=book, delivery=delivery, study=study, accept_reason=accept_reason)
+    intake.run()
+    return intake.changes, intake.report
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Intake:
     """One admission under way."""
