@@ -337,7 +337,7 @@ class _Run:
             parent_count=None if parent is None else int(parent.sum()),
             status=status,
             reason=reason,
-            gate_source=source.source if source else GateSource.AUTO,
+            gate_source=(source.source if source else GateSource.AUTO) if mask is not None else "",
             gate_version=f"{self.template.panel}/{self.template.version}+{GATING_VERSION}",
             control=source.control if source else "",
         )

@@ -151,8 +151,11 @@ TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "n_reference", "spillover_sha256",
     ),
 }  # fmt: skip
-_WHOLE: Final = ("count", "parent_count", "n", "n_reference")
-_NUMBERS: Final = ("median_intensity", "robust_sd", "value", "limit", "cut", "score", "units")
+_WHOLE: Final = ("n", "n_reference")
+_NUMBERS: Final = (
+    "count", "parent_count", "median_intensity", "robust_sd", "value", "limit", "cut", "score", "units",
+)  # fmt: skip
+"""``count`` is a float because it is NaN where nothing was counted."""
 
 
 def tabulate_gates(gated: Mapping[str, GatedAcquisition]) -> GateTables:
@@ -190,7 +193,7 @@ def _frame(name: str, stacked: "pd.DataFrame") -> "pd.DataFrame":
     typed = {}
     for column in part.columns:
         if column in _WHOLE:
-            typed[column] = part[column].astype("Int64")
+            typed[column] = part[column].astype("int64")
         elif column in _NUMBERS:
             typed[column] = part[column].astype("float64")
         else:

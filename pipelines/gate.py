@@ -1,0 +1,217 @@
+"""The step behind ``corelab gate``: FCS files to a table of populations, without a home."""
+
+import csv
+import hashlib
+import io
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from corelab.errors import ConfigError, CorelabError, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from corelab.cytometry.template import Template
+
+Progress = Callable[[int, int], None]
+
+_FORMATS: Final = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateJob:
+    """One file for one worker."""
+
+    path: Path
+    template: "Template"
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOutcome:
+    """Rows of one file, or why there are none."""
+
+    path: Path
+    file_id: str
+    rows: tuple[Mapping[str, Any], ...]
+    refusal: str
+
+
+def gate_files(  # noqa: PLR0913 - one argument per option of the command
+    paths: Sequence[Path],
+    *,
+    panel: str | Path,
+    markers: Path | None = None,
+    workers: int = 1,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Gate files and write the ``populations`` table.
+
+    Parameters
+    ----------
+    paths
+        FCS files.
+    panel
+        ``bcell``, ``cart``, or a template file.
+    markers
+        Names of markers for files that carry none: csv with the columns detector and marker, or a
+        FlowJo workspace.
+    workers
+        Processes.
+    out
+        ``.csv`` or ``.parquet``; without it the table goes to standard output as CSV.
+    progress
+        Told after every file.
+    stdout, stderr
+        Where to write instead of the program's own streams.
+
+    Returns
+    -------
+    int
+        0 if every file was gated, 1 if some were refused, each named in one line on standard error.
+
+    Raises
+    ------
+    ConfigError
+        If the panel, the markers file or the name of the output is wrong; nothing is written.
+    """
+    from corelab.cytometry.template import load_template
+
+    if out is not None and out.suffix.lower() not in _FORMATS:
+        raise ConfigError("no known format", place=out.name, expected=" or ".join(_FORMATS))
+    template = load_template(panel)
+    labels = {path: read_marker_labels(markers, path.name) for path in paths}
+    jobs = [
+        GateJob(path=path, template=template, labels=tuple(sorted(labels[path].items())))
+        for path in dict.fromkeys(paths)
+    ]
+    outcomes = []
+    for outcome in _run(jobs, workers):
+        outcomes.append(outcome)
+        if outcome.refusal:
+            print(outcome.refusal, file=stderr or sys.stderr)
+        if progress:
+            progress(len(outcomes), len(jobs))
+    table = derive_population_rows(outcomes, template.panel)
+    _write(table, out, stdout or sys.stdout)
+    return 1 if any(outcome.refusal for outcome in outcomes) else 0
+
+
+def read_marker_labels(markers: Path | None, file: str) -> dict[str, str]:
+    """Read detector and marker from a csv or a workspace.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or lacks the two columns.
+    """
+    if markers is None:
+        return {}
+    try:
+        data = markers.read_bytes()
+    except OSError as error:
+        raise ConfigError("cannot be read", place=str(markers), expected="a file") from error
+    if markers.suffix.lower() == ".wsp":
+        return _read_workspace(data, markers.name, file)
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+        return {row["detector"].strip(): row["marker"].strip() for row in rows}
+    except (UnicodeDecodeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            "no such columns", place=markers.name, expected="csv in UTF-8 with detector, marker"
+        ) from error
+
+
+def _read_workspace(data: bytes, name: str, file: str) -> dict[str, str]:
+    from corelab.cytometry.workspace import read_workspace_markers
+
+    try:
+        return read_workspace_markers(data, name=name, file=file)
+    except InputError as error:
+        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
+
+
+def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
+    if workers <= 1 or len(jobs) <= 1:
+        yield from map(gate_file, jobs)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(gate_file, jobs)
+
+
+def gate_file(job: GateJob) -> GateOutcome:
+    """Gate one file; a bad one gives its refusal in one line."""
+    from corelab.cytometry.gating import gate_acquisition
+    from corelab.cytometry.records import list_rows
+    from corelab.ingest.fcs import read_fcs
+
+    name = job.path.name
+    try:
+        data = job.path.read_bytes()
+        acquisition = read_fcs(data, name=name)
+        gated = gate_acquisition(acquisition, template=job.template, marker_labels=dict(job.labels))
+    except CorelabError as error:
+        return GateOutcome(path=job.path, file_id="", rows=(), refusal=str(error))
+    except OSError as error:
+        refusal = f"{name}: cannot be read ({error.strerror}); expected an FCS file"
+        return GateOutcome(path=job.path, file_id="", rows=(), refusal=refusal)
+    file_id = hashlib.sha256(data).hexdigest()
+    rows = tuple(list_rows(file_id, gated))
+    return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="")
+
+
+def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.DataFrame":
+    """Derive the ``populations`` table of files that belong to no subject.
+
+    The same bytes under two names are one file.
+    """
+    import numpy as np
+
+    from corelab.cytometry.records import frame_rows
+    from corelab.statistics.intervals import clopper_pearson
+    from corelab.tables.schemas import POPULATIONS
+
+    unique = {outcome.file_id: outcome.rows for outcome in outcomes if outcome.rows}
+    gates = frame_rows([row for rows in unique.values() for row in rows])
+    counts = gates.counts
+    n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
+    total = np.where(np.isfinite(n) & (parent > 0), parent, np.nan)
+    low, high = clopper_pearson(np.nan_to_num(n), np.nan_to_num(total))
+    percent = 100 * n / total
+    levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
+    return POPULATIONS.conform(
+        counts.drop(columns=["control"]).assign(
+            panel=panel,
+            tube="full",
+            percent_of_parent=percent,
+            ci_low=100 * low,
+            ci_high=100 * high,
+            qc=counts["file_id"].map(levels),
+        )
+    )
+
+
+def _worst(findings: "pd.DataFrame", file_id: str) -> str:
+    levels = set(findings.loc[findings["file_id"] == file_id, "level"])
+    return next((level for level in ("fail", "warn") if level in levels), "pass")
+
+
+def _write(table: "pd.DataFrame", out: Path | None, stdout: TextIO) -> None:
+    if out is None:
+        table.to_csv(stdout, index=False, lineterminator="\n")
+        return
+    try:
+        if out.suffix.lower() == ".parquet":
+            table.to_parquet(out, index=False)
+        else:
+            table.to_csv(out, index=False, lineterminator="\n")
+    except OSError as error:
+        raise ConfigError("cannot be written", place=str(out), expected="a folder") from error
