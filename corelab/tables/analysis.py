@@ -1,0 +1,157 @@
+"""`analysis`: one wide row per subject and visit, each variable with its unit in its name."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from corelab.tables.clock import Clocks
+from corelab.tables.schema import Column, TableSchema
+from corelab.tables.schemas import ANALYSIS_KEYS
+from corelab.vocabulary import Analyte, Assay, Status
+
+CAR_VARIABLES: Final = {
+    Analyte.CAR_PCT_CD3: "car_pct_cd3", Analyte.CAR_PCT_LYM: "car_pct_lym", Analyte.CAR_ABS: "car_per_ul",
+    Analyte.CAR_VCN_UG: "car_copies_per_ug",
+}  # fmt: skip
+FLOW_VARIABLES: Final = {
+    "b_cells": "b_per_ul", "t_cells": "t_per_ul", "cd4_t": "cd4_t_per_ul", "cd8_t": "cd8_t_per_ul",
+    "lymphocytes": "lymphocytes_per_ul",
+}  # fmt: skip
+"""Variable by population whose concentration is followed."""
+_STANDING: Final = tuple(
+    status.value
+    for status in (Status.QUANTIFIED, Status.DETECTED_BLQ, Status.NOT_DETECTED, Status.ABOVE_ULOQ)
+)
+_LONG: Final = [
+    "subject_id", "visit", "visit_label", "instant", "source_id", "variable", "label", "unit", "value",
+    "relation", "bound", "can_be_censored",
+]  # fmt: skip
+
+
+def derive_analysis(
+    measurements: pd.DataFrame,
+    persistence: pd.DataFrame,
+    *,
+    primary_files: frozenset[str],
+    clocks: Clocks,
+) -> tuple[pd.DataFrame, TableSchema]:
+    """Bring every assay side by side, with the schema that the variables make.
+
+    A visit is one row, an unscheduled draw one of its own; ``collected_at`` is the first draw of the visit.
+    Of several values of one visit the last that stands is taken. A censored value is empty; its relation and
+    limit stand beside it.
+    """
+    long = pd.concat(
+        [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)],
+        ignore_index=True,
+    )
+    long = long.sort_values(["subject_id", "visit_label", "variable", "instant", "source_id"], kind="stable")
+    last = long.drop_duplicates(["subject_id", "visit_label", "variable"], keep="last")
+    schema = _build_schema(last)
+    return _widen(last, clocks), schema
+
+
+def _of_persistence(persistence: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
+    rows = persistence[persistence["status"].isin(_STANDING)]
+    rows = clocks.place(rows.drop(columns=["arm", "visit_label", "study_day"]))
+    quantified = rows["status"] == Status.QUANTIFIED.value
+    return rows.assign(
+        source_id="",
+        variable=rows["analyte"].map({key.value: name for key, name in CAR_VARIABLES.items()}),
+        label=rows["analyte"],
+        relation=np.where(quantified, "=", "<").astype(object),
+        bound=rows["lloq"].mask(quantified, rows["value"]),
+        can_be_censored=True,
+    )[_LONG]
+
+
+def _of_measurements(
+    measurements: pd.DataFrame, primary_files: frozenset[str], clocks: Clocks
+) -> pd.DataFrame:
+    is_flow = measurements["assay"] == Assay.FLOW.value
+    followed = (
+        is_flow
+        & (measurements["metric"] == "cells_per_ul")
+        & measurements["name"].isin(FLOW_VARIABLES)
+        & measurements["source_id"].isin(primary_files)
+    )
+    others = measurements["assay"].isin(
+        (Assay.CYTOKINE.value, Assay.LABORATORY.value, Assay.ASSESSMENT.value)
+    )
+    stands = measurements["status"].isin(_STANDING) | measurements["relation"].isin(("<=", ">="))
+    rows = measurements[(followed | others) & stands & (measurements["status"] != Status.FAILED.value)]
+    rows = clocks.place(rows.drop(columns=["arm", "visit_label", "study_day"], errors="ignore"))
+    keys = rows[["assay", "name", "metric", "unit"]].drop_duplicates()
+    names = {key: _name_variable(*key) for key in keys.itertuples(index=False, name=None)}
+    upper = rows["relation"].isin(("<", "<="))
+    return rows.assign(
+        variable=[
+            names[key] for key in rows[["assay", "name", "metric", "unit"]].itertuples(index=False, name=None)
+        ],
+        label=rows["name"],
+        bound=rows["high"].where(upper, rows["low"]),
+        can_be_censored=rows["assay"] != Assay.ASSESSMENT.value,
+    )[_LONG]
+
+
+def _name_variable(assay: str, name: str, metric: str, unit: str) -> str:
+    if assay == Assay.FLOW.value:
+        return FLOW_VARIABLES[name]
+    if metric == "fold_change":
+        return f"{_slug(name)}_fold"
+    return _slug(name) if unit in ("1", "") else f"{_slug(name)}_{_slug(unit)}"
+
+
+def _slug(text: str) -> str:
+    """Write a name in lower case with underscores.
+
+    Examples
+    --------
+    >>> _slug("IL-6") + "_" + _slug("pg/mL"), _slug("UPCR") + "_" + _slug("g/g"), _slug("10^9/L")
+    ('il_6_pg_ml', 'upcr_g_g', '10_9_l')
+    """
+    spelled = text.replace("%", " pct ").replace("γ", "g").replace("α", "a").replace("β", "b")
+    return re.sub(r"[^a-z0-9]+", "_", spelled.lower()).strip("_")
+
+
+def _build_schema(last: pd.DataFrame) -> TableSchema:
+    columns: list[Column] = list(ANALYSIS_KEYS)
+    known = last[["variable", "label", "unit", "can_be_censored"]].sort_values(["variable", "label", "unit"])
+    for row in known.drop_duplicates("variable").itertuples(index=False):
+        columns.append(Column(name=row.variable, label=row.label, type="number", unit=row.unit))
+        if row.can_be_censored:
+            columns += [
+                Column(name=f"{row.variable}_rel", label=f"Relation of {row.label} to its limit"),
+                Column(
+                    name=f"{row.variable}_bound", label=f"Limit of {row.label}", type="number", unit=row.unit
+                ),
+            ]
+    return TableSchema(
+        name="analysis", row="subject x visit", columns=tuple(columns),
+        key=("subject_id", "visit", "collected_at"),
+    )  # fmt: skip
+
+
+def _widen(last: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
+    key = ["subject_id", "visit_label"]
+    first = clocks.draws.sort_values(["subject_id", "visit_label", "instant"], kind="stable").drop_duplicates(
+        key
+    )
+    wide: dict[str, Any] = {}
+    for variable, rows in last.groupby("variable", sort=True):
+        indexed = rows.set_index(key)
+        wide[str(variable)] = indexed["value"]
+        if indexed["can_be_censored"].any():
+            wide[f"{variable}_rel"] = indexed["relation"]
+            wide[f"{variable}_bound"] = indexed["bound"]
+    values = pd.DataFrame(wide) if wide else last[key].drop_duplicates().set_index(key)
+    values.index = values.index.set_names(key)
+    keys = first[["subject_id", "arm", "visit", "visit_label", "study_day", "collected_at"]]
+    return keys.merge(values.reset_index(), on=key, how="inner")
+
+
+VARIABLES: Final[Mapping[str, str]] = {analyte.value: name for analyte, name in CAR_VARIABLES.items()}
+"""Variable of `analysis` by CAR-T analyte."""

@@ -1,0 +1,87 @@
+"""`cd19_status`: whether a child's B cells carry CD19, judged on cells that were found without it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from corelab.statistics.intervals import clopper_pearson
+from corelab.tables.clock import Clocks
+from corelab.tables.tubes import join_findings
+from corelab.vocabulary import Level, Panel
+
+SOURCES: Final = {"fmo_cd19": "fmo", "t_cells": "t_cells"}
+
+
+def derive_cd19_status(populations: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
+    """Call CD19 for every subject from the primary screening tube of the B-cell panel.
+
+    Notes
+    -----
+    Positive: at least the minimum of reference B cells and the lower limit of the exact interval at or above
+    the cut-off; negative: the upper limit below it. Too few cells, a failed tube, no control to place the
+    limit, or an interval across the cut-off: not evaluable. Few B cells are not CD19-negative B cells.
+    """
+    settings = clocks.study.settings["cd19"]
+    tubes = _collect_tubes(populations)
+    subjects = pd.DataFrame({"subject_id": sorted(clocks.subjects)}, dtype=object)
+    rows = subjects.merge(tubes, on="subject_id", how="left")
+    rows["arm"] = rows["subject_id"].map({key: clock.arm for key, clock in clocks.subjects.items()})
+    return _call(rows, settings)
+
+
+def _collect_tubes(populations: pd.DataFrame) -> pd.DataFrame:
+    screening = populations[
+        populations["is_primary"].astype(bool)
+        & (populations["panel"] == Panel.BCELL.value)
+        & (populations["visit"] == "SCR")
+    ]
+    positive = screening[screening["population"] == "cd19_positive"]
+    b_cells = screening.loc[screening["population"] == "b_cells", ["file_id", "cells_per_ul"]]
+    tubes = positive[["file_id", "subject_id", "qc", "qc_reason", "count", "parent_count", "control"]]
+    return tubes.merge(b_cells.rename(columns={"cells_per_ul": "b_cells_per_ul"}), on="file_id", how="left")
+
+
+def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
+    n, total = rows["count"], rows["parent_count"]
+    known = n.notna() & (total > 0)
+    low, high = clopper_pearson(n.where(known, 0), total.where(known, 0))
+    percent = (100 * n / total.where(total > 0)).where(known)
+    source = rows["control"].map(SOURCES).fillna("")
+    # The order is that of importance: the first cause that holds is the reason.
+    obstacles = [
+        rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, n.isna() | total.isna(),
+        total < settings["minimum_b_reference"], source == "",
+    ]  # fmt: skip
+    failed = ["NO_SCREENING_TUBE", rows["qc_reason"].fillna(""), "GATE_MISSING", "FEW_EVENTS", "NO_CONTROL"]
+    cutoff = settings["cutoff_percent"]
+    is_open = ~np.logical_or.reduce(obstacles)
+    call = np.select(
+        [is_open & (100 * low >= cutoff), is_open & (100 * high < cutoff)],
+        ["positive", "negative"],
+        "not_evaluable",
+    )
+    reason = np.select(obstacles, failed, "")
+    spans = is_open & (call == "not_evaluable")
+    by_t_cells = pd.Series(np.where(is_open & (source == "t_cells"), "NO_FMO", ""), index=rows.index)
+    return pd.DataFrame(
+        {
+            "subject_id": rows["subject_id"],
+            "arm": rows["arm"],
+            "call": call,
+            "percent_cd19": percent,
+            "ci_low": 100 * low,
+            "ci_high": 100 * high,
+            "n_b_reference": total,
+            "b_cells_per_ul": rows["b_cells_per_ul"],
+            "threshold_source": source,
+            "alert": np.select(
+                [~known | (source == ""), percent < settings["alert_below_percent"]], ["", "yes"], "no"
+            ),
+            "reason": join_findings(
+                pd.Series(np.where(spans, "CI_SPANS_CUTOFF", reason), index=rows.index, dtype=object),
+                by_t_cells,
+            ),
+        }
+    )

@@ -1,0 +1,134 @@
+"""Every table of the contract from delivered rows and gated files, top to bottom."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from corelab.cytometry.records import GateTables
+from corelab.study.model import Study
+from corelab.tables import (
+    adverse_events,
+    analysis,
+    assessments,
+    blanks,
+    cd19,
+    flow_measurements,
+    kinetics,
+    laboratory,
+    measurements,
+    persistence,
+    phenotype,
+    populations,
+    quality,
+    recovery,
+    soluble,
+    subjects,
+    tubes,
+)
+from corelab.tables.clock import build_clocks, order_inputs
+from corelab.tables.inputs import Inputs
+from corelab.tables.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    from corelab.tables.schema import TableSchema
+
+__all__ = ["derive_analysis_schema", "derive_tables"]
+
+
+def derive_tables(
+    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
+) -> dict[str, pd.DataFrame]:
+    """Derive every table of the contract.
+
+    Parameters
+    ----------
+    inputs
+        The rows that take part in analysis, in any order.
+    gates
+        The gated files, in any order.
+    study
+        The trial, with the settings by which values are judged.
+    as_of
+        The data cut-off by which a visit is due; the newest draw where it is None.
+
+    Returns
+    -------
+    tables
+        One table for every schema and ``analysis``, checked and sorted by key. The same rows give the same
+        tables, in whatever order they come.
+
+    Raises
+    ------
+    InputError
+        If a time is not ISO 8601.
+    ConfigError
+        If a setting of the study is unknown.
+    ContractError
+        If a derived table breaks its schema.
+    """
+    return _derive(inputs, gates, study=study, as_of=as_of)[0]
+
+
+def derive_analysis_schema(
+    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
+) -> "TableSchema":
+    """Return the schema of ``analysis``, whose variables depend on what was measured; see `derive_tables`."""
+    return _derive(inputs, gates, study=study, as_of=as_of)[1]
+
+
+def _derive(
+    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
+) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
+    inputs = order_inputs(inputs, study)
+    clocks = build_clocks(inputs, study=study, as_of=as_of)
+    rules = blanks.build_car_rules(study.settings["rare_events"])
+
+    judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
+    found, blank_findings = blanks.find_blanks(blanks.collect_car_counts(gates.counts, judged), rules)
+    judged = tubes.add_findings(judged, blank_findings, clocks=clocks)
+
+    laboratory_rows = laboratory.derive_laboratory(inputs.labs)
+    blood = laboratory.match_lymphocytes(judged.table, laboratory_rows, clocks=clocks)
+    counted = populations.derive_counts(gates.counts, judged, blood)
+    decisions = persistence.derive_car_decisions(
+        blanks.collect_car_counts(gates.counts, judged), counted, found, rules
+    )
+    counted = phenotype.judge_car_populations(counted, decisions)
+    transgene = persistence.derive_transgene(inputs.qpcr, clocks=clocks)
+    persistent = persistence.derive_persistence(decisions, transgene, clocks=clocks)
+
+    concentrations = soluble.derive_concentrations(inputs.cytokines)
+    measured = measurements.derive_measurements(
+        [
+            flow_measurements.derive_flow(counted, gates.expression, decisions, judged),
+            measurements.derive_qpcr(transgene),
+            concentrations,
+            soluble.derive_folds(concentrations, clocks=clocks),
+            laboratory_rows,
+            laboratory.derive_egfr(laboratory_rows, inputs, clocks=clocks),
+            assessments.derive_scores(inputs.assessments),
+        ],
+        clocks=clocks,
+    )
+    people = subjects.derive_subjects(inputs.subjects, laboratory_rows, clocks=clocks)
+    primary = frozenset(judged.table.loc[judged.table["is_primary"], "file_id"])
+    wide, wide_schema = analysis.derive_analysis(measured, persistent, primary_files=primary, clocks=clocks)
+    derived = {
+        "subjects": people,
+        "populations": populations.derive_populations(counted),
+        "expression": populations.derive_expression(gates.expression, judged),
+        "measurements": measured,
+        "cd19_status": cd19.derive_cd19_status(counted, clocks=clocks),
+        "persistence": persistent,
+        "phenotype": phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"]),
+        "kinetics": kinetics.derive_kinetics(persistent, concentrations, clocks=clocks),
+        "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
+        "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
+        "quality": quality.derive_quality(inputs, judged, measured, people, clocks=clocks),
+    }
+    tables = {
+        name: schema.conform(derived[name]) if name in derived and len(derived[name]) else schema.empty()
+        for name, schema in SCHEMAS.items()
+    }
+    return {**tables, "analysis": wide_schema.conform(wide)}, wide_schema

@@ -1,0 +1,108 @@
+"""`quality`: every finding on a file or a delivered row, with its level and limit."""
+
+from typing import Any, Final
+
+import pandas as pd
+
+from corelab.study.schedule import compute_window
+from corelab.tables.clock import TIMED_TABLES, Clocks
+from corelab.tables.inputs import Inputs
+from corelab.tables.tubes import Tubes
+from corelab.tables.values import UNKNOWN_UNIT, UNREADABLE
+from corelab.vocabulary import Level
+
+COLUMNS: Final = ["subject_id", "visit", "object", "check", "level", "value", "limit", "reason"]
+
+
+def derive_quality(
+    inputs: Inputs,
+    tubes: Tubes,
+    measurements: pd.DataFrame,
+    subjects: pd.DataFrame,
+    *,
+    clocks: Clocks,
+) -> pd.DataFrame:
+    """Collect the findings on files, dates, values, scores and doses."""
+    parts = [
+        _of_files(tubes),
+        _of_visits(inputs, clocks),
+        _of_values(measurements),
+        _of_scores(measurements),
+        _of_doses(inputs, subjects, clocks),
+    ]
+    rows = pd.concat([part[COLUMNS] for part in parts if len(part)] or [pd.DataFrame(columns=COLUMNS)])
+    return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)
+
+
+def _of_files(tubes: Tubes) -> pd.DataFrame:
+    named = tubes.table[["file_id", "subject_id", "visit"]]
+    rows = tubes.findings.merge(named, on="file_id", how="left").rename(columns={"file_id": "object"})
+    kept = rows[rows["level"].isin((Level.WARN.value, Level.FAIL.value))]
+    return kept.sort_values(["object", "check", "reason", "level", "value"], ignore_index=True)
+
+
+def _of_visits(inputs: Inputs, clocks: Clocks) -> pd.DataFrame:
+    """Name every row whose date lies outside the window of its visit; it is still analysed."""
+    late = _find_outside(clocks)
+    parts = []
+    for name in TIMED_TABLES:
+        table = getattr(inputs, name)
+        source = table["file_id"] if name == "acquisitions" else table["source_id"]
+        rows = table.assign(object=source)[["subject_id", "visit", "collected_at", "object"]]
+        parts.append(rows.merge(late, on=["subject_id", "visit", "collected_at"]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _find_outside(clocks: Clocks) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for draw in clocks.draws.itertuples(index=False):
+        clock = clocks.subjects.get(draw.subject_id)
+        visit = clocks.study.visits_by_code.get(draw.visit)
+        if clock is None or clock.infusion is None or visit is None or draw.study_day is pd.NA:
+            continue
+        window = compute_window(visit, clock.infusion.date())
+        if window is None:
+            continue
+        first, last = ((edge - clock.infusion.date()).days for edge in window)
+        if not first <= draw.study_day <= last:
+            rows.append(
+                {
+                    "subject_id": draw.subject_id, "visit": draw.visit, "collected_at": draw.collected_at,
+                    "check": "VISIT_WINDOW", "level": Level.WARN.value, "value": float(draw.study_day),
+                    "limit": float(first if draw.study_day < first else last),
+                    "reason": f"study day outside {first} to {last} of visit {draw.visit}",
+                }
+            )  # fmt: skip
+    columns = ["subject_id", "visit", "collected_at", "check", "level", "value", "limit", "reason"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _of_values(measurements: pd.DataFrame) -> pd.DataFrame:
+    words = {UNREADABLE: "the value cannot be read", UNKNOWN_UNIT: "the unit is unknown"}
+    rows = measurements[measurements["reason"].isin(words)]
+    return rows.assign(
+        object=rows["source_id"], check=rows["reason"], level=Level.FAIL.value, value=float("nan"),
+        limit=float("nan"), reason=rows["reason"].map(words),
+    )  # fmt: skip
+
+
+def _of_scores(measurements: pd.DataFrame) -> pd.DataFrame:
+    rows = measurements[measurements["reason"] == "SUM_MISMATCH"]
+    return rows.assign(
+        object=rows["source_id"], check="SUM", level=Level.FAIL.value, value=float("nan"), limit=rows["low"],
+        reason="the delivered SLEDAI-2K total cannot be the sum of its items",
+    )  # fmt: skip
+
+
+def _of_doses(inputs: Inputs, subjects: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
+    low, high = (float(limit) for limit in clocks.study.settings["dose"]["tolerance_percent"])
+    if subjects.empty:
+        return subjects
+    rows = subjects.merge(inputs.subjects[["subject_id", "source_id"]], on="subject_id")
+    percent = rows["pct_of_planned"]
+    off = rows[(percent < low) | (percent > high)]
+    return off.assign(
+        visit="", object=off["source_id"], check="DOSE", level=Level.WARN.value, value=off["pct_of_planned"],
+        limit=[low if value < low else high for value in off["pct_of_planned"]],
+        reason="actual dose off the planned dose, in percent",
+    )  # fmt: skip
