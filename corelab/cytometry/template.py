@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -147,7 +146,7 @@ def _build(data: Mapping[str, Any], place: str) -> Template:
         car_reagent=str(data.get("car_reagent", "")),
         required=tuple(data["markers"]["required"]),
         optional=tuple(data["markers"].get("optional", ())),
-        cuts=MappingProxyType(cuts),
+        cuts=cuts,
         populations=populations,
         expression=tuple(data.get("expression", ())),
         minimum_population=str(minimum["population"]),
