@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from corelab.tables.clock import Clocks
+from corelab.tables.rows import stack_rows
 from corelab.tables.schema import Column, TableSchema
 from corelab.tables.schemas import ANALYSIS_KEYS
 from corelab.vocabulary import Analyte, Assay, Status
@@ -44,10 +45,8 @@ def derive_analysis(
     Of several values of one visit the last that stands is taken. A censored value is empty; its relation and
     limit stand beside it.
     """
-    long = pd.concat(
-        [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)],
-        ignore_index=True,
-    )
+    parts = [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)]
+    long = stack_rows(parts, _LONG).astype({"instant": "float64", "value": "float64", "bound": "float64"})
     long = long.sort_values(["subject_id", "visit_label", "variable", "instant", "source_id"], kind="stable")
     last = long.drop_duplicates(["subject_id", "visit_label", "variable"], keep="last")
     schema = _build_schema(last)

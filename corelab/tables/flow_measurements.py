@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from corelab.tables.rows import stack_rows
 from corelab.tables.tubes import Tubes
 from corelab.vocabulary import Analyte, Assay, Level, Status
 
@@ -37,8 +38,7 @@ def derive_flow(
         _derive_concentrations(whole[whole["population"].isin(CONCENTRATIONS)], decisions),
         _derive_intensities(expression, tubes),
     ]
-    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return rows.assign(assay=Assay.FLOW.value)[COLUMNS]
+    return stack_rows(parts, COLUMNS).assign(assay=Assay.FLOW.value)
 
 
 def _derive_percentages(rows: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:

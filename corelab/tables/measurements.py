@@ -5,6 +5,8 @@ from typing import Final
 import pandas as pd
 
 from corelab.tables.clock import DRAW_KEY, WHEN, Clocks
+from corelab.tables.rows import stack_rows
+from corelab.tables.schemas import SCHEMAS
 from corelab.vocabulary import Assay
 
 COLUMNS: Final = [
@@ -21,8 +23,4 @@ def derive_qpcr(transgene: pd.DataFrame) -> pd.DataFrame:
 def derive_measurements(parts: list[pd.DataFrame], *, clocks: Clocks) -> pd.DataFrame:
     """Put the assays under each other and on the clock."""
     columns = [name for name in COLUMNS if name not in WHEN]
-    filled = [part.reindex(columns=columns) for part in parts if len(part)]
-    if not filled:
-        return pd.DataFrame(columns=COLUMNS)
-    rows = pd.concat(filled, ignore_index=True)
-    return clocks.place(rows)[COLUMNS]
+    return SCHEMAS["measurements"].conform(clocks.place(stack_rows(parts, columns))[COLUMNS])

@@ -11,6 +11,8 @@ from corelab.statistics.rare_events import compute_fisher_greater, compute_lod_e
 from corelab.tables.blanks import Blanks, CarRules
 from corelab.tables.clock import WHEN, Clocks
 from corelab.tables.due import list_missing
+from corelab.tables.rows import stack_rows
+from corelab.tables.schemas import SCHEMAS
 from corelab.tables.tubes import join_findings
 from corelab.tables.values import parse_values, tabulate_measured
 from corelab.vocabulary import Analyte, Level, Status
@@ -203,13 +205,7 @@ def choose_transgene(transgene: pd.DataFrame) -> pd.DataFrame:
 
 def derive_persistence(decisions: pd.DataFrame, transgene: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
     """Join flow and transgene rows, and add the visits that are due without a sample."""
-    chosen = choose_transgene(transgene)
-    rows = pd.concat(
-        [part.reindex(columns=COLUMNS) for part in (decisions, chosen) if len(part)]
-        or [pd.DataFrame(columns=COLUMNS)],
-        ignore_index=True,
-    )
+    parts = [decisions, choose_transgene(transgene)]
+    rows = stack_rows(parts, COLUMNS)
     missing = list_missing(rows, units=UNITS, clocks=clocks)
-    if missing.empty:
-        return rows
-    return pd.concat([rows, missing.reindex(columns=COLUMNS)], ignore_index=True) if len(rows) else missing
+    return SCHEMAS["persistence"].conform(stack_rows([rows, missing], COLUMNS))

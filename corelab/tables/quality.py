@@ -7,6 +7,7 @@ import pandas as pd
 from corelab.study.schedule import compute_window
 from corelab.tables.clock import TIMED_TABLES, Clocks
 from corelab.tables.inputs import Inputs
+from corelab.tables.rows import stack_rows
 from corelab.tables.tubes import Tubes
 from corelab.tables.values import UNKNOWN_UNIT, UNREADABLE
 from corelab.vocabulary import Level
@@ -30,7 +31,7 @@ def derive_quality(
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
     ]
-    rows = pd.concat([part[COLUMNS] for part in parts if len(part)] or [pd.DataFrame(columns=COLUMNS)])
+    rows = stack_rows(parts, COLUMNS)
     return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)
 
 
@@ -50,7 +51,7 @@ def _of_visits(inputs: Inputs, clocks: Clocks) -> pd.DataFrame:
         source = table["file_id"] if name == "acquisitions" else table["source_id"]
         rows = table.assign(object=source)[["subject_id", "visit", "collected_at", "object"]]
         parts.append(rows.merge(late, on=["subject_id", "visit", "collected_at"]))
-    return pd.concat(parts, ignore_index=True)
+    return stack_rows(parts, COLUMNS)
 
 
 def _find_outside(clocks: Clocks) -> pd.DataFrame:

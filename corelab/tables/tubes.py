@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from corelab.tables.clock import Clocks
+from corelab.tables.rows import stack_rows
 from corelab.vocabulary import Level
 
 
@@ -46,7 +47,7 @@ def add_findings(tubes: Tubes, findings: pd.DataFrame, *, clocks: Clocks) -> Tub
         "qc_reason",
         "is_primary",
     ]
-    known = pd.concat([tubes.findings, findings], ignore_index=True) if len(tubes.findings) else findings
+    known = stack_rows([tubes.findings, findings], list(findings.columns))
     return derive_tubes(tubes.table.drop(columns=derived), known, clocks=clocks)
 
 
