@@ -1,6 +1,5 @@
 """From the blood of a day to the shares of events in a tube."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -182,8 +181,3 @@ def compose_tube(
         blood_volume_ul=volume,
         seconds=float(n_events / rng.uniform(600, 1500)),
     )
-
-
-def true_cells_per_ul(counts: Mapping[str, int], population: str, mixture: Mixture) -> float:
-    """Compute a population's true concentration in the tube as acquired, per microlitre."""
-    return counts[population] / counts["beads"] * mixture.beads_per_tube / mixture.blood_volume_ul

@@ -5,7 +5,6 @@ day 10, biphasic decline with half-lives of 3-5 and 20-40 days, lymphocyte nadir
 B cells below 10/µL from the second week and back at a median of 105 days.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -205,8 +204,3 @@ def blood_on(course: Course, day: float) -> BloodState:
 def copies_per_ug(course: Course, blood: BloodState) -> float:
     """Compute transgene copies per microgram of DNA from CAR-T cells among all nucleated cells."""
     return course.copies_per_cell * blood.car / blood.leukocytes * COPIES_PER_UG_OF_CELLS
-
-
-def first_day(course: Course, *, above: float, days: Sequence[float]) -> float | None:
-    """Find the first of the given days on which B cells reach a concentration, or None."""
-    return next((day for day in days if b_per_ul(course, day) >= above), None)

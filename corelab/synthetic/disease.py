@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from corelab.synthetic.children import Child
-from corelab.synthetic.course import b_per_ul
 from corelab.synthetic.seeding import spawn_generator
 
 _RESIDUAL: Final = {"complete": 0.03, "partial": 0.27, "none": 0.75}
@@ -94,8 +93,3 @@ def immunoglobulin_on(child: Child, disease: Disease, day: float) -> float:
         return float(faded)
     target = 9.0
     return float(target + (faded - target) * np.exp(-(day - returned) / 90.0))
-
-
-def is_b_cell_aplastic(child: Child, day: float) -> bool:
-    """Whether B cells are below 10 per microlitre."""
-    return b_per_ul(child.course, day) < 10.0

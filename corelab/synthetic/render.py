@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from corelab.synthetic.seeding import spawn_generator
 from corelab.synthetic.truth import encode_event_truth, population_masks
 from corelab.synthetic.tube import TIMESTEP, draw_events
 
-_DRAW_TO_DRAW = 0.04
+_DRAW_TO_DRAW: Final = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
