@@ -28,6 +28,7 @@ class CytokineSettings:
     peak_samples_by_day: float
     above_fold: float
     extension_days: float
+    censored_tolerance_percent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ def build_cytokine_settings(raw: Mapping[str, Any], *, extension_days: float) ->
         peak_samples_by_day=float(raw["peak_samples_by_day"]),
         above_fold=float(raw["above_fold"]),
         extension_days=extension_days,
+        censored_tolerance_percent=float(raw["censored_area_tolerance_percent"]),
     )
 
 
@@ -178,20 +180,30 @@ def compute_fold(level: Level, baseline: Level, *reasons: str) -> Outcome:
 
 
 def compute_auc(course: CytokineCourse, settings: CytokineSettings, end: float) -> Outcome:
-    """Return the linear area from day 0 to a fixed day; with censored levels, its bounds alone."""
+    """Return the linear area from day 0 to a fixed day.
+
+    Notes
+    -----
+    With censored levels the area lies between two bounds. Where they differ by no more than the study's
+    tolerance their middle stands for it (reason ``CENSORED``), else the bounds stand alone.
+    """
     days = course.days
     if days.size < 2 or days[0] > 0:
         return not_calculated("FEW_SAMPLES" if days.size < 2 else "NO_SAMPLE_BEFORE_INFUSION")
     if end - days[-1] > settings.extension_days:
         return not_calculated("AFTER_LAST_SAMPLE")
     remark = "AUC_EXT_SHORT" if end > days[-1] else ""
-    bounds = [_held_area(days, values, end) for values in (course.low, course.high)]
-    inside = [status for day, status in zip(days, course.statuses, strict=True) if day <= end]
-    if all(status is Status.QUANTIFIED for status in inside) and bounds[0] == bounds[1]:
-        return number(bounds[0], remark)
-    high = bounds[1] if np.isfinite(bounds[1]) else NAN
-    reason = join_reasons(("CENSORED", remark))
-    return Outcome(low=bounds[0], high=high, status=Status.NOT_CALCULATED, reason=reason)
+    low, high = (_held_area(days, values, end) for values in (course.low, course.high))
+    if low == high:
+        return number(low, remark)
+    if high - low <= settings.censored_tolerance_percent / 100 * low:
+        return number((low + high) / 2, "CENSORED", remark, low=low, high=high)
+    return Outcome(
+        low=low,
+        high=high if np.isfinite(high) else NAN,
+        status=Status.NOT_CALCULATED,
+        reason=join_reasons(("CENSORED", remark)),
+    )
 
 
 def _held_area(days: Values, values: Values, end: float) -> float:

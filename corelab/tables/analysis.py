@@ -1,7 +1,6 @@
 """`analysis`: one wide row per subject and visit, each variable with its unit in its name."""
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -116,10 +115,11 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", spelled.lower()).strip("_")
 
 
-def _build_schema(last: pd.DataFrame) -> TableSchema:
+def _build_schema(variables: pd.DataFrame) -> TableSchema:
     columns: list[Column] = list(ANALYSIS_KEYS)
-    known = last[["variable", "label", "unit", "can_be_censored"]].sort_values(["variable", "label", "unit"])
-    for row in known.drop_duplicates("variable").itertuples(index=False):
+    known = variables[["variable", "label", "unit", "can_be_censored"]].drop_duplicates()
+    known = known.sort_values(["variable", "label", "unit"]).drop_duplicates("variable")
+    for row in known.itertuples(index=False):
         columns.append(Column(name=row.variable, label=row.label, type="number", unit=row.unit))
         if row.can_be_censored:
             columns += [
@@ -150,7 +150,3 @@ def _widen(last: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
     values.index = values.index.set_names(key)
     keys = first[["subject_id", "arm", "visit", "visit_label", "study_day", "collected_at"]]
     return keys.merge(values.reset_index(), on=key, how="inner")
-
-
-VARIABLES: Final[Mapping[str, str]] = {analyte.value: name for analyte, name in CAR_VARIABLES.items()}
-"""Variable of `analysis` by CAR-T analyte."""

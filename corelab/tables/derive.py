@@ -33,7 +33,7 @@ from corelab.tables.schemas import SCHEMAS
 if TYPE_CHECKING:
     from corelab.tables.schema import TableSchema
 
-__all__ = ["derive_analysis_schema", "derive_tables"]
+__all__ = ["derive_described_tables", "derive_tables"]
 
 
 def derive_tables(
@@ -67,19 +67,21 @@ def derive_tables(
     ContractError
         If a derived table breaks its schema.
     """
-    return _derive(inputs, gates, study=study, as_of=as_of)[0]
+    return derive_described_tables(inputs, gates, study=study, as_of=as_of)[0]
 
 
-def derive_analysis_schema(
-    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
-) -> "TableSchema":
-    """Return the schema of ``analysis``, whose variables depend on what was measured; see `derive_tables`."""
-    return _derive(inputs, gates, study=study, as_of=as_of)[1]
-
-
-def _derive(
+def derive_described_tables(
     inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
 ) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
+    """Derive every table, with the schema of ``analysis`` beside them.
+
+    The variables of ``analysis`` depend on what was measured; see `derive_tables`.
+
+    Raises
+    ------
+    InputError, ConfigError, ContractError
+        As in `derive_tables`.
+    """
     inputs = order_inputs(inputs, study)
     clocks = build_clocks(inputs, study=study, as_of=as_of)
     rules = blanks.build_car_rules(study.settings["rare_events"])
