@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corelab.errors import ConfigError, HomeError
+from corelab.export import check_format, format_companions, format_export
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
@@ -31,6 +32,7 @@ def export(  # noqa: PLR0913 - the options of the command
     ConfigError
         If a table or the format is unknown, or the folder cannot be written.
     """
+    check_format(format_name)
     snapshot = find_snapshot(home, snapshot_id)
     names = _check_names(tables, snapshot)
     written = []
@@ -63,22 +65,24 @@ def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
 
 
 def find_schemas(snapshot: "Snapshot", names: Sequence[str]) -> "dict[str, TableSchema]":
-    """Return the schemas of a snapshot's tables; that of ``analysis`` follows from its columns."""
-    from corelab.tables.analysis import analysis_schema
-
+    """Return the schemas of a snapshot's tables; that of ``analysis`` stands in its manifest."""
+    from corelab.tables.schema import Column, TableSchema
     from corelab.tables.schemas import SCHEMAS
 
-    return {
-        name: SCHEMAS[name] if name in SCHEMAS else analysis_schema(list(snapshot.table(name).columns))
-        for name in names
-    }
+    columns = [
+        Column(**{**described, "codes": tuple(described["codes"])})
+        for described in snapshot.manifest.get("analysis_columns", [])
+    ]
+    wide = TableSchema(
+        name="analysis", row="subject x visit", columns=tuple(columns),
+        key=("subject_id", "visit", "collected_at"),
+    )  # fmt: skip
+    return {name: SCHEMAS.get(name, wide) for name in names}
 
 
 def _files(
     home: "Home", snapshot: "Snapshot", names: tuple[str, ...], format_name: str
 ) -> Iterator[tuple[str, bytes]]:
-    from corelab.export import format_companions, format_export
-
     yield from format_export(
         names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
     )
@@ -87,7 +91,8 @@ def _files(
 
 def describe_provenance(home: "Home", snapshot: "Snapshot") -> dict[str, Any]:
     """Say which snapshot an export shows and what that was made of; nothing of the moment of export."""
-    return {"snapshot": snapshot.id, "study_title": home.study.title, **snapshot.manifest}
+    made_of = {name: value for name, value in snapshot.manifest.items() if name != "analysis_columns"}
+    return {"snapshot": snapshot.id, "study_title": home.study.title, **made_of}
 
 
 def _check_names(tables: Sequence[str], snapshot: "Snapshot") -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -70,7 +70,7 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
     home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, workers: int,
     as_of: dt.datetime | None, progress: Progress | None, actor: str,
 ) -> RunReport:  # fmt: skip
-    from corelab.tables import derive_tables
+    from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
 
     inputs = home.registry.inputs()
@@ -79,8 +79,13 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
         progress=progress,
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
-    tables = derive_tables(inputs, gates, study=home.study, as_of=cutoff)
-    manifest = {**made_of, "cutoff": cutoff.isoformat() if cutoff else ""}
+    tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
+    manifest = {
+        **made_of,
+        "cutoff": cutoff.isoformat() if cutoff else "",
+        # The variables of the wide table depend on what was measured, so they are described here.
+        "analysis_columns": [asdict(column) for column in wide.columns],
+    }
     snapshot = home.snapshots.write(tables, manifest, run_key=compute_run_key(made_of), at=at, actor=actor)
     failed = gates.findings[gates.findings["level"] == "fail"]["file_id"].nunique()
     return RunReport(

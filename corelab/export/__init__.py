@@ -1,11 +1,12 @@
 """Tables to files that leave the house."""
 
 from corelab.export.dictionary import make_codelists, make_dictionary
-from corelab.export.folder import FORMATS, format_companions, format_export
+from corelab.export.folder import FORMATS, check_format, format_companions, format_export
 from corelab.export.text import format_csv
 
 __all__ = [
     "FORMATS",
+    "check_format",
     "format_companions",
     "format_csv",
     "format_export",

@@ -19,19 +19,24 @@ ReadTable = Callable[[str], "pd.DataFrame"]
 ReadBytes = Callable[[str], bytes]
 
 
-def format_export(
-    names: tuple[str, ...], *, format_name: str, read_table: ReadTable, read_parquet: ReadBytes
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the tables: name and bytes.
+def check_format(name: str) -> str:
+    """Return the name of a format.
 
     Raises
     ------
     ConfigError
-        If the format is not one of `FORMATS`.
+        If it is not one of `FORMATS`.
     """
-    if format_name not in FORMATS:
-        raise ConfigError(f"format {format_name!r} is not in this version", expected=", ".join(FORMATS))
-    if format_name == "xlsx":
+    if name not in FORMATS:
+        raise ConfigError(f"format {name!r} is not in this version", expected=", ".join(FORMATS))
+    return name
+
+
+def format_export(
+    names: tuple[str, ...], *, format_name: str, read_table: ReadTable, read_parquet: ReadBytes
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the tables: name and bytes; raises as `check_format`."""
+    if check_format(format_name) == "xlsx":
         yield "corelab.xlsx", format_workbook({name: read_table(name) for name in names})
         return
     for name in names:
