@@ -1,1 +1,1 @@
-"""Tables to Plotly figures; no dash, no input or output."""
+"""Tables to plain Plotly dictionaries: the visual language of every page, without a web framework."""

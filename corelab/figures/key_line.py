@@ -1,0 +1,94 @@
+"""The line above a course that says what each mark means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from corelab.figures.catalog import Catalog
+from corelab.figures.level_row import build_markers
+from corelab.figures.panel import Frame, Piece, Slot, font
+from corelab.figures.text_width import measure_text
+from corelab.figures.tokens import FONT_LABEL
+
+KEYS: Final = (
+    "quantified",
+    "detected_blq",
+    "not_detected",
+    "upper_limit",
+    "lloq",
+    "above_uloq",
+    "failed",
+    "missing",
+)
+MARK_PX: Final = 8.0
+TEXT_PX: Final = 18.0
+GAP_PX: Final = 16.0
+KEY_CAP: Final = 0.8
+KEY_FOOT: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEntry:
+    """One mark and what it means; ``status`` is a status word, ``upper_limit`` or ``lloq``."""
+
+    status: str
+    text: str
+
+
+def key_entries(catalog: Catalog) -> tuple[KeyEntry, ...]:
+    """Return the marks of a course in the order of the key line."""
+    return tuple(KeyEntry(status=key, text=catalog.text(f"key.{key}")) for key in KEYS)
+
+
+def draw_key_line(entries: Sequence[KeyEntry], slot: Slot, frame: Frame, *, xaxis: str) -> list[Piece]:
+    """Draw the entries from left to right on axes in px; those beyond the width are left out."""
+    lefts = _place(entries, frame.span.width_px)
+    shown = [(entry, left) for entry, left in zip(entries, lefts, strict=False)]
+    statuses = [
+        entry.status if entry.status not in ("upper_limit", "lloq") else "quantified" for entry, _ in shown
+    ]
+    markers = build_markers(statuses, frame.tokens.car_t, frame.tokens)
+    for index, (entry, _) in enumerate(shown):
+        if entry.status in ("upper_limit", "lloq"):
+            _draw_as_dash(markers, index, entry.status, frame)
+    stems = [left + MARK_PX for entry, left in shown if entry.status == "upper_limit"]
+    heights = [KEY_CAP if entry.status == "upper_limit" else 0.5 for entry, _ in shown]
+    common = {"type": "scatter", "xaxis": xaxis, "yaxis": slot.axis, "hoverinfo": "skip", "showlegend": False}
+    return [
+        {
+            **common, "mode": "markers", "x": [left + MARK_PX for _, left in shown], "y": heights,
+            "marker": markers,
+        },
+        {
+            **common, "mode": "lines", "x": [at for stem in stems for at in (stem, stem, None)],
+            "y": [at for _ in stems for at in (KEY_FOOT, KEY_CAP, None)],
+            "line": {"color": frame.tokens.car_t, "width": 1, "dash": "1px,2px"},
+        },
+        {
+            **common, "mode": "text", "x": [left + TEXT_PX for _, left in shown], "y": [0.5] * len(shown),
+            "text": [entry.text.replace("<", "&lt;") for entry, _ in shown], "textposition": "middle right",
+            "textfont": font(FONT_LABEL, frame.tokens.ink_2),
+        },
+    ]  # fmt: skip
+
+
+def _place(entries: Sequence[KeyEntry], width_px: float) -> list[float]:
+    lefts = []
+    left = 0.0
+    for entry in entries:
+        right = left + TEXT_PX + measure_text(entry.text, FONT_LABEL) + 4
+        if right > width_px:
+            break
+        lefts.append(left)
+        left = right + GAP_PX
+    return lefts
+
+
+def _draw_as_dash(markers: Piece, index: int, status: str, frame: Frame) -> None:
+    """Turn one mark of the arrays made here into the dash of a limit."""
+    colour = frame.tokens.muted if status == "lloq" else frame.tokens.car_t
+    markers["symbol"][index] = "line-ew"
+    markers["size"][index] = 7 if status == "lloq" else 4
+    markers["color"][index] = colour
+    markers["line"]["color"][index] = colour
+    markers["line"]["width"][index] = 1.2
