@@ -2,15 +2,16 @@
 
 from typing import Final
 
-from corelab.export.csv_files import format_csv
-from corelab.export.dictionary import build_dictionary
 from flask import Blueprint, Response, abort, request
 from flask_login import current_user
 
 from corelab.errors import HomeError
+from corelab.export.dictionary import make_dictionary
+from corelab.export.text import format_csv
 from dashboards.access.roles import EXPORTERS, check_role
 from dashboards.ports import SnapshotPort
 from dashboards.site import Site, SnapshotTables
+from dashboards.views.schemas import find_schemas
 
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
@@ -68,7 +69,7 @@ def answer_dictionary(site: Site) -> Response:
     snapshot = find_snapshot(site, request.args.get("snapshot", ""))
     if snapshot is None:
         abort(404)
-    body = format_csv(build_dictionary(SnapshotTables(snapshot)))
+    body = format_csv(make_dictionary(find_schemas(snapshot)))
     note_download(site, f"{snapshot.id}/dictionary.csv")
     return build_attachment(body, "dictionary.csv", FORMATS["csv"])
 

@@ -66,7 +66,8 @@ def is_known(site: Site, path: str) -> bool:
     address = parse_address(path)
     if address is None:
         return False
-    return not address.rest or patients.is_subject(site, address.rest)
+    tables = site.cache.current()
+    return not address.rest or tables is None or patients.is_subject(tables, address.rest)
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:

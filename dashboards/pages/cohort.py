@@ -4,9 +4,9 @@ import math
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from corelab.figures.cohort import cohort_figure, persistence_bars_figure
 from dash import Input, Output, html
 
+from corelab.figures.cohort import cohort_figure, persistence_bars_figure
 from corelab.figures.tokens import Scheme
 from corelab.vocabulary import Analyte
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
@@ -96,9 +96,9 @@ def read_analyte(sent: object) -> Analyte:
     return next((analyte for analyte in ANALYTES if analyte.value == sent), ANALYTES[0])
 
 
-def read_highlight(tables: SnapshotTables, sent: object) -> str | None:
-    """Return the child that stands out, if the snapshot has it."""
-    return sent if isinstance(sent, str) and sent in set(tables["subjects"]["subject_id"]) else None
+def read_highlight(tables: SnapshotTables, sent: object) -> str:
+    """Return the child that stands out, empty if none does or the snapshot has no such child."""
+    return sent if isinstance(sent, str) and sent in set(tables["subjects"]["subject_id"]) else ""
 
 
 def draw_charts(
@@ -108,7 +108,7 @@ def draw_charts(
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure(), empty_figure(), []
-    look = {
+    look: dict[str, Any] = {
         "analyte": analyte,
         "scheme": scheme,
         "highlight": read_highlight(tables, highlight),

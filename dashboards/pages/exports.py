@@ -1,5 +1,6 @@
 """Tables out: what each holds, a look into it, and the files to take."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_ag_grid as dag
@@ -10,6 +11,7 @@ from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
 from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables
+from dashboards.views.schemas import find_schemas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +59,7 @@ def order_tables(tables: SnapshotTables) -> list[str]:
 
 def build_row(site: Site, tables: SnapshotTables, name: str, *, is_chosen: bool) -> Any:
     """Build one line of the list of tables."""
-    row = SCHEMAS[name].row.replace(" x ", " × ") if name in SCHEMAS else site.text("exports.row.wide")
+    row = find_schemas(tables.snapshot)[name].row.replace(" x ", " × ")
     cells = [
         html.Th(dcc.Link(name, href=f"/exports?table={name}"), scope="row"),
         html.Td(row, className="quiet"),
@@ -92,9 +94,10 @@ def build_preview(site: Site, tables: SnapshotTables, name: str) -> Any:
         return html.Div(
             [head, html.P(site.text("exports.no_rows"), className="quiet")], className="card preview"
         )
+    units = {column.name: column.unit for column in find_schemas(tables.snapshot)[name].columns}
     grid = dag.AgGrid(
         id="exports-grid",
-        columnDefs=[build_column(name, column, table) for column in table.columns],
+        columnDefs=[build_column(column, table, units) for column in table.columns],
         rowData=list_records(table.head(PREVIEW_ROWS)),
         defaultColDef={"sortable": True, "filter": True, "resizable": True, "minWidth": 80},
         columnSize="autoSize",
@@ -104,12 +107,12 @@ def build_preview(site: Site, tables: SnapshotTables, name: str) -> Any:
     return html.Div([head, grid], className="card preview")
 
 
-def build_column(table_name: str, name: str, table: "pd.DataFrame") -> dict[str, Any]:
+def build_column(name: str, table: "pd.DataFrame", units: Mapping[str, str]) -> dict[str, Any]:
     """Describe a column of the grid: unit in the header, numbers to the right and written our way."""
     kind = table[name].dtype.kind
     if kind not in "fiu":
         return {"field": name, "headerName": name}
-    unit = describe_unit(table_name, name)
+    unit = units.get(name, "")
     writer = "estimate" if kind == "f" else "count"
     return {
         "field": name,
@@ -118,13 +121,6 @@ def build_column(table_name: str, name: str, table: "pd.DataFrame") -> dict[str,
         "valueFormatter": {"function": f"{writer}(params.value)"},
         "filter": "agNumberColumnFilter",
     }
-
-
-def describe_unit(table_name: str, name: str) -> str:
-    """Return the unit of a column that has one of its own; wide columns carry it in their name."""
-    schema = SCHEMAS.get(table_name)
-    units = {column.name: column.unit for column in schema.columns} if schema else {}
-    return units.get(name, "")
 
 
 def list_records(table: "pd.DataFrame") -> list[dict[str, Any]]:

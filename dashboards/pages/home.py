@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from corelab.figures.home import count_overview, overview_figure, overview_key, summarise_overview
 from dash import Input, Output, dcc, html
 
+from corelab.figures.home import OverviewCounts, count_overview, overview_figure, summarise_overview
+from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
-from dashboards.components.key import build_key
 from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
@@ -27,12 +27,11 @@ def layout(site: Site) -> Any:
     if tables is None:
         return build_empty(site, "home.empty")
     study = site.home.study
-    overview = summarise_overview(tables, study, read_cut_off(tables.snapshot.manifest, study))
+    overview = summarise_overview(tables, study, read_cut_off(tables.snapshot, study))
     heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
     matrix = html.Div(
         [
-            build_counts(site, count_overview(tables, overview, study)),
-            build_key(overview_key(site.figure_catalog), site.text("home.key")),
+            build_counts(site, count_overview(overview)),
             build_graph("home-matrix"),
         ],
         className="card",
@@ -41,22 +40,27 @@ def layout(site: Site) -> Any:
     return [heading, body, build_stamp(site, tables, site.text("stamp.all_children"))]
 
 
-def build_counts(site: Site, counts: dict[str, int]) -> Any:
+def build_counts(site: Site, counts: OverviewCounts) -> Any:
     """Build the row of big numbers; each carries its word, colour only helps."""
-    kinds = {"missing": "warn", "failed": "fail"}
+    numbers = {
+        "enrolled": (counts.enrolled, ""),
+        "infused": (counts.infused, ""),
+        "missing": (counts.missing, "warn"),
+        "failed": (counts.failed, "fail"),
+    }
     blocks = []
-    for name, number in counts.items():
-        kind = kinds.get(name, "") if number else ""
+    for name, (number, kind) in numbers.items():
         label = site.text(f"home.count.{name}", planned=site.home.study.subjects_planned)
-        blocks.append(html.Div([html.B(str(number)), html.Span(label)], className=f"count {kind}".strip()))
+        children = [html.B(format_count(number)), html.Span(label)]
+        blocks.append(html.Div(children, className=f"count {kind if number else ''}".strip()))
     return html.Div(blocks, className="counts", id="home-counts")
 
 
 def build_lists(site: Site, tables: SnapshotTables, overview: Any) -> Any:
     """Build the column of lists beside the matrix."""
     study = site.home.study
-    as_of = read_cut_off(tables.snapshot.manifest, study)
-    coming = list_coming(tables["subjects"], overview, study, as_of=as_of) if as_of else []
+    as_of = read_cut_off(tables.snapshot, study)
+    coming = list_coming(tables["subjects"], overview, study, as_of=as_of)
     sections = [
         build_section(
             site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
@@ -114,10 +118,9 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
     if tables is None or viewport is None:
         return empty_figure()
     study = site.home.study
-    as_of = read_cut_off(tables.snapshot.manifest, study)
+    as_of = read_cut_off(tables.snapshot, study)
     return overview_figure(
         summarise_overview(tables, study, as_of),
-        study=study,
         width=viewport.width - OUTSIDE_PX,
         height=max(viewport.height - 250, 300),
         scheme=scheme,

@@ -32,10 +32,9 @@ SIDE_PX: Final = 8
 CD19_KINDS: Final = {"positive": "ok", "negative": "fail", "not_evaluable": "warn"}
 
 
-def is_subject(site: Site, subject_id: str) -> bool:
-    """Tell whether the current snapshot has a child of this name."""
-    tables = site.cache.current()
-    return tables is not None and subject_id in set(tables["subjects"]["subject_id"])
+def is_subject(tables: SnapshotTables, subject_id: str) -> bool:
+    """Tell whether a snapshot has a child of this name."""
+    return subject_id in set(tables["subjects"]["subject_id"])
 
 
 def layout(site: Site, subject_id: str) -> Any:
@@ -47,7 +46,7 @@ def layout(site: Site, subject_id: str) -> Any:
     if not names:
         return build_empty(site, "patients.nobody")
     study, shown = site.home.study, subject_id or names[0]
-    subject = build_subject(tables, shown, study, as_of=read_cut_off(tables.snapshot.manifest, study))
+    subject = build_subject(tables, shown, study, as_of=read_cut_off(tables.snapshot, study))
     if subject is None:
         return build_unknown_page(site, "unknown.subject", subject=subject_id)
     return [
@@ -174,8 +173,8 @@ def build_course_frame(site: Site, subject: Subject) -> Any:
 def read_course(site: Site, tables: SnapshotTables, subject_id: str) -> PatientCourse | None:
     """Gather a child's course up to the snapshot's cut-off."""
     study = site.home.study
-    as_of = read_cut_off(tables.snapshot.manifest, study)
-    if as_of is None or not is_subject(site, subject_id):
+    as_of = read_cut_off(tables.snapshot, study)
+    if not is_subject(tables, subject_id):
         return None
     return build_course(tables, subject_id, study, as_of, medications=tables.get("medications"))
 

@@ -33,7 +33,7 @@ class Subject:
 
 
 def build_subject(
-    tables: "Mapping[str, pd.DataFrame]", subject_id: str, study: Study, *, as_of: dt.datetime | None
+    tables: "Mapping[str, pd.DataFrame]", subject_id: str, study: Study, *, as_of: dt.datetime
 ) -> Subject | None:
     """Collect what is known of a child, or None when the snapshot has no such child."""
     subjects = tables["subjects"]
@@ -52,7 +52,7 @@ def build_subject(
         sex=row["sex"],
         age=f"{row['age_years']:.0f}" if math.isfinite(row["age_years"]) else "",
         infused_on=study.localise(infusion).date().isoformat() if infusion else "",
-        day=compute_study_day(as_of, infusion, study=study) if infusion and as_of else None,
+        day=compute_study_day(as_of, infusion, study=study) if infusion else None,
         cd19_call=call,
         cd19_percent=percent,
         cd19_interval=interval,

@@ -1,12 +1,12 @@
 """The trial at a glance: what waits, what is missing, what comes next."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from corelab.study.model import Study
 from corelab.study.schedule import compute_target_date, compute_window
+from dashboards.ports import SnapshotPort
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +41,13 @@ class Coming:
     due: dt.date
 
 
-def read_cut_off(manifest: Mapping[str, Any], study: Study) -> dt.datetime | None:
-    """Return the data cut-off that a snapshot was made with, in the study's zone."""
-    text = manifest.get("as_of") or (manifest.get("parameters") or {}).get("as_of")
-    return study.localise(dt.datetime.fromisoformat(str(text))) if text else None
+def read_cut_off(snapshot: SnapshotPort, study: Study) -> dt.datetime:
+    """Return the data cut-off of a snapshot in the study's zone.
+
+    A snapshot without any dated row has none; then nothing can be late at the moment it was made.
+    """
+    text = str(snapshot.manifest.get("cutoff") or "")
+    return study.localise(dt.datetime.fromisoformat(text) if text else snapshot.created_at)
 
 
 def list_waiting(quarantine: "pd.DataFrame") -> list[Waiting]:

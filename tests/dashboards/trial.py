@@ -11,7 +11,7 @@ from corelab.tables.schemas import SCHEMAS
 from corelab.vocabulary import Role
 
 NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
-AS_OF = "2026-11-22T09:00:00+08:00"
+CUT_OFF = "2026-11-22T09:00:00+08:00"
 PASSWORD = "correct horse battery"
 ACCOUNTS = {"chen": Role.SCIENTIST, "li.wei": Role.REVIEWER, "ortiz": Role.INVESTIGATOR, "root": Role.ADMIN}
 FILE_ID = "ab12" * 16
@@ -364,5 +364,5 @@ def make_home(folder: Path, *, with_snapshot: bool = True) -> Home:
     for name, role in ACCOUNTS.items():
         home.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
     if with_snapshot:
-        home.snapshots.write(make_tables(), {"as_of": AS_OF}, run_key="test", at=NOW)
+        home.snapshots.write(make_tables(), {"cutoff": CUT_OFF}, run_key="test", at=NOW)
     return home

@@ -1,0 +1,151 @@
+"""What every page owes: real numbers, both schemes, no barrier, nothing sent away."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.chromium import log_in
+from tests.browser.course import wait_for_course
+from tests.dashboards.trial import PASSWORD
+
+pytestmark = pytest.mark.browser
+
+PATHS = ("/", "/patients/CL-001", "/cohort", "/exports?table=persistence")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+def settle(page, path: str) -> None:
+    """Open a page and wait until its charts or its grid are drawn."""
+    page.goto(path)
+    expect(page.locator("h1")).to_be_visible()
+    if path.startswith("/exports"):
+        expect(page.locator(".ag-row").first).to_be_visible()
+        return
+    if path.startswith("/patients"):
+        wait_for_course(page, path.rsplit("/", maxsplit=1)[1])
+        return
+    page.wait_for_function(
+        """() => { const all = [...document.querySelectorAll('.js-plotly-plot')];
+             return all.length > 0 && all.every(gd => gd._fullLayout && gd._fullLayout.width > 100); }"""
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", [*PATHS, "/login"])
+def test_page__has_no_barrier_that_axe_finds(watched, served, path, scheme):
+    watched.context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": served.address}])
+    if path == "/login":
+        watched.goto(path)
+    else:
+        log_in(watched, served.address, "ortiz", PASSWORD)
+        settle(watched, path)
+    if path.startswith("/patients"):
+        watched.keyboard.press("Tab")
+
+    results = Axe().run(watched, options=RULES)
+
+    assert [
+        (each["id"], [node["html"] for node in each["nodes"]]) for each in results.response["violations"]
+    ] == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_page__offers_no_chart_to_a_public_server(page, path):
+    settle(page, path)
+
+    assert page.locator("[data-title^='Share']").count() == 0
+    assert page.locator(".modebar-btn").count() == 0
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_page__follows_the_scheme_at_once(page, path):
+    settle(page, path)
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.click("#shell-scheme")
+
+    page.wait_for_function("light => getComputedStyle(document.body).backgroundColor !== light", arg=light)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 28)"
+    if not path.startswith("/exports"):
+        page.wait_for_function(
+            """() => [...document.querySelectorAll('.js-plotly-plot')].every(gd =>
+                 ['#15181C', 'rgba(0,0,0,0)'].includes(gd._fullLayout.paper_bgcolor))"""
+        )
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+
+
+def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):
+    snapshot = served.home.snapshots.current().id
+
+    expect(page.locator("#shell-snapshot")).to_contain_text(snapshot)
+    expect(page.locator("#shell-snapshot")).to_contain_text("2026-11-22 09:14")
+    assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", "Patients", "Cohort", "Exports"]
+    for name in ("Patients", "Cohort", "Exports", "Home"):
+        page.click(f"#nav-{name.lower()}")
+        expect(page.locator(f"#nav-{name.lower()}")).to_have_attribute("aria-current", "page")
+        expect(page.locator("#unknown")).to_have_count(0)
+        expect(page.locator("h1")).to_be_visible()
+
+
+def test_shell__fits_its_bar(page):
+    assert page.locator(".bar").bounding_box()["height"] == 40
+    for width in (1280, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_home__counts_what_the_tables_hold(page):
+    settle(page, "/")
+
+    counts = page.locator("#home-counts")
+    expect(counts).to_contain_text("3of 50 enrolled")
+    expect(counts).to_contain_text("2infused")
+    expect(page.locator("#home-failed")).to_contain_text("CL-001 D21")
+    expect(page.locator("#home-missing")).to_contain_text("CL-001 M4")
+    expect(page.locator("#home-coming")).to_contain_text("CL-002 D28")
+    expect(page.locator("#home-coming")).to_contain_text("2026-11-29")
+    expect(page.locator("#home-waiting")).to_contain_text("Nothing is in quarantine.")
+
+
+def test_home__leads_to_the_child(page):
+    settle(page, "/")
+
+    page.locator("#home-failed a").first.click()
+
+    expect(page).to_have_url("/patients/CL-001")
+
+
+def test_cohort__shows_both_groups_and_follows_its_switches(page):
+    settle(page, "/cohort")
+
+    expect(page.locator("#cohort-facets")).to_contain_text("CL-001")
+    expect(page.locator("#cohort-table")).to_contain_text("48\u202f200")
+    page.get_by_text("cells/µL", exact=True).click()
+    expect(page.locator("#cohort-table")).to_contain_text("214")
+    page.click("#cohort-highlight")
+    page.get_by_role("option", name="CL-002").click()
+    ink = """() => document.querySelector('#cohort-facets .js-plotly-plot')._fullData
+        .some(t => t.line && t.line.width === 2.5 && JSON.stringify(t.customdata || '').includes('CL-002'))"""
+    page.wait_for_function(ink)
+
+
+def test_exports__shows_a_table_and_gives_it(page):
+    settle(page, "/exports?table=kinetics")
+
+    expect(page.locator("#exports-tables tr.current")).to_contain_text("kinetics")
+    expect(page.locator(".ag-row").first).to_contain_text("AUC0_28D")
+    with page.expect_download() as download:
+        page.locator("a[href='/api/v1/tables/kinetics.csv']").click()
+    assert download.value.suggested_filename == "kinetics.csv"
+    assert download.value.path().read_text().startswith("subject_id,arm,analyte")
+
+
+def test_print__hides_the_bar_and_turns_light(page):
+    page.context.add_cookies([{"name": "corelab_scheme", "value": "dark", "url": page.url}])
+    settle(page, "/exports?table=persistence")
+
+    page.emulate_media(media="print")
+
+    expect(page.locator(".bar")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
