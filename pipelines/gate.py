@@ -183,7 +183,8 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
     gates = frame_rows([row for rows in unique.values() for row in rows])
     counts = gates.counts
     n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
-    total = np.where(np.isfinite(n) & (parent > 0), parent, np.nan)
+    known = np.isfinite(n) & (parent > 0) & (counts["parent"] != "").to_numpy()
+    total = np.where(known, parent, np.nan)
     low, high = clopper_pearson(np.nan_to_num(n), np.nan_to_num(total))
     percent = 100 * n / total
     levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}

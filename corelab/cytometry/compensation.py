@@ -147,7 +147,7 @@ def is_overcompensated(
         spill = matrix[row, column]
         bright = np.argpartition(observed[:, row], -n_bright)[-n_bright:]
         shift = spill * float(np.median(compensated[bright, row]))
-        noise = _negative_sd(compensated[:, column])
+        noise = _negative_sd(observed[:, column])
         if spill >= 0.03 and shift > 10 * noise:
             low = float(np.quantile(compensated[bright, column], 0.1))
             votes.append(low < -0.5 * shift)

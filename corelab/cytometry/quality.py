@@ -11,7 +11,7 @@ from corelab.cytometry.timing import TimeCheck
 from corelab.vocabulary import GateSource, Level
 
 TIME_REMOVED: Final = (0.02, 0.30)
-TREND: Final = 25.0
+TREND: Final = 0.05
 MARGIN: Final = (0.01, 0.05)
 DOUBLETS: Final = 0.15
 VIABILITY: Final = (85.0, 70.0)
@@ -35,7 +35,7 @@ def check_drift(check: TimeCheck | None) -> list[Finding]:
     if check.trend > TREND:
         findings.append(_finding(
             "TIME_DRIFT", Level.WARN, check.trend, TREND,
-            "lasting trend between the first and the last third, in standard errors; not removed",
+            "lasting trend, as change of the mean rank between first and last third; not removed",
         ))  # fmt: skip
     return findings
 

@@ -17,6 +17,9 @@ _MIN_BINS: Final = 8
 _LONGEST: Final = 15
 _LIMIT: Final = 6.0
 _MOST_WINDOWS: Final = 100
+_SLOPE: Final = 1.5
+"""Step between the outer thirds, in standard errors of a bin, above which a run is no longer level."""
+
 _LEVELS: Final = 512
 _POSITIVE: Final = 1.5
 """Position on the self-scaled axis above which an event counts as positive (about 5 s)."""
@@ -24,7 +27,10 @@ _POSITIVE: Final = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TimeCheck:
-    """Events kept, share of the events left out, and the largest lasting trend (in standard errors)."""
+    """Events kept, their missing share, and the largest lasting trend.
+
+    ``trend`` is the change of a channel's mean rank between the first and the last third of the run.
+    """
 
     kept: Mask
     removed: float
@@ -53,8 +59,35 @@ def check_time(time: Values, y: Values) -> TimeCheck:
     bins = np.empty(n_events, dtype=np.int64)
     bins[np.argsort(time, kind="stable")] = np.arange(n_events) * n_bins // n_events
     scores = compute_bin_scores(y, bins, n_bins)
+    bad = find_departures(scores)
+    steps = compute_steps(scores[:, ~bad])
+    return TimeCheck(
+        kept=~bad[bins],
+        removed=float(bad[bins].mean()),
+        trend=float(np.abs(steps).max()) / float(np.sqrt(12 * _BIN_EVENTS)),
+    )
+
+
+def find_departures(scores: Values) -> npt.NDArray[np.bool_]:
+    """Mark stretches that depart from the rest, but not the two ends of a lasting trend.
+
+    A stretch that is cut out leaves a level run behind; a trend leaves a slope, and then the run is
+    scanned again without the straight line through its outer thirds.
+    """
     bad = scan_windows(scores)
-    return TimeCheck(kept=~bad[bins], removed=float(bad[bins].mean()), trend=_trend(scores[:, ~bad]))
+    if not bad.any() or np.abs(compute_steps(scores[:, ~bad])).max() <= _SLOPE:
+        return bad
+    n_bins = scores.shape[1]
+    line = (np.arange(n_bins) - (n_bins - 1) / 2) / (n_bins - n_bins // 3)
+    return scan_windows(scores - compute_steps(scores)[:, None] * line)
+
+
+def compute_steps(scores: Values) -> Values:
+    """Compute the difference of the medians of the last and the first third of a run."""
+    third = scores.shape[1] // 3
+    if third < 2:
+        return np.zeros(len(scores))
+    return np.asarray(np.median(scores[:, -third:], axis=1) - np.median(scores[:, :third], axis=1))
 
 
 def compute_bin_scores(y: Values, bins: npt.NDArray[np.int64], n_bins: int) -> Values:
@@ -127,12 +160,3 @@ def _worst_window(centred: Values) -> tuple[int, int] | None:
         if sums[at] > best:
             best, where = float(sums[at]), (at, at + length)
     return where
-
-
-def _trend(scores: Values) -> float:
-    """Compute the largest difference of the last against the first third of a run, in standard errors."""
-    third = scores.shape[1] // 3
-    if third < 2:
-        return 0.0
-    step = scores[:, -third:].mean(axis=1) - scores[:, :third].mean(axis=1)
-    return float(np.abs(step).max() * np.sqrt(third / 2))

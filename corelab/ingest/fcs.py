@@ -111,7 +111,7 @@ def read_fcs(data: bytes, *, name: str) -> Acquisition:
     return Acquisition(
         name=name,
         version=segments.version,
-        events=parse_events(raw, channels, n_events=n_events, order=order),
+        events=parse_events(raw, channels, n_events=n_events, order=order, name=name),
         detectors=tuple(channel.name for channel in channels),
         labels=tuple(channel.label for channel in channels),
         ranges=np.array([channel.linear_upper for channel in channels]),

@@ -194,7 +194,7 @@ def parse_byte_order(text: str, place: str) -> str:
 
 
 def parse_events(
-    raw: bytes | memoryview, channels: Sequence[Channel], *, n_events: int, order: str
+    raw: bytes | memoryview, channels: Sequence[Channel], *, n_events: int, order: str, name: str
 ) -> npt.NDArray[np.float64]:
     """Decode DATA to linear float64 ``(n_events, n_channels)``.
 
@@ -204,26 +204,42 @@ def parse_events(
     Raises
     ------
     FcsReadError
-        If integers are packed across bytes in little-endian order, or a range is not positive
-        where the amplification is logarithmic.
+        If integers are packed across bytes in little-endian order, a range is not positive where
+        the amplification is logarithmic, or a value is not finite.
 
     References
     ----------
     Spidlen et al. 2010, Data File Standard for Flow Cytometry, version FCS 3.1.
     """
+    _check_coding(channels, order, name)
     events = _decode(raw, channels, n_events, order)
     for column, channel in enumerate(channels):
         values = events[:, column]
         if channel.decades > 0:
-            if channel.upper <= 0:
-                raise FcsReadError(
-                    f"range {channel.upper:g} of {channel.name}", place="TEXT", expected="more than 0"
-                )
             np.multiply(values, channel.decades / channel.upper, out=values)
             np.multiply(np.power(10.0, values), channel.log_offset, out=values)
         elif channel.gain != 1.0:
             np.divide(values, channel.gain, out=values)
+    if not np.isfinite(events).all():
+        raise FcsReadError(
+            "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
+            remedy="the events are damaged or shifted; export the file again",
+        )  # fmt: skip
     return events
+
+
+def _check_coding(channels: Sequence[Channel], order: str, name: str) -> None:
+    """Refuse what cannot be decoded beyond doubt."""
+    for channel in channels:
+        if channel.bits % 8 and order == "<":
+            raise FcsReadError(
+                f"integers of {channel.bits} bits packed in little-endian order",
+                place=f"{name} DATA", expected="whole bytes", remedy="export the file again",
+            )  # fmt: skip
+        if channel.decades > 0 and channel.upper <= 0:
+            raise FcsReadError(
+                f"range {channel.upper:g} of {channel.name}", place=f"{name} TEXT", expected="more than 0"
+            )
 
 
 def _decode(
@@ -235,7 +251,7 @@ def _decode(
         table = np.frombuffer(raw, dtype=code).reshape(n_events, len(channels))
         return table.astype(np.float64)
     if any(channel.bits % 8 for channel in channels):
-        return _decode_packed_bits(raw, channels, n_events, order)
+        return _decode_packed_bits(raw, channels, n_events)
     return _decode_records(raw, channels, n_events, order)
 
 
@@ -268,18 +284,9 @@ def _whole_numbers(part: npt.NDArray[np.uint8], order: str) -> npt.NDArray[np.ui
 
 
 def _decode_packed_bits(
-    raw: bytes | memoryview, channels: Sequence[Channel], n_events: int, order: str
+    raw: bytes | memoryview, channels: Sequence[Channel], n_events: int
 ) -> npt.NDArray[np.float64]:
-    """Decode integers that are packed without regard to bytes (9 or 10 bits, say).
-
-    Only the most significant bit first is defined beyond doubt.
-    """
-    if order == "<":
-        widths = sorted({channel.bits for channel in channels})
-        raise FcsReadError(
-            f"integers of {widths} bits packed in little-endian order", place="DATA",
-            expected="whole bytes", remedy="export the file again",
-        )  # fmt: skip
+    """Decode integers that are packed without regard to bytes (9 or 10 bits, say)."""
     total = n_events * sum(channel.bits for channel in channels)
     bytewise = np.frombuffer(raw, dtype=np.uint8)
     bits = np.unpackbits(bytewise, count=total, bitorder="big")

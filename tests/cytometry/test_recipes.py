@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corelab.cytometry.density import compute_histogram, find_landscape
+from corelab.cytometry.recipes import (
+    compute_scale,
+    compute_swing,
+    fit_negative,
+    fit_valley,
+    from_axis,
+    to_axis,
+)
+
+
+def draw(seed, *groups):
+    """Groups of (n, mean, sd), as one sample."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(mean, sd, n) for n, mean, sd in groups])
+
+
+def test_compute_scale__is_the_spread_of_a_centred_negative():
+    assert compute_scale(draw(1, (20000, 0, 340), (5000, 9000, 1500))) == pytest.approx(340, rel=0.03)
+
+
+def test_compute_scale__is_unknown_without_negatives():
+    assert np.isnan(compute_scale(np.abs(draw(2, (5000, 900, 100)))))
+
+
+@pytest.mark.parametrize("spread", [100, 300, 600, 1000, 2000])
+def test_fit_valley__never_splits_one_population_whatever_its_noise(spread):
+    for seed in range(20):
+        x = draw(seed, (20000, 0, spread))
+        assert fit_valley(to_axis(x, compute_scale(x)), which="deepest") is None
+
+
+@pytest.mark.parametrize("n", [50, 100, 300, 1000, 5000])
+def test_fit_valley__abstains_on_one_population_of_any_size(n):
+    invented = sum(fit_valley(draw(seed, (n, 0, 1)), which="deepest") is not None for seed in range(60))
+    assert invented == 0
+
+
+def test_fit_valley__lies_between_two_groups():
+    y = draw(3, (3000, 0, 0.4), (800, 3, 0.4))
+    fit = fit_valley(y, which="deepest")
+    assert 1.2 < fit.position < 2.0
+    assert fit.score > 0.5
+    truth = np.repeat([False, True], [3000, 800])
+    assert np.mean((y > fit.position) == truth) > 0.999
+
+
+def test_fit_valley__takes_the_valley_it_is_asked_for():
+    y = draw(4, (3000, 0, 0.3), (3000, 3, 0.3), (3000, 7, 0.3))
+    assert fit_valley(y, which="first").position == pytest.approx(1.5, abs=0.5)
+    assert fit_valley(y, which="last").position == pytest.approx(5, abs=0.8)
+    assert fit_valley(y, which="first", at_least=2.5).position > 3
+
+
+def test_fit_valley__abstains_where_a_group_is_too_small():
+    assert fit_valley(draw(5, (5000, 0, 0.3), (20, 4, 0.3)), which="deepest") is None
+    assert fit_valley(np.empty(0), which="first") is None
+
+
+def test_find_landscape__drops_the_weaker_of_neighbouring_bumps():
+    counts = compute_histogram(draw(6, (4000, 0, 0.3), (4000, 3, 0.3)), margin=1.5)
+    landscape = find_landscape(counts, 0.18)
+    assert len(landscape.peaks) == 2
+    assert landscape.peaks == pytest.approx((0, 3), abs=0.15)
+    assert landscape.valleys[0].depth > 0.9
+
+
+def test_fit_negative__ignores_positives_however_many_or_dim():
+    for positives in [(0, 0, 1), (9000, 1500, 500), (30000, 8000, 3000)]:
+        x = draw(7, (6000, 120, 250), positives)
+        negative = fit_negative(x, scale=250)
+        assert negative.mode == pytest.approx(120, abs=60)
+        assert negative.spread == pytest.approx(250, rel=0.15)
+
+
+def test_fit_negative__needs_events():
+    assert fit_negative(draw(8, (49, 0, 1)), scale=1.0) is None
+
+
+def test_compute_swing__counts_the_events_around_a_cut():
+    assert compute_swing(np.arange(100.0), 50, 10) == pytest.approx(10)
+    assert compute_swing(np.empty(0), 0, 1) == 100
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1, 1e4))
+def test_from_axis__is_the_inverse_of_to_axis(x, scale):
+    assert from_axis(float(to_axis(np.array([x]), scale)[0]), scale) == pytest.approx(x, rel=1e-9, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(gain=st.floats(0.2, 20), seed=st.integers(0, 20))
+def test_recipes__do_not_depend_on_the_gain(gain, seed):
+    x = draw(seed, (4000, 0, 150), (900, 5000, 1200))
+    scale = compute_scale(x)
+    cuts = [fit_negative(x, scale=scale).mode + 4 * fit_negative(x, scale=scale).spread]
+    cuts.append(from_axis(fit_valley(to_axis(x, scale), which="deepest").position, scale))
+    again = compute_scale(gain * x)
+    negative = fit_negative(gain * x, scale=again)
+    valley = fit_valley(to_axis(gain * x, again), which="deepest")
+    assert negative.mode + 4 * negative.spread == pytest.approx(gain * cuts[0], rel=1e-6)
+    assert from_axis(valley.position, again) == pytest.approx(gain * cuts[1], rel=1e-6)
