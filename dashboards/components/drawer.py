@@ -1,7 +1,9 @@
 """The drawer beside a course: one value with its counts, limits, gate and remarks."""
 
+import datetime as dt
 import json
 import math
+import re
 from typing import Any, Final
 
 from dash import html
@@ -10,6 +12,7 @@ from corelab.figures.course import Point
 from corelab.figures.numbers import format_count, format_fraction, format_interval, format_number, format_p
 from corelab.vocabulary import Status
 from dashboards.components.chips import build_chip
+from dashboards.shell import format_moment
 from dashboards.site import Site
 from dashboards.views.point import Blank, Choice, Finding, Gate, PointDetail
 
@@ -52,7 +55,7 @@ def write_lead(site: Site, point: Point, row: str) -> Any:
         of_what = site.text(key if site.catalog.has(key) else "drawer.events")
         return [counted, " ", html.Small(of_what)]
     if math.isfinite(point.value) and point.status == Status.QUANTIFIED:
-        return [format_number(point.value), " ", html.Small(point.unit)]
+        return [format_number(point.value), " ", html.Small(write_unit(point.unit))]
     return site.text(f"status.{point.status}")
 
 
@@ -60,16 +63,27 @@ def write_limits(site: Site, point: Point) -> list[str]:
     """Write the value with its interval, then the limits of the assay for this sample."""
     lines = []
     if math.isfinite(point.value):
-        lines.append(site.text("drawer.value", value=format_number(point.value), unit=point.unit))
+        lines.append(site.text("drawer.value", value=format_number(point.value), unit=write_unit(point.unit)))
     if math.isfinite(point.high):
         estimate = point.value if math.isfinite(point.value) else point.high
         interval = format_interval(point.low, point.high, estimate=estimate)
-        lines.append(site.text("drawer.interval", interval=interval, unit=point.unit))
+        lines.append(site.text("drawer.interval", interval=interval, unit=write_unit(point.unit)))
     if math.isfinite(point.lloq):
-        lines.append(site.text("drawer.lloq", value=format_number(point.lloq), unit=point.unit))
+        lines.append(site.text("drawer.lloq", value=format_number(point.lloq), unit=write_unit(point.unit)))
     if math.isfinite(point.uloq):
-        lines.append(site.text("drawer.uloq", value=format_number(point.uloq), unit=point.unit))
+        lines.append(site.text("drawer.uloq", value=format_number(point.uloq), unit=write_unit(point.unit)))
     return lines
+
+
+def write_unit(unit: str) -> str:
+    """Write a unit of the tables as people read it.
+
+    Examples
+    --------
+    >>> write_unit("cells/uL"), write_unit("umol/L"), write_unit("copies/ug")
+    ('cells/µL', 'µmol/L', 'copies/µg')
+    """
+    return re.sub(r"\bu(?=g|L|mol)", "µ", unit)
 
 
 def list_chips(site: Site, point: Point) -> list[Any]:
@@ -82,9 +96,7 @@ def list_chips(site: Site, point: Point) -> list[Any]:
 def list_facts(site: Site, detail: PointDetail) -> list[tuple[str, Any]]:
     """List what the table of the drawer says, without the findings."""
     point = detail.point
-    facts: list[tuple[str, Any]] = [
-        (site.text("drawer.collected"), point.collected_at or site.text("drawer.nothing_came"))
-    ]
+    facts: list[tuple[str, Any]] = [(site.text("drawer.collected"), write_collected(site, point))]
     if point.reason:
         facts.append((site.text("drawer.reason"), write_reason(site, point.reason)))
     if detail.gate:
@@ -94,6 +106,13 @@ def list_facts(site: Site, detail: PointDetail) -> list[tuple[str, Any]]:
     if point.source_id and not detail.gate:
         facts.append((site.text("drawer.source"), point.source_id))
     return facts
+
+
+def write_collected(site: Site, point: Point) -> str:
+    """Write when the sample was taken, to the minute in the study's zone, or that nothing came."""
+    if not point.collected_at:
+        return site.text("drawer.nothing_came")
+    return format_moment(dt.datetime.fromisoformat(point.collected_at), site)
 
 
 def write_reason(site: Site, reason: str) -> str:

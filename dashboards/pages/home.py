@@ -1,7 +1,7 @@
 """The trial at a glance: who is where, what is missing, what waits for whom."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, dcc, html
 
@@ -15,6 +15,9 @@ from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.trial import Coming, Gap, Waiting, list_coming, list_gaps, list_waiting, read_cut_off
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LONGEST_LIST: Final = 6
 OUTSIDE_PX: Final = 396
@@ -56,21 +59,20 @@ def build_counts(site: Site, counts: OverviewCounts) -> Any:
     return html.Div(blocks, className="counts", id="home-counts")
 
 
-def build_lists(site: Site, tables: SnapshotTables, overview: Any) -> Any:
+def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") -> Any:
     """Build the column of lists beside the matrix."""
-    study = site.home.study
+    study, subjects = site.home.study, tables["subjects"]
     as_of = read_cut_off(tables.snapshot, study)
-    coming = list_coming(tables["subjects"], overview, study, as_of=as_of)
+    gaps = {
+        state: list_gaps(subjects, overview, study, state=state, as_of=as_of)
+        for state in ("failed", "missing")
+    }
+    coming = list_coming(subjects, overview, study, as_of=as_of)
     sections = [
         build_section(
             site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
         ),
-        build_section(
-            site, "failed", [write_gap(site, gap) for gap in list_gaps(overview, study, state="failed")]
-        ),
-        build_section(
-            site, "missing", [write_gap(site, gap) for gap in list_gaps(overview, study, state="missing")]
-        ),
+        *(build_section(site, state, [write_gap(site, gap) for gap in gaps[state]]) for state in gaps),
         build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
     ]
     return html.Aside(sections, className="card lists", **{"aria-label": site.text("home.lists")})
@@ -103,7 +105,8 @@ def write_gap(site: Site, gap: Gap) -> Any:
     """Write one visit that lacks something, leading to the child."""
     assays = ", ".join(site.text(f"assay.{assay}") for assay in gap.assays)
     label = site.text("home.gap", subject=gap.subject_id, visit=gap.visit)
-    return html.Li([dcc.Link(label, href=f"/patients/{gap.subject_id}"), html.Span(assays)])
+    late = assays if gap.days is None else site.text("home.late", assays=assays, days=gap.days)
+    return html.Li([dcc.Link(label, href=f"/patients/{gap.subject_id}"), html.Span(late)])
 
 
 def write_coming(site: Site, visit: Coming) -> Any:

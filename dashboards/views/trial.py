@@ -24,12 +24,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """One result of a child's visit that did not come or did not pass, by assay."""
+    """What did not come or did not pass of a child's visit, by assay.
+
+    ``days`` counts from the end of the visit's window to the cut-off; None for a visit without a window.
+    """
 
     subject_id: str
     visit: str
     assays: tuple[str, ...]
-    state: str
+    days: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +59,39 @@ def list_waiting(quarantine: "pd.DataFrame") -> list[Waiting]:
     return [Waiting(path=path, reason=reason) for path, reason in rows.itertuples(index=False)]
 
 
-def list_gaps(overview: "pd.DataFrame", study: Study, *, state: str) -> list[Gap]:
-    """Return the visits of which something is missing (or failed), by child and visit."""
-    order = {visit.code: visit.order for visit in study.visits}
+def list_gaps(
+    subjects: "pd.DataFrame", overview: "pd.DataFrame", study: Study, *, state: str, as_of: dt.datetime
+) -> list[Gap]:
+    """Return the visits of which something is missing (or failed), the latest first."""
+    infused = read_infusions(subjects, study)
+    today = study.localise(as_of).date()
     rows = overview[overview["state"] == state]
     gaps = [
-        Gap(subject_id=subject, visit=visit, assays=tuple(group["assay"]), state=state)
+        Gap(
+            subject_id=subject,
+            visit=visit,
+            assays=tuple(group["assay"]),
+            days=_count_days(visit, infused.get(subject), study, today),
+        )
         for (subject, visit), group in rows.groupby(["subject_id", "visit"], sort=True)
     ]
-    return sorted(gaps, key=lambda gap: (gap.subject_id, order.get(gap.visit, len(order))))
+    order = {visit.code: visit.order for visit in study.visits}
+    return sorted(gaps, key=lambda gap: (gap.days is None, gap.days, gap.subject_id, order[gap.visit]))
+
+
+def read_infusions(subjects: "pd.DataFrame", study: Study) -> dict[str, dt.date]:
+    """Return the local date of infusion of every child who was infused."""
+    pairs = zip(subjects["subject_id"], subjects["infusion_at"], strict=True)
+    return {
+        subject: study.localise(dt.datetime.fromisoformat(infusion)).date()
+        for subject, infusion in pairs
+        if infusion
+    }
+
+
+def _count_days(visit: str, infused: dt.date | None, study: Study, today: dt.date) -> int | None:
+    window = compute_window(study.visits_by_code[visit], infused) if infused else None
+    return None if window is None else (today - window[1]).days
 
 
 def list_coming(
@@ -74,17 +101,12 @@ def list_coming(
     today = study.localise(as_of).date()
     done = overview[overview["state"] == "done"]
     seen = set(zip(done["subject_id"], done["visit"], strict=True))
-    coming = []
-    for subject_id, infusion_at in zip(subjects["subject_id"], subjects["infusion_at"], strict=True):
-        if not infusion_at:
-            continue
-        infused = study.localise(dt.datetime.fromisoformat(infusion_at)).date()
-        visits = _list_due(study, infused, today)
-        coming += [
-            Coming(subject_id=subject_id, visit=code, due=due)
-            for code, due in visits
-            if (subject_id, code) not in seen
-        ]
+    coming = [
+        Coming(subject_id=subject_id, visit=code, due=due)
+        for subject_id, infused in read_infusions(subjects, study).items()
+        for code, due in _list_due(study, infused, today)
+        if (subject_id, code) not in seen
+    ]
     return sorted(coming, key=lambda visit: (visit.due, visit.subject_id))
 
 

@@ -102,7 +102,7 @@ def test_home__counts_what_the_tables_hold(page):
     expect(counts).to_contain_text("3of 50 enrolled")
     expect(counts).to_contain_text("2infused")
     expect(page.locator("#home-failed")).to_contain_text("CL-001 D21")
-    expect(page.locator("#home-missing")).to_contain_text("CL-001 M4")
+    expect(page.locator("#home-missing")).to_contain_text("CL-001 M6flow, qPCR, laboratory · 2 d")
     expect(page.locator("#home-coming")).to_contain_text("CL-002 D28")
     expect(page.locator("#home-coming")).to_contain_text("2026-11-29")
     expect(page.locator("#home-waiting")).to_contain_text("Nothing is in quarantine.")

@@ -31,9 +31,9 @@ def test_patient__says_who_this_is(page):
     [
         ("car_pct", "M3", "24 / 61 000 CAR⁺ of CD3⁺", ["detected, below LLOQ", "LLOQ 0.0820 %", "0/119 000",
          "placed by a control · cart-1", "VIABILITY 84.0 (85.0)"]),
-        ("car_abs", "D10", "20 570 / 55 000 CAR⁺ of CD3⁺", ["214 cells/uL", "95 % CI 193–235 cells/uL"]),
+        ("car_abs", "D10", "20 570 / 55 000 CAR⁺ of CD3⁺", ["214 cells/µL", "95 % CI 193–235 cells/µL"]),
         ("car_abs", "D21", "40 / 900 CAR⁺ of CD3⁺", ["failed", "VIABILITY"]),
-        ("car_vcn", "M2", "293 copies/ug", ["quantified", "LLOQ 50.0 copies/ug"]),
+        ("car_vcn", "M2", "292 copies/µg", ["quantified", "LLOQ 50.0 copies/µg"]),
         ("b_cells", "D7", "0 / 30 000 B cells of lymphocytes", ["not detected", "fitted to this file"]),
         ("car_abs", "M4", "missing", ["nothing came", "nothing was collected"]),
         ("sledai", "M3", "2.00", ["assessments.csv:M3"]),
@@ -129,14 +129,14 @@ def test_patient__zoom_survives_the_drawer(page):
         " {'xaxis.range[0]': 0, 'xaxis.range[1]': 20})"
     )
     page.wait_for_function(
-        "document.querySelector('#patient-graph .js-plotly-plot')._fullLayout.xaxis.range[1] === 20"
+        "() => document.querySelector('#patient-graph .js-plotly-plot')._fullLayout.xaxis.range[1] === 20"
     )
 
     click_mark(page, "car_abs", "D10")
 
     expect(page.locator("#patient-drawer")).to_be_visible()
     width = "document.querySelector('#patient-graph .js-plotly-plot')._fullLayout.width"
-    page.wait_for_function(f"{width} < 1100")
+    page.wait_for_function(f"() => {width} < 1100")
     assert read_zoom(page) == [0, 20]
 
 

@@ -266,7 +266,15 @@ def make_kinetics() -> list[dict[str, object]]:
                     "unit": f"{unit}.d",
                     "status": Q,
                 },
-                {**key, "parameter": "PERSIST", "low": persist, "high": None, "unit": "d", "status": Q},
+                {
+                    **key,
+                    "parameter": "PERSIST",
+                    "value": persist,
+                    "low": persist,
+                    "high": None,
+                    "unit": "d",
+                    "status": Q,
+                },
                 {
                     **key,
                     "parameter": "LAMZHL",
