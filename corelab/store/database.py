@@ -141,12 +141,19 @@ def check_revision(engine: sa.Engine, *, place: str) -> None:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring a registry, empty or old, to the schema of this version, in one transaction."""
+    """Bring a registry, empty or old, to the schema of this version, in one transaction.
+
+    Raises
+    ------
+    HomeError
+        If the database cannot be reached.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "corelab.store:migrations")
-    with engine.connect().execution_options(corelab_writes=True) as connection, connection.begin():
+    options = {"corelab_writes": True}
+    with _reached(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

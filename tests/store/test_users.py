@@ -1,0 +1,106 @@
+"""Accounts: who may come in, and who is kept out."""
+
+import datetime as dt
+
+import pytest
+
+from corelab.errors import ConfigError
+from corelab.store import Home
+from corelab.store.users import LOCK_AFTER_FAILURES, LOCK_WINDOW
+from corelab.vocabulary import Role
+
+NOW = dt.datetime(2025, 3, 3, 9, 0, tzinfo=dt.UTC)
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def with_ann(home: Home) -> Home:
+    home.registry.users.add("ann", role="scientist", password=PASSWORD, at=NOW)
+    return home
+
+
+def test_verify__knows_the_right_password_only(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    user = users.verify("ann", PASSWORD, at=NOW)
+    assert user is not None
+    assert (user.name, user.role, user.disabled) == ("ann", Role.SCIENTIST, False)
+    assert users.verify("ann", PASSWORD + "x", at=NOW) is None
+    assert users.verify("bob", PASSWORD, at=NOW) is None
+    assert users.verify("", "", at=NOW) is None
+
+
+def test_verify__locks_after_failures_and_opens_again_with_time(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    for _ in range(LOCK_AFTER_FAILURES):
+        assert users.verify("ann", "wrong", at=NOW) is None
+    assert users.is_locked("ann", at=NOW)
+    assert users.verify("ann", PASSWORD, at=NOW) is None
+    later = NOW + LOCK_WINDOW + dt.timedelta(seconds=1)
+    assert users.verify("ann", PASSWORD, at=later) is not None
+
+
+def test_verify__counts_failures_since_the_last_success(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    for _ in range(LOCK_AFTER_FAILURES - 1):
+        users.verify("ann", "wrong", at=NOW)
+    assert users.verify("ann", PASSWORD, at=NOW) is not None
+    users.verify("ann", "wrong", at=NOW)
+    assert not users.is_locked("ann", at=NOW)
+
+
+def test_verify__writes_every_attempt_into_the_trail_without_what_was_typed(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    users.verify("ann", PASSWORD, at=NOW)
+    users.verify("ann", "wrong", at=NOW)
+    users.verify("hunter2-typed-as-a-name", "wrong", at=NOW)
+    rows = with_ann.registry.audit.rows()
+    assert list(rows["action"][:3]) == ["login_failed", "login_failed", "login"]
+    assert "hunter2" not in rows.to_csv()
+
+
+def test_disable__ends_the_account_and_its_sessions(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    before = users.get("ann")
+    after = users.disable("ann", at=NOW, actor="root", reason="left")
+    assert before is not None
+    assert after.session_version > before.session_version
+    assert users.verify("ann", PASSWORD, at=NOW) is None
+
+
+def test_set_password__replaces_it_and_ends_sessions(with_ann: Home) -> None:
+    users = with_ann.registry.users
+    assert users.set_password("ann", "another good one", at=NOW).session_version == 2
+    assert users.verify("ann", PASSWORD, at=NOW) is None
+    assert users.verify("ann", "another good one", at=NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "password", "match"),
+    [
+        ("ann", "scientist", PASSWORD, "exists"),
+        ("bob", "owner", PASSWORD, "role"),
+        ("bob", "admin", "short", "too short"),
+        ("b b", "admin", PASSWORD, "no account name"),
+        ("'; DROP TABLE account; --", "admin", PASSWORD, "no account name"),
+        ("", "admin", PASSWORD, "no account name"),
+    ],
+)
+def test_add__refuses_what_is_no_account(
+    with_ann: Home, name: str, role: str, password: str, match: str
+) -> None:
+    with pytest.raises(ConfigError, match=match):
+        with_ann.registry.users.add(name, role=role, password=password, at=NOW)
+    assert [user.name for user in with_ann.registry.users.all()] == ["ann"]
+
+
+def test_disable__names_an_unknown_account(home: Home) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        home.registry.users.disable("nobody", at=NOW)
+
+
+def test_add__keeps_no_password(with_ann: Home) -> None:
+    database = with_ann.path / "registry.db"
+    if database.exists():
+        stored = b"".join(path.read_bytes() for path in with_ann.path.glob("registry.db*"))
+        assert PASSWORD.encode() not in stored
+        assert b"$argon2id$" in stored
