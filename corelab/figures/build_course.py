@@ -44,7 +44,7 @@ RECOVERY: Final = (
 )  # fmt: skip
 TRACKS_AT_MOST: Final = 9
 CAR_COMPARTMENT: Final = "car_t"
-MEMORY_SUBSETS: Final = ("naive", "naive_or_scm", "scm", "cm", "em", "temra")
+MEMORY_SUBSETS: Final[tuple[str, ...]] = ("naive", "naive_or_scm", "scm", "cm", "em", "temra")
 _GREEK: Final = str.maketrans({"α": "A", "β": "B", "γ": "G"})
 
 
@@ -249,7 +249,8 @@ def _bar_day(bar: SubsetBar) -> float:
 
 def _build_bar(collected: str, found: list[dict[str, Any]], clock: SubjectClock) -> SubsetBar:
     counts = {str(row["subset"]): (to_float(row["count"]), to_float(row["parent_count"])) for row in found}
-    percents = {str(row["subset"]): to_float(row["percent"]) for row in found}
+    shares = {str(row["subset"]): to_float(row["percent"]) for row in found}
+    percents = {name: shares[name] for name in MEMORY_SUBSETS if name in shares}
     return SubsetBar(
         day=clock.day(collected), visit_label=str(found[0]["visit_label"] or found[0]["visit"]),
         collected_at=collected, parent_count=max((total for _, total in counts.values()), default=math.nan),

@@ -42,18 +42,16 @@ def shown_status(point: Point) -> str:
     A number that is not above zero has no height there: it is drawn as not detected, below its upper
     limit, and one without a number as not calculated.
     """
-    if point.status in ("quantified", "above_uloq") and not point.value > 0:
-        uloq = point.uloq if math.isfinite(point.uloq) else point.low
-        if point.status == "above_uloq" and uloq > 0:
-            return "above_uloq"
+    if point.status == "quantified" and not point.value > 0:
         return "not_calculated" if math.isnan(point.value) else "not_detected"
     return point.status
 
 
 def point_level(point: Point) -> float:
-    """Return the number at which a point stands: its value, or the limit it exceeds."""
-    if shown_status(point) == "above_uloq" and not point.value > 0:
-        return point.uloq if math.isfinite(point.uloq) else point.low
+    """Return the number at which a point stands: its value, or the limit it exceeds; NaN without one."""
+    if point.status == "above_uloq":
+        known = [number for number in (point.uloq, point.low, point.value) if number > 0]
+        return known[0] if known else math.nan
     return point.value
 
 
@@ -88,9 +86,11 @@ def build_axis(points: Sequence[Point], height_px: float, style: LevelStyle) -> 
 
 
 def point_height(point: Point, axis: LogGutter) -> float:
-    """Return where a point stands on the axis: at its value, or in its lane of the gutter."""
-    lane = MARKS[shown_status(point)].lane
-    return axis.lane(lane) if lane else axis.height(point_level(point))
+    """Return where a point stands: at its value, in its lane of the gutter, at the top above no known limit."""
+    lane, level = MARKS[shown_status(point)].lane, point_level(point)
+    if lane:
+        return axis.lane(lane)
+    return axis.top if math.isnan(level) else axis.height(level)
 
 
 def find_fixed_lloq(points: Sequence[Point]) -> float:

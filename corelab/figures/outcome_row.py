@@ -15,7 +15,7 @@ from corelab.figures.tokens import DASH_GAP, DASH_THRESHOLD, LINE_SERIES, MARKS
 LANE_PX: Final = 11.0
 """Height kept below the values for what failed or never came."""
 EDGE_PX: Final = 6.0
-LABEL_GAP_PX: Final = 11.0
+LABEL_GAP_PX: Final = 10.0
 HAS_VALUE: Final = ("quantified", "above_uloq", "detected_blq", "not_detected")
 
 
@@ -51,7 +51,8 @@ def draw_outcome_row(points: Sequence[Point], slot: Slot, frame: Frame, style: O
     ]
     heights = [style.scale(known_value(point)) for point in drawable]
     low, high = _range([*heights, *map(style.scale, style.least)], slot.height_px)
-    ticks = _select_ticks(style, (low, high), slot.height_px)
+    lowest = min([*heights, *map(style.scale, style.least)])
+    ticks = _select_ticks(style, (lowest, high), (high - low) / slot.height_px)
     labels = [format_exact(tick) for tick in ticks]
     absent = [point for point in points if point.status in ("failed", "missing")]
     lane = low + (high - low) * 5.0 / slot.height_px
@@ -73,9 +74,9 @@ def _range(heights: Sequence[float], height_px: float) -> tuple[float, float]:
     return low - LANE_PX * per_px, high + EDGE_PX * per_px
 
 
-def _select_ticks(style: OutcomeStyle, ends: tuple[float, float], height_px: float) -> list[float]:
+def _select_ticks(style: OutcomeStyle, ends: tuple[float, float], per_px: float) -> list[float]:
     """Return the ticks inside the range, first come first, none nearer than a line of text."""
-    gap = LABEL_GAP_PX * (ends[1] - ends[0]) / height_px
+    gap = LABEL_GAP_PX * per_px
     kept: list[float] = []
     for tick in style.ticks:
         place = style.scale(tick)

@@ -96,7 +96,7 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
     )  # fmt: skip
     plan = plan_rows(list_rows(course), top_px=HEAD_PX, bottom_px=tall - STAMP_PX)
     drawings = {slot: draw_row(course, slot, frame) for slot in plan.slots}
-    lines = (readout if readout is not None else summarise_readout(course, catalog)) if with_readout else {}
+    lines = readout if readout is not None else summarise_readout(course, catalog)
     return {
         "data": [
             *_draw_keys(len(plan.slots) + 1, frame),
@@ -112,7 +112,7 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
                 *draw_today_label(course, frame),
                 *label_aplasia(course, plan.slots, frame),
                 *(piece for drawing in drawings.values() for piece in drawing.annotations),
-                *draw_readout(course, lines, plan.slots, frame),
+                *(draw_readout(course, lines, plan.slots, frame) if with_readout else []),
                 *draw_stamp(stamp, frame),
             ],
         },

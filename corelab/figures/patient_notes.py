@@ -1,6 +1,7 @@
 """The words around a course: names of rows and zones, read-outs, stamp."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from corelab.figures.clock import clock_position, list_zones
 from corelab.figures.course import PatientCourse
@@ -13,7 +14,7 @@ from corelab.figures.readout import Line, ReadOut, write_markup
 from corelab.figures.text_width import measure_text
 from corelab.figures.tokens import FONT_LABEL, FONT_TICK
 
-ZONE_AT_PX = 21.0
+ZONE_AT_PX: Final = 21.0
 
 
 def label_aplasia(course: PatientCourse, slots: Iterable[Slot], frame: Frame) -> list[Piece]:

@@ -20,7 +20,7 @@ def measure_text(text: str, size_px: float) -> float:
 
     Examples
     --------
-    >>> measure_text("1000", 10)
+    >>> round(measure_text("1000", 10), 2)
     22.24
     """
     return sum(_em(sign) for sign in text) * size_px
