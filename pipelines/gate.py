@@ -185,7 +185,7 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
     n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
     known = np.isfinite(n) & (parent > 0) & (counts["parent"] != "").to_numpy()
     total = np.where(known, parent, np.nan)
-    low, high = clopper_pearson(np.nan_to_num(n), np.nan_to_num(total))
+    low, high = clopper_pearson(np.where(known, n, 0), np.where(known, parent, 0))
     percent = 100 * n / total
     levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
     return POPULATIONS.conform(

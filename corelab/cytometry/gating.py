@@ -197,7 +197,8 @@ class _Run:
         if time is None:
             self.reasons[rule.name] = "NO_TIME"
             return None
-        columns = [*self.tube.markers.fluorescence]
+        # Only channels that a gate may use: a fault elsewhere costs nothing.
+        columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
         columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
         y = to_axis(self.tube.events[:, columns], self.tube.scales[columns])
         self.time = check_time(time, y)

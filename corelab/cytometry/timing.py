@@ -79,7 +79,8 @@ def find_departures(scores: Values) -> npt.NDArray[np.bool_]:
         return bad
     n_bins = scores.shape[1]
     line = (np.arange(n_bins) - (n_bins - 1) / 2) / (n_bins - n_bins // 3)
-    return scan_windows(scores - compute_steps(scores)[:, None] * line)
+    level = scan_windows(scores - compute_steps(scores)[:, None] * line)
+    return level if level.sum() < bad.sum() else bad
 
 
 def compute_steps(scores: Values) -> Values:

@@ -52,7 +52,7 @@ def make_t_cells(
     """A CAR-T tube of known cells and the membership of each kind; no spillover, no scatter."""
     rng = np.random.default_rng(seed)
     kinds = np.repeat(list(counts), list(counts.values()))
-    level = np.array([LEVELS[kind] for kind in kinds], dtype=float)
+    level = np.array([LEVELS[kind] for kind in kinds], dtype=float).reshape(-1, len(MARKERS))
     noise = 200.0
     light = level * noise * np.exp(rng.normal(0, 0.25, level.shape))
     values = (light + rng.normal(0, noise, level.shape)) * np.asarray(gains)

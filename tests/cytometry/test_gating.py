@@ -1,0 +1,224 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.template import load_template
+from corelab.errors import InputError
+from corelab.ingest.fcs import Spillover
+from tests.cytometry.acquisitions import MARKERS, make_acquisition, make_t_cells
+
+CART, BCELL = load_template("cart"), load_template("bcell")
+BLOOD = {
+    "cd4_naive": 3000, "cd4_cm": 2000, "cd4_em": 1500, "cd8_naive": 1200, "cd8_em": 1500,
+    "cd8_temra": 900, "car_cd8_em": 600, "b": 900, "nk": 800, "debris": 700,
+}  # fmt: skip
+TRUTH = {
+    "t_cells": ("cd4_naive", "cd4_cm", "cd4_em", "cd8_naive", "cd8_em", "cd8_temra", "car_cd8_em"),
+    "cd4_t": ("cd4_naive", "cd4_cm", "cd4_em"),
+    "cd8_t": ("cd8_naive", "cd8_em", "cd8_temra", "car_cd8_em"),
+    "car_t": ("car_cd8_em",),
+    "car_cd8": ("car_cd8_em",),
+    "cd4_t.naive": ("cd4_naive",),
+    "cd4_t.cm": ("cd4_cm",),
+    "cd4_t.em": ("cd4_em",),
+    "cd8_t.temra": ("cd8_temra",),
+    "leukocytes": tuple(kind for kind in BLOOD if kind != "debris"),
+}
+
+
+def f1(found, true):
+    return 2 * (found & true).sum() / (found.sum() + true.sum())
+
+
+def row(gated, population):
+    return next(r for r in gated.counts if r.population == population)
+
+
+def cut(gated, name):
+    return next(c for c in gated.cuts if c.gate == name)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_gate_acquisition__finds_known_cells(seed):
+    acquisition, masks = make_t_cells(BLOOD, seed=seed)
+    gated = gate_acquisition(acquisition, template=CART)
+    for population, kinds in TRUTH.items():
+        true = np.logical_or.reduce([masks[kind] for kind in kinds])
+        assert f1(gated.membership[population], true) > 0.97, population
+
+
+def test_gate_acquisition__does_not_depend_on_gains():
+    gains = np.random.default_rng(9).uniform(0.5, 2, len(MARKERS))
+    one = gate_acquisition(make_t_cells(BLOOD, seed=4)[0], template=CART)
+    other = gate_acquisition(make_t_cells(BLOOD, seed=4, gains=gains)[0], template=CART)
+    assert [(r.population, r.count) for r in one.counts] == [(r.population, r.count) for r in other.counts]
+
+
+def test_gate_acquisition__children_never_exceed_their_parent():
+    gated = gate_acquisition(make_t_cells(BLOOD, seed=5)[0], template=CART)
+    for r in gated.counts:
+        if r.count is not None and r.parent:
+            assert r.count <= r.parent_count
+            assert not (gated.membership[r.population] & ~gated.membership[r.parent]).any()
+    memory = sum(gated.count(f"cd4_t.{s}") for s in ("naive", "scm", "cm", "em", "temra"))
+    assert memory == gated.count("cd4_t")
+    assert gated.count("car_t") + gated.count("car_neg_t") == gated.count("t_cells")
+
+
+@pytest.mark.parametrize("n_car", [0, 15])
+def test_gate_acquisition__invents_no_car_t_cells(n_car):
+    counts = BLOOD | {"car_cd8_em": n_car}
+    gated = gate_acquisition(make_t_cells(counts, seed=6)[0], template=CART)
+    assert abs(gated.count("car_t") - n_car) <= 5
+    assert cut(gated, "CAR").source == "auto"
+
+
+def test_gate_acquisition__finds_car_t_cells_that_dominate():
+    counts = BLOOD | {"car_cd8_em": 40000}
+    acquisition, masks = make_t_cells(counts, seed=7)
+    gated = gate_acquisition(acquisition, template=CART)
+    assert gated.count("car_t") == pytest.approx(40000, rel=0.01)
+    assert f1(gated.membership["car_t"], masks["car_cd8_em"]) > 0.99
+
+
+def test_gate_acquisition__without_scatter_and_time_passes_events_on_and_says_so():
+    gated = gate_acquisition(make_t_cells(BLOOD, seed=1)[0], template=CART)
+    n = gated.n_events
+    for population, reason in [
+        ("time_ok", "NO_TIME"),
+        ("singlets", "NO_SCATTER"),
+        ("live", "MARKER_MISSING"),
+    ]:
+        r = row(gated, population)
+        assert (r.count, r.status, r.reason) == (n, "missing", reason)
+    assert row(gated, "beads").count is None
+    assert {"CHANNEL_MISSING", "MARKER_MISSING"} <= {f.check for f in gated.findings}
+
+
+def test_gate_acquisition__leaves_gates_without_marker_and_their_children_missing():
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple("" if label in ("CAR", "CD95") else label for label in acquisition.labels)
+    gated = gate_acquisition(dataclasses.replace(acquisition, labels=labels), template=CART)
+    for population in ("car_t", "car_cd4", "car_cd4.em", "car_neg_t", "cd4_t.pd1"):
+        r = row(gated, population)
+        assert (r.count, r.status, r.reason) == (None, "missing", "MARKER_MISSING"), population
+    assert row(gated, "cd4_t.naive_or_scm").status == "quantified"
+    assert not [r for r in gated.counts if r.population.endswith((".naive", ".scm"))]
+    assert gated.count("cd8_t") > 3000
+
+
+@pytest.mark.parametrize("n", [0, 1, 30])
+def test_gate_acquisition__takes_a_nearly_empty_tube(n):
+    gated = gate_acquisition(make_t_cells({"cd4_em": n}, seed=1)[0], template=CART)
+    assert row(gated, "events").count == n
+    assert {r.status for r in gated.counts} <= {"failed", "missing"}
+    assert row(gated, "t_cells").reason == "FEW_EVENTS"
+    assert "TEMPLATE_DEFAULT" in {f.check for f in gated.findings}
+
+
+def test_gate_acquisition__takes_the_limit_of_other_visits_before_the_template():
+    acquisition, _ = make_t_cells({"cd4_em": 30, "b": 20}, seed=1)
+    gated = gate_acquisition(acquisition, template=CART, priors={"CAR": 7.0})
+    assert (cut(gated, "CAR").source, cut(gated, "CAR").units) == ("other_visit", 7.0)
+    assert cut(gated, "PD-1").reason == "MARKER_MISSING"
+    assert cut(gated, "CD45RA").source == "template"
+
+
+def test_gate_acquisition__averages_a_small_reference_with_other_visits():
+    acquisition, _ = make_t_cells({"cd4_em": 900, "cd8_em": 400, "b": 300}, seed=1)
+    alone = cut(gate_acquisition(acquisition, template=CART), "CAR")
+    both = cut(gate_acquisition(acquisition, template=CART, priors={"CAR": 9.0}), "CAR")
+    assert both.units == pytest.approx(np.sqrt(alone.units * 9.0), rel=1e-9)
+    assert both.source == "auto"
+
+
+def test_gate_acquisition__refuses_a_foreign_matrix():
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    foreign = Spillover(detectors=("PE-A", "APC-A"), matrix=np.eye(2))
+    with pytest.raises(InputError, match="PE-A"):
+        gate_acquisition(acquisition, template=CART, spillover=foreign)
+
+
+def make_b_tube(*, n_b, cd19, seed, n_t=6000):
+    """A B-cell tube whose B cells carry CD20 and as much CD19 as told, in spreads."""
+    rng = np.random.default_rng(seed)
+    n = n_t + n_b
+    is_b = np.arange(n) >= n_t
+    level = {
+        "CD45": np.full(n, 60.0), "CD3": np.where(is_b, 0, 60), "CD14": np.zeros(n),
+        "CD19": np.where(is_b, cd19, 0), "CD20": np.where(is_b, 50, 0),
+        "IgD": np.where(is_b & (rng.random(n) < 0.7), 40, 0),
+        "CD27": np.where(is_b & (rng.random(n) < 0.25), 40, 0),
+        "CD38": np.where(is_b, 10, 3), "CD24": np.where(is_b, 12, 0),
+    }  # fmt: skip
+    columns = {
+        f"D{i}-A": 200 * (value * np.exp(rng.normal(0, 0.25, n)) + rng.normal(0, 1, n))
+        for i, value in enumerate(level.values())
+    }
+    return make_acquisition(columns, labels={f"D{i}-A": m for i, m in enumerate(level)}), is_b
+
+
+def test_gate_acquisition__b_subsets_sum_to_the_b_cells():
+    acquisition, is_b = make_b_tube(n_b=2500, cd19=40, seed=1)
+    gated = gate_acquisition(acquisition, template=BCELL)
+    assert f1(gated.membership["b_cells"], is_b) > 0.995
+    subsets = ("plasmablasts", "transitional", "naive_b", "unswitched_memory_b", "switched_memory_b",
+               "double_negative_b")  # fmt: skip
+    assert sum(gated.count(name) for name in subsets) == gated.count("b_cells")
+    assert {row(gated, name).parent for name in subsets} == {"b_cells"}
+
+
+def test_gate_acquisition__calls_cd19_by_the_fmo():
+    fmo = gate_acquisition(make_b_tube(n_b=1500, cd19=0, seed=2)[0], template=BCELL, tube="fmo_cd19")
+    full = make_b_tube(n_b=1500, cd19=40, seed=3)[0]
+    gated = gate_acquisition(full, template=BCELL, controls={"fmo_cd19": fmo})
+    positive = row(gated, "cd19_positive")
+    assert (positive.gate_source, positive.control) == ("control", "fmo_cd19")
+    assert positive.count == positive.parent_count
+    # 99 % of a normal negative lie below its mode + 2.33 spreads.
+    assert cut(gated, "CD19_call").units == pytest.approx(2.33, abs=0.35)
+
+
+def test_gate_acquisition__calls_cd19_negative_b_cells_negative():
+    fmo = gate_acquisition(make_b_tube(n_b=1500, cd19=0, seed=2)[0], template=BCELL, tube="fmo_cd19")
+    gated = gate_acquisition(
+        make_b_tube(n_b=1500, cd19=0, seed=4)[0], template=BCELL, controls={"fmo_cd19": fmo}
+    )
+    positive = row(gated, "cd19_positive")
+    assert positive.parent_count == pytest.approx(1500, rel=0.01)
+    assert positive.count / positive.parent_count == pytest.approx(0.01, abs=0.01)
+    assert gated.count("b_cells") == pytest.approx(1500, rel=0.01)
+
+
+def test_gate_acquisition__carries_the_fmo_over_a_change_of_gain():
+    fmo = gate_acquisition(make_b_tube(n_b=1500, cd19=0, seed=2)[0], template=BCELL, tube="fmo_cd19")
+    full = make_b_tube(n_b=1500, cd19=0, seed=4)[0]
+    louder = dataclasses.replace(full, events=full.events * 2.0)
+    counts = [
+        row(gate_acquisition(tube, template=BCELL, controls={"fmo_cd19": fmo}), "cd19_positive").count
+        for tube in (full, louder)
+    ]
+    assert counts[0] == counts[1]
+
+
+def test_gate_acquisition__falls_back_to_t_cells_and_then_to_nothing():
+    few = gate_acquisition(make_b_tube(n_b=80, cd19=0, seed=2)[0], template=BCELL, tube="fmo_cd19")
+    full = make_b_tube(n_b=1500, cd19=40, seed=3)[0]
+    gated = gate_acquisition(full, template=BCELL, controls={"fmo_cd19": few})
+    positive = row(gated, "cd19_positive")
+    assert (positive.control, cut(gated, "CD19_call").reason) == ("t_cells", "NO_FMO")
+    assert positive.count > 0.99 * positive.parent_count
+    alone = gate_acquisition(make_b_tube(n_b=1500, cd19=40, seed=3, n_t=300)[0], template=BCELL)
+    assert (row(alone, "cd19_positive").status, row(alone, "cd19_positive").reason) == (
+        "missing", "NO_CONTROL",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n_b", [0, 15])
+def test_gate_acquisition__invents_no_b_cells(n_b):
+    gated = gate_acquisition(make_b_tube(n_b=n_b, cd19=40, seed=5, n_t=12000)[0], template=BCELL)
+    assert abs(gated.count("b_cells") - n_b) <= 12
+    assert cut(gated, "CD19").source == "control"
+    assert "t_cells" in cut(gated, "CD19").reason

@@ -1,0 +1,132 @@
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from corelab.errors import ConfigError
+from corelab.tables.schemas import POPULATIONS
+from pipelines.gate import gate_files, read_marker_labels
+from tests.cytometry.acquisitions import make_t_cells
+from tests.ingest.fcs_files import build_float_fcs
+from tests.ingest.real_data import find_real_data
+
+KINDS = {"cd4_naive": 900, "cd4_em": 700, "cd8_temra": 800, "car_cd8_em": 300, "b": 400, "debris": 300}
+
+
+@pytest.fixture
+def tube(tmp_path) -> Path:
+    acquisition, _ = make_t_cells(KINDS, seed=1)
+    keywords = {f"$P{i}S": label for i, label in enumerate(acquisition.labels, start=1)}
+    path = tmp_path / "tube.fcs"
+    path.write_bytes(build_float_fcs(acquisition.events, names=acquisition.detectors, keywords=keywords))
+    return path
+
+
+def run(paths, **options):
+    out, err = io.StringIO(), io.StringIO()
+    code = gate_files(paths, stdout=out, stderr=err, **options)
+    return code, out.getvalue(), err.getvalue()
+
+
+def read(text):
+    return pd.read_csv(io.StringIO(text), keep_default_na=False)
+
+
+def test_gate_files__prints_the_populations_table(tube):
+    code, out, err = run([tube], panel="cart")
+    table = read(out).set_index("population")
+    assert (code, err) == (0, "")
+    assert list(read(out).columns) == POPULATIONS.column_names
+    assert float(table.loc["car_t", "count"]) == pytest.approx(300, abs=6)
+    assert table.loc["car_t", "status"] == "quantified"
+    assert set(table["subject_id"]) == {""}
+    assert (table.loc["beads", "count"], table.loc["beads", "status"]) == ("", "missing")
+    low, share, high = (
+        float(table.loc["car_t", name]) for name in ("ci_low", "percent_of_parent", "ci_high")
+    )
+    assert low < share < high
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_gate_files__writes_a_file(tube, tmp_path, suffix):
+    out = tmp_path / f"populations{suffix}"
+    assert run([tube], panel="cart", out=out)[:2] == (0, "")
+    table = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(table.columns) == POPULATIONS.column_names
+
+
+def test_gate_files__gives_the_same_with_two_workers(tube, tmp_path):
+    other = tmp_path / "other.fcs"
+    acquisition, _ = make_t_cells(KINDS, seed=2)
+    keywords = {f"$P{i}S": label for i, label in enumerate(acquisition.labels, start=1)}
+    other.write_bytes(build_float_fcs(acquisition.events, names=acquisition.detectors, keywords=keywords))
+    assert run([tube, other], panel="cart", workers=2) == run([other, tube], panel="cart")
+
+
+def test_gate_files__names_refused_files_and_goes_on(tube, tmp_path):
+    bad = tmp_path / "bad.fcs"
+    bad.write_bytes(tube.read_bytes()[:-100])
+    code, out, err = run([bad, tmp_path / "none.fcs", tube], panel="cart")
+    assert code == 1
+    assert [line.split(":")[0] for line in err.splitlines()] == ["bad.fcs", "none.fcs"]
+    assert len(read(out)) > 50
+
+
+def test_gate_files__takes_the_same_bytes_once(tube, tmp_path):
+    copy = tmp_path / "copy.fcs"
+    copy.write_bytes(tube.read_bytes())
+    assert run([tube, copy], panel="cart") == run([tube], panel="cart")
+
+
+def test_gate_files__names_markers_from_a_csv(tmp_path):
+    acquisition, _ = make_t_cells(KINDS, seed=1)
+    path = tmp_path / "bare.fcs"
+    path.write_bytes(build_float_fcs(acquisition.events, names=acquisition.detectors))
+    markers = tmp_path / "markers.csv"
+    lines = [f"{d},{m}" for d, m in zip(acquisition.detectors, acquisition.labels, strict=True)]
+    markers.write_text("\n".join(["detector,marker", *lines]), encoding="utf-8")
+    without = read(run([path], panel="cart")[1]).set_index("population")
+    assert without.loc["t_cells", "status"] == "missing"
+    table = read(run([path], panel="cart", markers=markers)[1]).set_index("population")
+    assert float(table.loc["car_t", "count"]) == pytest.approx(300, abs=6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"panel": "nk"}, "no panel"),
+        ({"panel": "cart", "out": Path("x.xlsx")}, "format"),
+        ({"panel": "cart", "markers": Path("/nowhere/m.csv")}, "cannot be read"),
+    ],
+)
+def test_gate_files__refuses_wrong_options_before_it_begins(tube, options, message):
+    with pytest.raises(ConfigError, match=message):
+        run([tube], **options)
+
+
+def test_read_marker_labels__refuses_other_columns(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("channel,antigen\nA,CD3\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="detector, marker"):
+        read_marker_labels(path, "x.fcs")
+
+
+@pytest.mark.real_data
+def test_gate_files__reads_marker_names_from_a_workspace():
+    folder = find_real_data("flowatlas_human_tcell_memory")
+    code, out, _ = run([folder / "412C_Blood_025.fcs"], panel="cart", markers=folder / "workspace.wsp")
+    table = read(out).set_index("population")
+    assert code == 0
+    assert float(table.loc["cd4_t", "count"]) == pytest.approx(20114, rel=0.10)
+    assert float(table.loc["cd8_t", "count"]) == pytest.approx(7965, rel=0.10)
+
+
+@pytest.mark.real_data
+def test_gate_files__gives_each_odd_file_a_result_or_one_line():
+    paths = sorted(p for p in find_real_data("robustness_fcs").iterdir() if p.suffix != ".json")
+    for panel in ("cart", "bcell"):
+        code, out, err = run(paths, panel=panel)
+        refused = err.splitlines()
+        assert code == 1
+        assert read(out)["file_id"].nunique() + len(refused) == len(paths)
