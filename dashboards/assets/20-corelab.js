@@ -55,6 +55,23 @@
     if (target && target.offsetParent !== null) { event.preventDefault(); target.click(); }
   });
 
+  /* A click on a child in the matrix or in the cohort opens the child's page. */
+  function openChildren() {
+    document.querySelectorAll("#home-matrix .js-plotly-plot, #cohort-facets .js-plotly-plot").forEach(function (gd) {
+      if (!gd.on || gd.dataset.leads) { return; }
+      gd.dataset.leads = "yes";
+      gd.on("plotly_click", function (event) {
+        const words = event.points.length && event.points[0].customdata;
+        if (Array.isArray(words)) {
+          setProps("location", { pathname: "/patients/" + encodeURIComponent(words[0]) });
+        }
+      });
+    });
+  }
+
+  /* Charts appear after their page; they are few, so looking twice a second costs nothing. */
+  setInterval(openChildren, 500);
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     corelab: { switchScheme: switchScheme, measureViewport: measureViewport, setTitle: setTitle }
   });

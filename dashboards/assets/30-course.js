@@ -89,7 +89,7 @@
   function pickPoint(event) {
     const gd = graph();
     const y = event.event ? event.event.clientY - gd.getBoundingClientRect().top : null;
-    const points = event.points.filter(function (point) { return Array.isArray(point.customdata); });
+    const points = event.points.filter(function (point) { return isValue(point.customdata); });
     const inside = points.filter(function (point) {
       return y === null || (y >= point.yaxis._offset && y <= point.yaxis._offset + point.yaxis._length);
     });
@@ -134,11 +134,16 @@
   }
 
   /* Arrow keys walk through the values: left and right in a row, up and down between rows. */
+  /* Bars of subsets, events and drugs are read in the column beside; only measured values open the drawer. */
+  function isValue(words) {
+    return Array.isArray(words) && words.length >= 4 && !/^(phenotype|events|drugs)\b/.test(words[1]);
+  }
+
   function listMarks(gd) {
     const marks = [];
     (gd._fullData || []).forEach(function (trace) {
       (trace.customdata || []).forEach(function (words) {
-        if (Array.isArray(words) && readings.visits && readings.visits[words[2]]) {
+        if (isValue(words) && readings.visits && readings.visits[words[2]]) {
           marks.push({ words: words.slice(0, 4), row: words[1], x: readings.visits[words[2]].x });
         }
       });

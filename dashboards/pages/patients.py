@@ -9,6 +9,7 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from corelab.figures.clock import Until
 from corelab.figures.course import PatientCourse
+from corelab.figures.overview import summarise_overview
 from corelab.figures.patient import build_course, patient_figure
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
@@ -22,7 +23,7 @@ from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.point import Choice, build_point_detail, parse_choice
 from dashboards.views.readings import build_readings
 from dashboards.views.subject import Subject, build_subject
-from dashboards.views.trial import read_cut_off
+from dashboards.views.trial import Gap, list_gaps, read_cut_off
 
 UNTIL: Final = ("M3", "today", "M24")
 DRAWER_PX: Final = 372
@@ -50,12 +51,12 @@ def layout(site: Site, subject_id: str) -> Any:
     if subject is None:
         return build_unknown_page(site, "unknown.subject", subject=subject_id)
     return [
-        build_strip(site, subject),
+        build_strip(site, subject, list_gap_chips(site, tables, shown)),
         build_course_frame(site, subject),
     ]
 
 
-def build_strip(site: Site, subject: Subject) -> Any:
+def build_strip(site: Site, subject: Subject, gaps: list[Any]) -> Any:
     """Build the strip: who this is, and what one can do here."""
     save = html.A(
         site.text("patients.save"),
@@ -69,6 +70,7 @@ def build_strip(site: Site, subject: Subject) -> Any:
             html.H1(subject.subject_id),
             build_step(site, "next", subject.next_id),
             *list_chips(site, subject),
+            *gaps,
             html.Span(className="grow"),
             dmc.SegmentedControl(
                 id="patient-until",
@@ -121,6 +123,30 @@ def list_chips(site: Site, subject: Subject) -> list[Any]:
     if subject.cd19_call:
         chips.append(build_cd19_chip(site, subject))
     return chips
+
+
+def list_gap_chips(site: Site, tables: SnapshotTables, subject_id: str) -> list[Any]:
+    """Build a chip for what failed and one for what is missing: the visit itself where it is only one."""
+    study, as_of = site.home.study, read_cut_off(tables.snapshot, site.home.study)
+    overview = summarise_overview(tables, study, as_of)
+    mine = overview[overview["subject_id"] == subject_id]
+    chips = []
+    for state, kind in (("failed", "fail"), ("missing", "warn")):
+        gaps = list_gaps(tables["subjects"], mine, study, state=state, as_of=as_of)
+        if gaps:
+            mark = html.Span(site.text(f"status_mark.{state}"), **{"aria-hidden": "true"})
+            chips.append(
+                build_chip(mark, write_gaps(site, gaps, state), kind=kind, name=f"patient-{state}", rank=1)
+            )
+    return chips
+
+
+def write_gaps(site: Site, gaps: list[Gap], state: str) -> str:
+    """Write which visit lacks what, or of how many visits something is lacking."""
+    if len(gaps) > 1:
+        return site.text(f"patients.gaps.{state}", count=len(gaps))
+    assays = ", ".join(site.text(f"assay.{assay}") for assay in gaps[0].assays)
+    return site.text(f"patients.gap.{state}", visit=gaps[0].visit, assays=assays)
 
 
 def build_infusion_chip(site: Site, subject: Subject) -> Any:

@@ -1,0 +1,76 @@
+"""Takes a picture of every page of a home in both schemes, to be looked at.
+
+    python -m tests.browser.screenshots HOME [--out build/screenshots] [--size 1440x900]
+
+A reader of its own is made for the run and shut again afterwards; the home is opened as it is.
+"""
+
+import argparse
+import datetime as dt
+import secrets
+from pathlib import Path
+from typing import Any
+
+from corelab.store.home import Home, open_home
+from corelab.vocabulary import Role
+from dashboards.app import create_app
+from tests.browser.chromium import log_in, serve, start_chromium
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
+    parser.add_argument("--size", default="1440x900")
+    given = parser.parse_args()
+    width, height = map(int, given.size.split("x"))
+    given.out.mkdir(parents=True, exist_ok=True)
+    home = open_home(given.home)
+    name, password = f"pictures-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+    home.registry.users.add(name, role=Role.INVESTIGATOR, password=password, at=dt.datetime.now(dt.UTC))
+    app = create_app(home, secret_key=secrets.token_hex(16))
+    try:
+        with serve(app) as address, start_chromium() as browser:
+            for scheme in ("light", "dark"):
+                context = browser.new_context(viewport={"width": width, "height": height}, base_url=address)
+                context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": address}])
+                page = context.new_page()
+                page.goto("/login")
+                page.screenshot(path=given.out / f"login_{scheme}.png")
+                log_in(page, address, name, password)
+                for path in list_paths(home):
+                    take(page, path, given.out / f"{name_picture(path)}_{scheme}.png")
+                context.close()
+    finally:
+        home.registry.users.disable(name, at=dt.datetime.now(dt.UTC))
+
+
+def list_paths(home: Home) -> list[str]:
+    """Return the pages to take, a page for each child of the snapshot."""
+    snapshot = home.snapshots.current()
+    children = [] if snapshot is None else list(snapshot.table("subjects")["subject_id"])
+    return ["/", *(f"/patients/{child}" for child in children), "/cohort", "/exports?table=persistence"]
+
+
+def name_picture(path: str) -> str:
+    """Return the stem of a page's picture.
+
+    Examples
+    --------
+    >>> name_picture("/patients/CL-001"), name_picture("/")
+    ('patients_CL-001', 'home')
+    """
+    return path.split("?", maxsplit=1)[0].strip("/").replace("/", "_") or "home"
+
+
+def take(page: Any, path: str, target: Path) -> None:
+    """Open a page, wait until nothing loads any more, and take its picture."""
+    page.goto(path)
+    page.wait_for_selector("h1")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(400)
+    page.screenshot(path=target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The whole road once: a simulated trial, ingested, run, and read in the browser."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from corelab.store.home import Home, create_home
+from corelab.study import builtin_study
+from corelab.vocabulary import Role
+from dashboards.app import create_app
+from pipelines.ingest import ingest
+from pipelines.run import run
+from pipelines.simulate import simulate
+from tests.browser.chromium import log_in, serve
+from tests.browser.conftest import open_watched
+from tests.browser.course import click_mark, wait_for_course
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def real_home(tmp_path_factory) -> Iterator[Home]:
+    folder: Path = tmp_path_factory.mktemp("real")
+    simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
+    home = create_home(folder / "home", study_text=builtin_study().source)
+    ingest(home, [folder / "delivery"], at=NOW, actor="test")
+    run(home, at=NOW, workers=1)
+    home.registry.users.add("ortiz", role=Role.INVESTIGATOR, password=PASSWORD, at=NOW)
+    yield home
+    home.close()
+
+
+@pytest.fixture(scope="session")
+def real_address(real_home) -> Iterator[str]:
+    with serve(create_app(real_home, secret_key="a key for tests and nothing else")) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, real_address, request):
+    for page in open_watched(browser, real_address, request):
+        log_in(page, real_address, "ortiz", PASSWORD)
+        yield page
+
+
+def test_home__tells_the_simulated_trial(page, real_home):
+    subjects = real_home.snapshots.current().table("subjects")
+    waiting = real_home.registry.quarantine()
+
+    expect(page.locator("#home-counts")).to_contain_text(f"{len(subjects)}of 50 enrolled")
+    expect(page.locator("#home-counts")).to_contain_text(f"{(subjects['infusion_at'] != '').sum()}infused")
+    expect(page.locator("#home-waiting h2")).to_have_text(f"Waits for the laboratory · {len(waiting)}")
+    assert len(waiting) >= 1
+    for path in waiting["path"][:6]:
+        expect(page.locator("#home-waiting")).to_contain_text(path)
+    expect(page.locator("#home-matrix")).to_contain_text(subjects["subject_id"].iloc[0])
+
+
+def test_patient__shows_the_counts_of_the_snapshot(page, real_home):
+    persistence = real_home.snapshots.current().table("persistence")
+    flow = persistence[(persistence["analyte"] == "CAR_PCT_CD3") & (persistence["status"] == "quantified")]
+    assert not flow.empty
+    peak = flow.loc[flow["value"].idxmax()]
+
+    page.goto(f"/patients/{peak['subject_id']}")
+    wait_for_course(page, peak["subject_id"])
+    click_mark(page, "car_pct", peak["visit_label"])
+
+    counted = f"{peak['n_events']:,} / {peak['n_reference']:,} CAR⁺ of CD3⁺".replace(",", "\u202f")
+    expect(page.locator("#drawer-lead")).to_have_text(counted)
+
+
+def test_patient__draws_nothing_below_its_limit_as_a_number(page, real_home):
+    persistence = real_home.snapshots.current().table("persistence")
+    below = persistence[
+        (persistence["analyte"] == "CAR_PCT_CD3")
+        & persistence["status"].isin(["not_detected", "detected_blq"])
+        & (persistence["collected_at"] != "")
+    ]
+    row = below.iloc[0]
+
+    page.goto(f"/patients/{row['subject_id']}")
+    wait_for_course(page, row["subject_id"])
+    click_mark(page, "car_pct", row["visit_label"])
+
+    words = {"not_detected": "not detected", "detected_blq": "detected, below LLOQ"}[row["status"]]
+    expect(page.locator("#patient-drawer .chips")).to_contain_text(words)
+    expect(page.locator("#drawer-lead")).to_contain_text(f"{row['n_events']} / ")
+
+
+def test_exports__gives_the_wide_table_of_the_snapshot(page, real_home):
+    table = real_home.snapshots.current().table("analysis")
+    page.goto("/exports?table=analysis")
+
+    expect(page.locator(".preview header")).to_contain_text(f"{len(table)} of {len(table)} rows")
+    with page.expect_download() as download:
+        page.locator("a[href='/api/v1/tables/analysis.csv']").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == ",".join(table.columns)
+    assert len(lines) == len(table) + 1
