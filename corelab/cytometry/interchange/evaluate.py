@@ -80,7 +80,9 @@ def order_gates(tree: GateTree) -> tuple[list[Gate], list[Refusal]]:
     }
     ordered: dict[str, Gate] = {}
     waiting = {name: gate for name, gate in tree.gates.items() if name not in refused}
-    while ready := [g for g in waiting.values() if all(n in ordered or n in refused for n in list_references(g))]:
+    while ready := [
+        g for g in waiting.values() if all(n in ordered or n in refused for n in list_references(g))
+    ]:
         for gate in ready:
             ordered[gate.name] = gate
             del waiting[gate.name]
@@ -124,7 +126,9 @@ def _apply_ellipsoid(shape: Ellipsoid, points: Values) -> Mask:
     try:
         return points_in_ellipsoid(points, shape.mean, shape.covariance, shape.distance_square)
     except np.linalg.LinAlgError as error:
-        raise InputError("an ellipsoid without extent", expected="a covariance that can be inverted") from error
+        raise InputError(
+            "an ellipsoid without extent", expected="a covariance that can be inverted"
+        ) from error
 
 
 def _combine(rule: Boolean, masks: Mapping[str, Mask]) -> Mask:
@@ -161,7 +165,9 @@ class _Axes:
     def _read_ratio(self, dimension: Dimension) -> Values:
         ratio = self.tree.ratios.get(dimension.channel)
         if ratio is None:
-            raise InputError(f"ratio {dimension.channel!r} is not there", expected="one defined in the document")
+            raise InputError(
+                f"ratio {dimension.channel!r} is not there", expected="one defined in the document"
+            )
         parts = [
             self._read_channel(Dimension(channel=name, compensation=dimension.compensation))
             for name in (ratio.numerator, ratio.denominator)
@@ -185,7 +191,9 @@ class _Axes:
         names = self.acquisition.detectors
         if names.count(channel) != 1:
             found = "twice in" if channel in names else "not in"
-            raise InputError(f"channel {channel!r} is {found} the file", expected=f"one of {', '.join(names)}")
+            raise InputError(
+                f"channel {channel!r} is {found} the file", expected=f"one of {', '.join(names)}"
+            )
         values = self.acquisition.events[:, names.index(channel)]
         is_time = find_scatter(channel) == "time" and self.acquisition.time_step
         return np.asarray(values * self.acquisition.time_step) if is_time else values

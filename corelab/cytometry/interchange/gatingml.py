@@ -131,10 +131,12 @@ def parse_polygon(element: ET.Element) -> Polygon:
     vertices = [parse_coordinates(one) for one in children(element, "vertex")]
     if len(dimensions) != 2 or len(vertices) < 3 or any(len(vertex) != 2 for vertex in vertices):
         raise InputError(
-            f"a polygon of {len(dimensions)} dimensions and {len(vertices)} corners", expected="2, and 3 or more"
+            f"a polygon of {len(dimensions)} dimensions and {len(vertices)} corners",
+            expected="2, and 3 or more",
         )
     return Polygon(
-        dimensions=(dimensions[0], dimensions[1]), vertices=tuple((vertex[0], vertex[1]) for vertex in vertices)
+        dimensions=(dimensions[0], dimensions[1]),
+        vertices=tuple((vertex[0], vertex[1]) for vertex in vertices),
     )
 
 
@@ -147,7 +149,9 @@ def _parse_ellipsoid(element: ET.Element) -> Ellipsoid:
     )
     size = len(dimensions)
     if size < 2 or len(mean) != size or len(rows) != size or any(len(row) != size for row in rows):
-        raise InputError(f"an ellipsoid of {size} dimensions", expected="mean and covariance of as many, 2 or more")
+        raise InputError(
+            f"an ellipsoid of {size} dimensions", expected="mean and covariance of as many, 2 or more"
+        )
     return Ellipsoid(
         dimensions=dimensions, mean=mean, covariance=rows,
         distance_square=_number(_required(element, "distanceSquare"), "value"),
@@ -168,7 +172,11 @@ def _parse_operands(element: ET.Element, kind: str) -> tuple[Operand, ...]:
         Operand(gate=attribute(one, "ref") or "", complement=_is_true(attribute(one, "use-as-complement")))
         for one in children(element, "gateReference")
     )
-    if not operands or (kind == "not" and len(operands) != 1) or any(not operand.gate for operand in operands):
+    if (
+        not operands
+        or (kind == "not" and len(operands) != 1)
+        or any(not operand.gate for operand in operands)
+    ):
         raise InputError(f"{kind!r} of {len(operands)} gates", expected="references, exactly one for not")
     return operands
 
@@ -224,7 +232,9 @@ def parse_dimension(element: ET.Element) -> Dimension:
     if ratio is not None:
         name = attribute(ratio, "transformation-ref")
     if not name:
-        raise InputError("a dimension without channel", expected="fcs-dimension or new-dimension with its name")
+        raise InputError(
+            "a dimension without channel", expected="fcs-dimension or new-dimension with its name"
+        )
     return Dimension(channel=name, compensation=compensation, scale=scale, is_ratio=ratio is not None)
 
 
@@ -278,7 +288,9 @@ _SCALES: Final[dict[str, Callable[[ET.Element], Scale]]] = {
     "flog": lambda e: Log(t=_number(e, "T"), m=_number(e, "M")),
     "fasinh": lambda e: Asinh(t=_number(e, "T"), m=_number(e, "M"), a=_number(e, "A")),
     "logicle": lambda e: Logicle(t=_number(e, "T"), w=_number(e, "W"), m=_number(e, "M"), a=_number(e, "A")),
-    "hyperlog": lambda e: Hyperlog(t=_number(e, "T"), w=_number(e, "W"), m=_number(e, "M"), a=_number(e, "A")),
+    "hyperlog": lambda e: Hyperlog(
+        t=_number(e, "T"), w=_number(e, "W"), m=_number(e, "M"), a=_number(e, "A")
+    ),
 }
 
 
@@ -298,10 +310,13 @@ def _parse_matrix(element: ET.Element) -> Matrix:
         for part in ("fluorochromes", "detectors")
     ]
     rows = tuple(
-        tuple(_number(one, "value") for one in children(row, "coefficient")) for row in children(element, "spectrum")
+        tuple(_number(one, "value") for one in children(row, "coefficient"))
+        for row in children(element, "spectrum")
     )
     if len(rows) != len(names[0]) or any(len(row) != len(names[1]) for row in rows):
-        raise InputError(f"a matrix of {len(rows)} rows", expected=f"{len(names[0])} x {len(names[1])} numbers")
+        raise InputError(
+            f"a matrix of {len(rows)} rows", expected=f"{len(names[0])} x {len(names[1])} numbers"
+        )
     return Matrix(fluorochromes=names[0], detectors=names[1], values=rows)
 
 

@@ -59,7 +59,9 @@ def apply_scale(values: Values, scale: Scale) -> Values:
             case Log(t=t, m=m):
                 return np.where(values > 0, (1.0 / m) * np.log10(values / t) + 1.0, np.nan)
             case Asinh(t=t, m=m, a=a):
-                return np.asarray((np.arcsinh(values * (np.sinh(m * _LN10) / t)) + a * _LN10) / ((m + a) * _LN10))
+                return np.asarray(
+                    (np.arcsinh(values * (np.sinh(m * _LN10) / t)) + a * _LN10) / ((m + a) * _LN10)
+                )
             case FloorLog(offset=offset, decades=decades):
                 floored = np.maximum(values, offset)
                 return np.asarray((np.log10(floored) - np.log10(offset)) / decades)
@@ -92,7 +94,9 @@ def invert_scale(places: Values, scale: Scale) -> Values:
             x, y = _biex_table(scale)
             return np.asarray(np.interp(places, y, x))
         case Logicle() | Hyperlog():
-            return np.asarray(_root_functions(scale)[1](np.array(places, dtype=float), None, **_parameters(scale)))
+            return np.asarray(
+                _root_functions(scale)[1](np.array(places, dtype=float), None, **_parameters(scale))
+            )
 
 
 def compute_ratio(numerator: Values, denominator: Values, ratio: Ratio) -> Values:
@@ -113,7 +117,9 @@ def check_scale(scale: Scale) -> Scale:
     numbers = {name: getattr(scale, name) for name in type(scale).__slots__}
     if not all(np.isfinite(number) for number in numbers.values()) or not _is_allowed(scale):
         text = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-        raise InputError(f"{type(scale).__name__.lower()} scale with {text}", expected="parameters that make a scale")
+        raise InputError(
+            f"{type(scale).__name__.lower()} scale with {text}", expected="parameters that make a scale"
+        )
     return scale
 
 
