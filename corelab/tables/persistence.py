@@ -145,7 +145,7 @@ def _derive_concentration(percent: pd.DataFrame, rules: CarRules) -> pd.DataFram
     )
     lost = decided & ~known
     status = percent["status"].mask(lost, Status.NOT_CALCULATED.value)
-    by_blood = _word(known & percent["by_blood"].eq(True), "DUAL_PLATFORM")  # noqa: FBT003
+    by_blood = _word(known & percent["by_blood"].eq(other=True), "DUAL_PLATFORM")
     floor = np.maximum(percent["lod_events"], rules.floors.lloq_events)
     value = percent["n_events"] * percent["per_event"]
     return percent.assign(

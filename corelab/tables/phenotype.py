@@ -99,7 +99,7 @@ def judge_car_populations(populations: pd.DataFrame, decisions: pd.DataFrame) ->
     early = (
         of_car
         & (status == Status.QUANTIFIED.value)
-        & populations["is_before"].fillna(value=False).astype(bool)
+        & populations["is_before"]
         & (populations["subject_id"] != "")
     )
     return populations.assign(

@@ -28,6 +28,7 @@ def derive_tubes(acquisitions: pd.DataFrame, findings: pd.DataFrame, *, clocks: 
     judged["qc"] = judged["qc"].fillna(Level.PASS.value)
     judged["qc_reason"] = judged["qc_reason"].fillna("")
     judged["arm"] = judged["arm"].fillna("")
+    judged["is_before"] = judged["is_before"].eq(other=True)
     judged["visit_label"] = judged["visit_label"].fillna(judged["visit"])
     return Tubes(table=judged.assign(is_primary=_choose_primary(judged)), findings=findings)
 
