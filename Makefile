@@ -25,12 +25,12 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 demo:
-	@start=$$(date +%s); \
+	@set -e; start=$$(date +%s); \
 	$(MAKE) --no-print-directory $(VENV)/.installed; \
 	ready=$$(date +%s); echo "installed in $$((ready - start)) s"; \
 	$(BIN)/python -m pipelines.demo build/demo --seed-file sample_data/seed.txt --workers $(WORKERS); \
 	echo "trial ready in $$(($$(date +%s) - ready)) s after installation, $$(($$(date +%s) - start)) s in all"
-	@if [ "$(SERVE)" != 0 ]; then exec $(BIN)/corelab serve build/demo --port $(PORT); fi
+	@if [ "$(SERVE)" != 0 ]; then echo "dashboard on http://127.0.0.1:$(PORT) (stop with Ctrl-C)"; exec $(BIN)/corelab serve build/demo --port $(PORT); fi
 
 lint: $(VENV)/.installed-test
 	@$(BIN)/ruff check .
@@ -46,7 +46,7 @@ test: $(VENV)/.installed-test
 
 validate: $(VENV)/.installed-test
 	@tests/provision.sh
-	@$(BIN)/python -m tests.validate docs/validation.md
+	@$(BIN)/python -m tests.validation.report docs/validation.md
 
 screenshots: $(VENV)/.installed-test
 	@tests/provision.sh

@@ -1,0 +1,1 @@
+"""What is measured on synthetic trials, shared by the tests and by ``make validate``."""
