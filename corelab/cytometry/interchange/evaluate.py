@@ -1,5 +1,6 @@
 """Replay of a gate tree on an acquisition: which events each gate holds, and which gates cannot be used."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +12,7 @@ from corelab.cytometry.interchange.model import (
     EMBEDDED,
     UNCOMPENSATED,
     Boolean,
+    Cells,
     Dimension,
     Ellipsoid,
     Gate,
@@ -78,17 +80,27 @@ def order_gates(tree: GateTree) -> tuple[list[Gate], list[Refusal]]:
         for gate in tree.gates.values()
         if (missing := [name for name in list_references(gate) if name not in tree.gates])
     }
-    ordered: dict[str, Gate] = {}
-    waiting = {name: gate for name, gate in tree.gates.items() if name not in refused}
-    while ready := [
-        g for g in waiting.values() if all(n in ordered or n in refused for n in list_references(g))
-    ]:
-        for gate in ready:
-            ordered[gate.name] = gate
-            del waiting[gate.name]
-    for name in waiting:
-        refused[name] = Refusal(gate=name, cause="it rests on itself, directly or through others")
-    return list(ordered.values()), list(refused.values())
+    open_references = {
+        name: set(list_references(gate)) & set(tree.gates) for name, gate in tree.gates.items()
+    }
+    users: dict[str, list[str]] = {name: [] for name in tree.gates}
+    for name, references in open_references.items():
+        for reference in references:
+            users[reference].append(name)
+    ready = deque(name for name, references in open_references.items() if not references)
+    ordered: list[Gate] = []
+    while ready:
+        name = ready.popleft()
+        ordered.append(tree.gates[name])
+        for user in users[name]:
+            open_references[user].discard(name)
+            if not open_references[user]:
+                ready.append(user)
+    placed = {gate.name for gate in ordered}
+    for name in tree.gates:
+        if name not in placed:
+            refused[name] = Refusal(gate=name, cause="it rests on itself, directly or through others")
+    return [gate for gate in ordered if gate.name not in refused], list(refused.values())
 
 
 def _apply(gate: Gate, masks: Mapping[str, Mask], axes: "_Axes") -> Mask:
@@ -115,11 +127,25 @@ def _apply_geometry(gate: Gate, masks: Mapping[str, Mask], axes: "_Axes") -> Mas
                 if bound.high is not None:
                     inside &= values < bound.high
             return inside
-        case Polygon(dimensions=(first, second), vertices=vertices):
-            return points_in_polygon(axes.read(first), axes.read(second), vertices)
+        case Polygon() as line:
+            return _apply_polygon(line, axes)
         case Ellipsoid() as shape:
             points = np.column_stack([axes.read(dimension) for dimension in shape.dimensions])
             return _apply_ellipsoid(shape, points)
+
+
+def _apply_polygon(line: Polygon, axes: "_Axes") -> Mask:
+    x, y = (axes.read(dimension) for dimension in line.dimensions)
+    if line.grid is None:
+        return points_in_polygon(x, y, line.vertices)
+    corners = np.array(line.vertices)
+    columns = [_find_cells(corners[:, i], cells) for i, cells in enumerate(line.grid)]
+    in_cells = list(zip(*(column.tolist() for column in columns), strict=True))
+    return points_in_polygon(_find_cells(x, line.grid[0]), _find_cells(y, line.grid[1]), in_cells)
+
+
+def _find_cells(values: Values, cells: Cells) -> Values:
+    return np.floor(values / cells.width + cells.shift)
 
 
 def _apply_ellipsoid(shape: Ellipsoid, points: Values) -> Mask:
@@ -195,8 +221,8 @@ class _Axes:
                 f"channel {channel!r} is {found} the file", expected=f"one of {', '.join(names)}"
             )
         values = self.acquisition.events[:, names.index(channel)]
-        is_time = find_scatter(channel) == "time" and self.acquisition.time_step
-        return np.asarray(values * self.acquisition.time_step) if is_time else values
+        step = self.acquisition.time_step if find_scatter(channel) == "time" else None
+        return values if step is None else np.asarray(values * step)
 
     def _compensate(self, name: str) -> Mapping[str, Values]:
         if name not in self.compensated:

@@ -116,7 +116,9 @@ def _read_populations(
         path = f"{parent}{SEPARATOR}{label}" if parent else label
         try:
             if not label or path in gates:
-                raise InputError("a population without name" if not label else "a population of this path twice")
+                raise InputError(
+                    "a population without name" if not label else "a population of this path twice"
+                )
             gates[path] = _parse_node(node, path, label, parent, axes)
         except InputError as error:
             refusals.append(Refusal(gate=path, cause=str(error)))
@@ -148,7 +150,9 @@ def _parse_boolean(node: ET.Element) -> Boolean:
     names = [] if holder is None else [attribute(one, "name") or "" for one in children(holder, "Dependent")]
     operation = _OPERATIONS[tag_of(node)]
     if not names or not all(names) or (operation == "not" and len(names) != 1):
-        raise InputError(f"{operation!r} of {len(names)} populations", expected="their paths, exactly one for not")
+        raise InputError(
+            f"{operation!r} of {len(names)} populations", expected="their paths, exactly one for not"
+        )
     return Boolean(operation=operation, operands=tuple(Operand(gate=name) for name in names))
 
 

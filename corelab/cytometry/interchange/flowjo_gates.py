@@ -11,9 +11,11 @@ from corelab.cytometry.interchange.gatingml import parse_coordinates, parse_poly
 from corelab.cytometry.interchange.model import (
     Biex,
     Bound,
+    Cells,
     Dimension,
     Ellipsoid,
     Geometry,
+    Linear,
     Polygon,
     Rectangle,
 )
@@ -46,7 +48,7 @@ def parse_gate(element: ET.Element, axes: SampleAxes) -> tuple[Geometry, bool]:
         case "RectangleGate":
             return _place_rectangle(parse_rectangle(element), axes), complement
         case "PolygonGate":
-            return _place_polygon(parse_polygon(element), axes), complement
+            return _place_polygon(parse_polygon(element), _resolution(element), axes), complement
         case "EllipsoidGate":
             return _parse_ellipse(element, axes), complement
         case other:
@@ -69,14 +71,38 @@ def _place(limit: float | None, dimension: Dimension, axes: SampleAxes) -> float
     return _check_place(apply_scale(np.array([limit]), axes.scales[dimension.scale]))[0]
 
 
-def _place_polygon(drawn: Polygon, axes: SampleAxes) -> Polygon:
+def _resolution(element: ET.Element) -> int | None:
+    """Read into how many cells FlowJo divides each axis of a polygon."""
+    text = (attribute(element, "gateResolution") or "").strip()
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def _place_polygon(drawn: Polygon, resolution: int | None, axes: SampleAxes) -> Polygon:
+    """Put the corners on the scales of their axes.
+
+    FlowJo judges polygons by the cells of its display. It does not say how; the rule of `_divide` was
+    found by comparison: with it all 133 populations of the FlowAtlas (10.7) and FlowSOM (10.5)
+    workspaces have FlowJo's own counts, without it 59.
+    """
     first_axis, second_axis = (_resolve_scaled(one.channel, axes) for one in drawn.dimensions)
     corners = np.array(drawn.vertices)
     columns = [
-        _check_place(apply_scale(corners[:, i], axes.scales[axis.scale])) if axis.scale else corners[:, i].tolist()
+        _check_place(apply_scale(corners[:, i], axes.scales[axis.scale]))
+        if axis.scale
+        else corners[:, i].tolist()
         for i, axis in enumerate((first_axis, second_axis))
     ]
-    return Polygon(dimensions=(first_axis, second_axis), vertices=tuple(zip(*columns, strict=True)))
+    grid = None
+    if resolution and first_axis.scale and second_axis.scale:
+        grid = (_divide(first_axis, resolution, axes), _divide(second_axis, resolution, axes))
+    vertices = tuple(zip(*columns, strict=True))
+    return Polygon(dimensions=(first_axis, second_axis), vertices=vertices, grid=grid)
+
+
+def _divide(axis: Dimension, resolution: int, axes: SampleAxes) -> Cells:
+    """Return FlowJo's cells: on a linear axis the nearest boundary counts, on another the one below."""
+    shift = 0.5 if isinstance(axes.scales[axis.scale], Linear) else 0.0
+    return Cells(width=_span(axis, axes) / resolution, shift=shift)
 
 
 def _check_place(places: Values) -> list[float]:
@@ -101,7 +127,8 @@ def _parse_ellipse(element: ET.Element, axes: SampleAxes) -> Ellipsoid:
     foci, edge = _points(element, "foci"), _points(element, "edge")
     if len(names) != 2 or len(foci) != 2 or len(edge) != 4:
         raise InputError(
-            f"an ellipse of {len(names)} axes, {len(foci)} foci, {len(edge)} edge points", expected="2, 2 and 4"
+            f"an ellipse of {len(names)} axes, {len(foci)} foci, {len(edge)} edge points",
+            expected="2, 2 and 4",
         )
     dimensions = tuple(_resolve_scaled(name, axes) for name in names)
     centre = foci.mean(axis=0)
@@ -131,7 +158,12 @@ def _unit(dimension: Dimension, axes: SampleAxes) -> float:
     """Return how much of an axis one channel of the display is."""
     if not dimension.scale:
         raise InputError(f"an ellipse on {dimension.channel!r}, which has no scale", expected="a scale")
-    return (BIEX_TOP if isinstance(axes.scales[dimension.scale], Biex) else 1.0) / _DISPLAY
+    return _span(dimension, axes) / _DISPLAY
+
+
+def _span(dimension: Dimension, axes: SampleAxes) -> float:
+    """Return the length of an axis on its scale."""
+    return BIEX_TOP if isinstance(axes.scales[dimension.scale], Biex) else 1.0
 
 
 def _dimensions(element: ET.Element) -> Sequence[Dimension]:

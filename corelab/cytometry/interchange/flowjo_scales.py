@@ -53,9 +53,7 @@ class SampleAxes:
                 return Dimension(channel=bare, compensation=matrix_name, scale=scale)
         if bare is not None and self.broken_matrix:
             raise InputError(self.broken_matrix)
-        return Dimension(
-            channel=name, compensation=UNCOMPENSATED, scale=name if name in self.scales else ""
-        )
+        return Dimension(channel=name, compensation=UNCOMPENSATED, scale=name if name in self.scales else "")
 
     def why_unreadable(self, name: str) -> str:
         """Say why a channel's scale could not be read; empty where it could or there is none."""

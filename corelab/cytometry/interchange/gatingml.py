@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
+from corelab.cytometry.interchange.gatingml_scales import read_definitions
 from corelab.cytometry.interchange.model import (
     UNCOMPENSATED,
-    Asinh,
     Boolean,
     Bound,
     Dimension,
@@ -20,20 +20,22 @@ from corelab.cytometry.interchange.model import (
     Gate,
     GateTree,
     Geometry,
-    Hyperlog,
-    Linear,
-    Log,
-    Logicle,
-    Matrix,
     Operand,
     Polygon,
-    Ratio,
     Rectangle,
     Refusal,
-    Scale,
 )
-from corelab.cytometry.interchange.scales import check_scale
-from corelab.cytometry.interchange.xml import GATING, attribute, children, first, parse_xml, tag_of
+from corelab.cytometry.interchange.xml import (
+    GATING,
+    attribute,
+    children,
+    first,
+    number,
+    parse_number,
+    parse_xml,
+    required,
+    tag_of,
+)
 from corelab.errors import InputError
 
 _EXPECTED: Final = "a Gating-ML 2.0 document"
@@ -72,7 +74,7 @@ def read_gatingml(data: bytes, *, name: str) -> GatesRead:
     for element in root.iter():
         if tag_of(element).endswith("Gate") and element.tag.startswith("{"):
             _read_gate(element, gates, refusals)
-    scales, ratios, matrices = _read_definitions(root, refusals)
+    scales, ratios, matrices = read_definitions(root, refusals)
     tree = GateTree(gates=gates, scales=scales, ratios=ratios, matrices=matrices)
     return GatesRead(tree=tree, refusals=tuple(refusals), about=_read_about(root))
 
@@ -142,10 +144,10 @@ def parse_polygon(element: ET.Element) -> Polygon:
 
 def _parse_ellipsoid(element: ET.Element) -> Ellipsoid:
     dimensions = tuple(parse_dimension(one) for one in children(element, "dimension"))
-    mean = tuple(parse_coordinates(_required(element, "mean")))
+    mean = tuple(parse_coordinates(required(element, "mean")))
     rows = tuple(
-        tuple(_number(entry, "value") for entry in children(row, "entry"))
-        for row in children(_required(element, "covarianceMatrix"), "row")
+        tuple(number(entry, "value") for entry in children(row, "entry"))
+        for row in children(required(element, "covarianceMatrix"), "row")
     )
     size = len(dimensions)
     if size < 2 or len(mean) != size or len(rows) != size or any(len(row) != size for row in rows):
@@ -154,7 +156,7 @@ def _parse_ellipsoid(element: ET.Element) -> Ellipsoid:
         )
     return Ellipsoid(
         dimensions=dimensions, mean=mean, covariance=rows,
-        distance_square=_number(_required(element, "distanceSquare"), "value"),
+        distance_square=number(required(element, "distanceSquare"), "value"),
     )  # fmt: skip
 
 
@@ -193,7 +195,7 @@ def _parse_quadrants(element: ET.Element, name: str, parent: str) -> Iterator[Ga
     """Read the parts of a divided plane, each a box between the dividers beside its position."""
     dividers: dict[str, tuple[Dimension, list[float]]] = {}
     for divider in children(element, "divider"):
-        values = sorted(_float(value.text or "") for value in children(divider, "value"))
+        values = sorted(parse_number(value.text or "") for value in children(divider, "value"))
         dividers[attribute(divider, "id") or ""] = (parse_dimension(divider), values)
     for quadrant in children(element, "Quadrant"):
         quadrant_name = attribute(quadrant, "id") or ""
@@ -211,7 +213,7 @@ def _parse_position(element: ET.Element, dividers: dict[str, tuple[Dimension, li
     if reference not in dividers:
         raise InputError(f"divider {reference!r} is not there", expected="one of the gate's own")
     dimension, values = dividers[reference]
-    location = _number(element, "location")
+    location = number(element, "location")
     below = [value for value in values if value <= location]
     above = [value for value in values if value > location]
     return Bound(dimension=dimension, low=max(below, default=None), high=min(above, default=None))
@@ -246,78 +248,7 @@ def parse_coordinates(element: ET.Element) -> list[float]:
     InputError
         If one is no number.
     """
-    return [_number(one, "value") for one in children(element, "coordinate")]
-
-
-def _read_definitions(
-    root: ET.Element, refusals: list[Refusal]
-) -> tuple[dict[str, Scale], dict[str, Ratio], dict[str, Matrix]]:
-    scales: dict[str, Scale] = {}
-    ratios: dict[str, Ratio] = {}
-    matrices: dict[str, Matrix] = {}
-    for element in root.iter():
-        name = attribute(element, "id") or ""
-        try:
-            if tag_of(element) == "transformation":
-                found = _parse_transformation(element)
-                if isinstance(found, Ratio):
-                    ratios[name] = found
-                else:
-                    scales[name] = found
-            elif tag_of(element) == "spectrumMatrix":
-                matrices[name] = _parse_matrix(element)
-        except InputError as error:
-            # Gates that use it are refused when they are applied; this says why.
-            refusals.append(Refusal(gate=f"definition {name}", cause=str(error)))
-    return scales, ratios, matrices
-
-
-def _parse_transformation(element: ET.Element) -> Scale | Ratio:
-    for inner in element:
-        make = _SCALES.get(tag_of(inner))
-        if make is not None:
-            return check_scale(make(inner))
-        if tag_of(inner) == "fratio":
-            return _parse_ratio(inner)
-    tags = ", ".join(tag_of(inner) for inner in element) or "nothing"
-    raise InputError(f"a transformation of {tags}", expected=f"{', '.join(_SCALES)} or fratio")
-
-
-_SCALES: Final[dict[str, Callable[[ET.Element], Scale]]] = {
-    "flin": lambda e: Linear(t=_number(e, "T"), a=_number(e, "A")),
-    "flog": lambda e: Log(t=_number(e, "T"), m=_number(e, "M")),
-    "fasinh": lambda e: Asinh(t=_number(e, "T"), m=_number(e, "M"), a=_number(e, "A")),
-    "logicle": lambda e: Logicle(t=_number(e, "T"), w=_number(e, "W"), m=_number(e, "M"), a=_number(e, "A")),
-    "hyperlog": lambda e: Hyperlog(
-        t=_number(e, "T"), w=_number(e, "W"), m=_number(e, "M"), a=_number(e, "A")
-    ),
-}
-
-
-def _parse_ratio(element: ET.Element) -> Ratio:
-    names = [attribute(one, "name") or "" for one in children(element, "fcs-dimension")]
-    if len(names) != 2 or not all(names):
-        raise InputError(f"a ratio of {len(names)} channels", expected="two")
-    return Ratio(
-        numerator=names[0], denominator=names[1],
-        a=_number(element, "A"), b=_number(element, "B"), c=_number(element, "C"),
-    )  # fmt: skip
-
-
-def _parse_matrix(element: ET.Element) -> Matrix:
-    names = [
-        tuple(attribute(one, "name") or "" for one in children(_required(element, part), "fcs-dimension"))
-        for part in ("fluorochromes", "detectors")
-    ]
-    rows = tuple(
-        tuple(_number(one, "value") for one in children(row, "coefficient"))
-        for row in children(element, "spectrum")
-    )
-    if len(rows) != len(names[0]) or any(len(row) != len(names[1]) for row in rows):
-        raise InputError(
-            f"a matrix of {len(rows)} rows", expected=f"{len(names[0])} x {len(names[1])} numbers"
-        )
-    return Matrix(fluorochromes=names[0], detectors=names[1], values=rows)
+    return [number(one, "value") for one in children(element, "coordinate")]
 
 
 def _read_about(root: ET.Element) -> dict[str, str]:
@@ -327,32 +258,8 @@ def _read_about(root: ET.Element) -> dict[str, str]:
     return dict(inner.attrib) if inner is not None else {}
 
 
-def _required(element: ET.Element, tag: str) -> ET.Element:
-    found = first(element, tag)
-    if found is None:
-        raise InputError(f"{tag_of(element)} without {tag}", expected=tag)
-    return found
-
-
-def _number(element: ET.Element, name: str) -> float:
-    text = attribute(element, name)
-    if text is None:
-        raise InputError(f"{tag_of(element)} without {name}", expected="a number")
-    return _float(text)
-
-
 def _optional(element: ET.Element, name: str) -> float | None:
-    return None if attribute(element, name) is None else _number(element, name)
-
-
-def _float(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(f"{text.strip()[:40]!r} is no number", expected="a number") from None
-    if value != value or value in (float("inf"), float("-inf")):
-        raise InputError(f"{text.strip()!r} is not finite", expected="a number")
-    return value
+    return None if attribute(element, name) is None else number(element, name)
 
 
 def _is_true(text: str | None) -> bool:

@@ -128,11 +128,24 @@ class Rectangle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Cells into which a program divides an axis: a value lies in cell ``floor(x / width + shift)``."""
+
+    width: float
+    shift: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Polygon:
-    """A closed line on two axes; its edge belongs to it, and where it crosses itself parity counts."""
+    """A closed line on two axes; its edge belongs to it, and where it crosses itself parity counts.
+
+    ``grid`` is there where the program that drew the line judges by cells, as FlowJo does: corners
+    and events then stand for their cells.
+    """
 
     dimensions: tuple[Dimension, Dimension]
     vertices: tuple[tuple[float, float], ...]
+    grid: tuple[Cells, Cells] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

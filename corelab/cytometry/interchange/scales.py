@@ -29,6 +29,8 @@ from corelab.errors import InputError
 BIEX_TOP: Final = 4096.0
 _LN10: Final = float(np.log(10.0))
 _NO_ROOT: Final = -1.0
+_MOST_DECADES: Final = 300.0
+_WIDEST: Final = -1e6
 
 
 def apply_scale(values: Values, scale: Scale) -> Values:
@@ -126,19 +128,19 @@ def check_scale(scale: Scale) -> Scale:
 def _is_allowed(scale: Scale) -> bool:
     match scale:
         case Linear(t=t, a=a):
-            return t + a > 0
+            allowed = t + a > 0
         case Log(t=t, m=m):
-            return t > 0 and m > 0
+            allowed = t > 0 and m > 0
         case Asinh(t=t, m=m, a=a):
-            return t > 0 and 0 < m <= 300 and m + a > 0
+            allowed = t > 0 and 0 < m <= _MOST_DECADES and m + a > 0
         case FloorLog(offset=offset, decades=decades):
-            return offset > 0 and decades > 0
+            allowed = offset > 0 and decades > 0
         case Biex(negative=negative, width=width, positive=positive, maximum=maximum):
-            return -1e6 <= width < 0 and 0 < positive <= 20 and 0 <= negative <= 20 and maximum > 0
-        case Hyperlog(t=t, w=w, m=m, a=a):
-            return t > 0 and m > 0 and 0 < w <= m / 2 and -w <= a <= m - 2 * w
-        case Logicle(t=t, w=w, m=m, a=a):
-            return t > 0 and m > 0 and 0 <= w <= m / 2 and -w <= a <= m - 2 * w
+            allowed = _WIDEST <= width < 0 and 0 < positive <= 20 and 0 <= negative <= 20 and maximum > 0
+        case Logicle(t=t, w=w, m=m, a=a) | Hyperlog(t=t, w=w, m=m, a=a):
+            lowest = 0 if isinstance(scale, Logicle) else np.nextafter(0, 1)
+            allowed = t > 0 and 0 < m <= _MOST_DECADES and lowest <= w <= m / 2 and -w <= a <= m - 2 * w
+    return bool(allowed)
 
 
 def _parameters(scale: Logicle | Hyperlog) -> dict[str, float]:

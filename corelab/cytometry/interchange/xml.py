@@ -1,5 +1,6 @@
 """XML in without entities, XML out with the prefixes that cytometry programs expect."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -105,6 +106,51 @@ def children(element: ET.Element, *tags: str) -> Iterator[ET.Element]:
 def first(element: ET.Element, tag: str) -> ET.Element | None:
     """Return the first child of a tag, whatever its namespace."""
     return next(children(element, tag), None)
+
+
+def required(element: ET.Element, tag: str) -> ET.Element:
+    """Return the first child of a tag.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = first(element, tag)
+    if found is None:
+        raise InputError(f"{tag_of(element)} without {tag}", expected=tag)
+    return found
+
+
+def number(element: ET.Element, name: str) -> float:
+    """Return an attribute as a number.
+
+    Raises
+    ------
+    InputError
+        If it is not there or no finite number.
+    """
+    text = attribute(element, name)
+    if text is None:
+        raise InputError(f"{tag_of(element)} without {name}", expected="a number")
+    return parse_number(text)
+
+
+def parse_number(text: str) -> float:
+    """Return a text as a finite number.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"{text.strip()[:40]!r} is no number", expected="a number") from None
+    if not math.isfinite(value):
+        raise InputError(f"{text.strip()!r} is not finite", expected="a number")
+    return value
 
 
 def format_xml(root: Element) -> bytes:
