@@ -181,11 +181,14 @@ def _is_solid(row: Mapping[str, Any]) -> bool:
 
 
 def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
-    """Tell whether any cut rests on the template or on few events and has a prior."""
+    """Tell whether any cut rests on the template or on few negative events and has a prior."""
     return any(
         row["table"] == "cuts"
         and row["gate"] in priors
-        and (row["gate_source"] == GateSource.TEMPLATE or row["n_reference"] < _SETTLED)
+        and (
+            row["gate_source"] == GateSource.TEMPLATE
+            or (row["recipe"] == "negative" and row["n_reference"] < _SETTLED)
+        )
         for row in rows
     )
 
@@ -219,31 +222,44 @@ class _Subject:
         priors: Mapping[str, float],
     ) -> Rows:
         gated_controls = {}
-        for control in controls:
-            gated = self._gate_control(control, template)
-            if gated is not None:
-                gated_controls[control.tube] = gated
         try:
-            result = gate_acquisition(
-                read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
-                template=template, tube=tube.tube, controls=gated_controls, priors=priors,
-                marker_labels=dict(tube.labels),
-            )  # fmt: skip
+            for control in controls:
+                gated = self._gate_control(control, template)
+                if gated is not None:
+                    gated_controls[control.tube] = gated
+            if tube.tube == "full":
+                result = self._gate_file(tube, template, gated_controls, priors)
+            else:
+                result = self._gate_once(tube, template)
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
         return list_rows(tube.file_id, result)
 
+    def _gate_file(
+        self,
+        tube: TubeFile,
+        template: Template,
+        controls: Mapping[str, GatedAcquisition],
+        priors: Mapping[str, float],
+    ) -> GatedAcquisition:
+        return gate_acquisition(
+            read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
+            template=template, tube=tube.tube, controls=controls, priors=priors,
+            marker_labels=dict(tube.labels),
+        )  # fmt: skip
+
+    def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:
+        """Gate a tube that is needed for its own rows and as a control of others."""
+        if tube.file_id not in self.controls:
+            self.controls[tube.file_id] = self._gate_file(tube, template, {}, {})
+        return self.controls[tube.file_id]
+
     def _gate_control(self, tube: TubeFile, template: Template) -> GatedAcquisition | None:
         """Gate a control; one that cannot be read is no control, and its own row says why."""
-        if tube.file_id not in self.controls:
-            try:
-                acquisition = read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12])
-                self.controls[tube.file_id] = gate_acquisition(
-                    acquisition, template=template, tube=tube.tube, marker_labels=dict(tube.labels)
-                )
-            except (CorelabError, OSError):
-                return None
-        return self.controls[tube.file_id]
+        try:
+            return self._gate_once(tube, template)
+        except (CorelabError, OSError):
+            return None
 
 
 def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:

@@ -21,6 +21,8 @@ from corelab.vocabulary import GateSource
 
 _USABLE: Final = 0.2
 _TRUSTED: Final = 0.5
+_SMALL_GROUP: Final = 25
+_APART: Final = 1.0
 _MANY: Final = 500
 _ENOUGH: Final = 200
 _BARE_MINIMUM: Final = 100
@@ -48,7 +50,8 @@ class Evidence:
 def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     """Place one cut, or say why it cannot be placed.
 
-    The chain is: a valley between two groups; the negative group of a reference population; the
+    The chain is: a valley between two groups; the middle between groups that another marker tells
+    apart; the negative group of a reference population; the
     same cut at the child's other visits, in units of noise; the template's default. A valley is
     never taken where the events do not show one.
     """
@@ -61,7 +64,8 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
         cut = _fit_quantile(rule, evidence, x, scale)
     else:
         cut = (
-            _fit_between(rule, evidence, x, scale)
+            _fit_valley(rule, evidence, x, scale)
+            or _fit_between(rule, evidence, x, scale)
             or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
             or _take_prior(rule, evidence, scale)
             or _fit_above(rule, evidence, x, scale, at_least=_BARE_MINIMUM)
@@ -72,19 +76,19 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
 
 
-def _make(rule: CutRule, cut: float, source: GateSource, score: float) -> Cut:
+def _make(rule: CutRule, cut: float, recipe: str, source: GateSource, score: float) -> Cut:
     return Cut(
-        gate=rule.name, marker=rule.marker, cut=cut, units=float("nan"), score=score,
+        gate=rule.name, marker=rule.marker, cut=cut, units=float("nan"), score=score, recipe=recipe,
         source=source, control="", n_reference=0, reason="",
     )  # fmt: skip
 
 
 def _unplaced(rule: CutRule, reason: str) -> Cut:
-    cut = _make(rule, float("nan"), GateSource.AUTO, 0.0)
+    cut = _make(rule, float("nan"), "", GateSource.AUTO, 0.0)
     return replace(cut, source="", reason=reason)
 
 
-def _fit_between(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
+def _fit_valley(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
     """Place the cut in a valley of the population that the rule names."""
     mask = evidence.select(rule.on) if rule.valley else None
     if mask is None:
@@ -98,9 +102,34 @@ def _fit_between(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> 
     fit = fit_valley(to_axis(x[mask], scale), which=rule.valley, at_least=at_least)
     if fit is None or fit.score < _USABLE:
         return None
-    cut = _make(rule, from_axis(fit.position, scale), GateSource.AUTO, fit.score)
+    cut = _make(rule, from_axis(fit.position, scale), "valley", GateSource.AUTO, fit.score)
     reason = "" if fit.score >= _TRUSTED else "a shallow valley"
     return replace(cut, n_reference=int(mask.sum()), reason=reason)
+
+
+def _fit_between(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
+    """Place the cut between two groups that another marker tells apart, nearer to the narrower.
+
+    Two groups that overlap in this marker alone show no valley, yet their middles are known.
+    """
+    masks = [evidence.select(population) for population in rule.between]
+    found = [to_axis(x[mask], scale) for mask in masks if mask is not None]
+    if len(found) != 2 or min(map(len, found)) < _SMALL_GROUP:
+        return None
+    (low, low_sd), (high, high_sd) = (_middle(y) for y in found)
+    distance = (high - low) / max(low_sd + high_sd, 1e-9)
+    if distance < _APART:
+        return None
+    cut = from_axis(low + (high - low) * low_sd / (low_sd + high_sd), scale)
+    made = _make(rule, cut, "between", GateSource.AUTO, 1 - float(np.exp(-distance)))
+    reason = f"no valley; between {rule.between[0]} and {rule.between[1]}"
+    return replace(made, n_reference=sum(map(len, found)), reason=reason)
+
+
+def _middle(y: Values) -> tuple[float, float]:
+    """Median and robust spread."""
+    centre = float(np.median(y))
+    return centre, 1.4826 * float(np.median(np.abs(y - centre)))
 
 
 def _find_negative(population: str, evidence: Evidence, x: Values, scale: float) -> Negative | None:
@@ -149,7 +178,7 @@ def _place_above(
         reason = reason or f"no valley; above the negatives of {population}"
     is_control = rule.valley != "" and population != rule.on
     source = GateSource.CONTROL if is_control else GateSource.AUTO
-    made = _make(rule, linear, source, score)
+    made = _make(rule, linear, "negative", source, score)
     control = population if is_control else ""
     return replace(made, control=control, n_reference=negative.n, reason=reason)
 
@@ -171,14 +200,14 @@ def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
     units = evidence.priors.get(rule.name)
     if units is None or not np.isfinite(units):
         return None
-    cut = _make(rule, units * scale, GateSource.OTHER_VISIT, 0.3)
+    cut = _make(rule, units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
     return replace(cut, reason="too few events; the other visits' limit in units of noise")
 
 
 def _take_default(rule: CutRule, scale: float) -> Cut:
     if not np.isfinite(rule.default):
         return _unplaced(rule, "NO_CONTROL")
-    cut = _make(rule, rule.default * scale, GateSource.TEMPLATE, 0.1)
+    cut = _make(rule, rule.default * scale, "default", GateSource.TEMPLATE, 0.1)
     return replace(cut, reason="too few events; the template's default in units of noise")
 
 
@@ -192,7 +221,7 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
         negative = _find_negative(rule.otherwise, evidence, x, scale)
     if limit is not None and limit.n >= rule.minimum:
         linear = _carry(limit, negative, rule.minimum)
-        cut = _make(rule, linear, GateSource.CONTROL, 0.9)
+        cut = _make(rule, linear, "quantile", GateSource.CONTROL, 0.9)
         return replace(cut, control=rule.control, n_reference=limit.n)
     mask = evidence.select(rule.otherwise)
     if mask is None or negative is None or int(mask.sum()) < rule.minimum:
@@ -200,7 +229,7 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     high = float(np.quantile(x[mask], rule.quantile))
     # Doublets with a B cell lie far above the T cells' own spread and must not set the limit.
     low, top = (negative.mode + k * negative.spread for k in (_MIN_SPREADS, _MAX_SPREADS))
-    cut = _make(rule, min(max(high, low), top), GateSource.CONTROL, 0.7)
+    cut = _make(rule, min(max(high, low), top), "quantile", GateSource.CONTROL, 0.7)
     return replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
 
 

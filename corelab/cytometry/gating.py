@@ -244,12 +244,12 @@ class _Run:
         fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
-            source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
+            recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
             reason="no valley in side scatter; every leukocyte passes",
         )  # fmt: skip
         if fit is not None and fit.score >= 0.2:
             limit = float(np.exp(fit.position / _SCATTER_WIDTH))
-            cut = replace(cut, cut=limit, score=fit.score, source=GateSource.AUTO, reason="")
+            cut = replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
         self.cuts[rule.name] = cut
         self.sources[rule.name] = cut
         return usable & (side <= cut.cut) if cut.is_placed else parent.copy()

@@ -31,9 +31,10 @@ class Cut:
 
     ``cut`` is in linear compensated units (of the ratio or logarithm named by ``marker`` where
     it is not a marker); ``units`` is the same in the tube's own noise of that channel, by which it
-    can be carried to another tube; ``score`` is 0 to 1; ``source`` says where it came from;
-    ``control`` names the tube or population that placed it; ``n_reference`` counts the events
-    behind it. A cut that could not be placed has a NaN and a reason.
+    can be carried to another tube; ``score`` is 0 to 1; ``recipe`` says how it was placed (valley,
+    between, negative, quantile, prior, default) and ``source`` where it came from; ``control`` names
+    the tube or population that placed it; ``n_reference`` counts the events behind it. A cut that
+    could not be placed has a NaN and a reason.
     """
 
     gate: str
@@ -41,6 +42,7 @@ class Cut:
     cut: float
     units: float
     score: float
+    recipe: str
     source: str
     control: str
     n_reference: int
@@ -148,7 +150,7 @@ TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "findings": ("file_id", "check", "level", "value", "limit", "reason"),
     "cuts": (
         "file_id", "gate", "marker", "cut", "score", "gate_source", "reason", "units", "control",
-        "n_reference", "spillover_sha256",
+        "recipe", "n_reference", "spillover_sha256",
     ),
 }  # fmt: skip
 _WHOLE: Final = ("n", "n_reference")
