@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corelab.kinetics.areas import compute_partial_area
+from corelab.kinetics.level import Level, compute_fold
 from corelab.kinetics.parameter import NAN, Outcome, UnitKind, join_reasons, not_calculated, number
 from corelab.vocabulary import Status
 
@@ -29,20 +30,6 @@ class CytokineSettings:
     above_fold: float
     extension_days: float
     censored_tolerance_percent: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One concentration as an interval; both ends are equal where it was quantified."""
-
-    low: float
-    high: float
-    status: Status
-
-    @property
-    def is_quantified(self) -> bool:
-        """Whether the interval is a number."""
-        return self.status is Status.QUANTIFIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -155,28 +142,6 @@ def compute_peak_fold(course: CytokineCourse, settings: CytokineSettings) -> Out
         return not_calculated(remark if peak is None else "NO_BASELINE")
     level = Level(low=course.low[peak], high=course.high[peak], status=course.statuses[peak])
     return compute_fold(level, course.baseline, remark)
-
-
-def compute_fold(level: Level, baseline: Level, *reasons: str) -> Outcome:
-    """Return a ratio to baseline: a number, a bound where one is censored, nothing where both are.
-
-    Examples
-    --------
-    >>> peak = Level(low=820.0, high=820.0, status=Status.QUANTIFIED)
-    >>> base = Level(low=0.0, high=2.4, status=Status.DETECTED_BLQ)
-    >>> round(compute_fold(peak, base).low, 2)
-    341.67
-    """
-    if not level.is_quantified and not baseline.is_quantified:
-        return not_calculated("BOTH_CENSORED", *reasons)
-    low = level.low / baseline.high if baseline.high > 0 else NAN
-    high = level.high / baseline.low if baseline.low > 0 else NAN
-    if level.is_quantified and baseline.is_quantified:
-        return number(low, *reasons) if baseline.high > 0 else not_calculated("ZERO_BASELINE", *reasons)
-    high = high if np.isfinite(high) else NAN
-    status = Status.NOT_CALCULATED if level.is_quantified else level.status
-    word = "BASELINE_CENSORED" if level.is_quantified else "VALUE_CENSORED"
-    return Outcome(low=low, high=high, status=status, reason=join_reasons((word, *reasons)))
 
 
 def compute_auc(course: CytokineCourse, settings: CytokineSettings, end: float) -> Outcome:

@@ -86,9 +86,9 @@ def wilson(count: npt.ArrayLike, total: npt.ArrayLike, *, level: float = 0.95) -
 def newcombe(
     count: npt.ArrayLike,
     total: npt.ArrayLike,
+    *,
     control_count: npt.ArrayLike,
     control_total: npt.ArrayLike,
-    *,
     level: float = 0.95,
 ) -> Interval:
     """Return the interval of a difference of two fractions (Wilson hybrid); it is never clipped.
@@ -100,7 +100,7 @@ def newcombe(
 
     Examples
     --------
-    >>> low, high = newcombe(412, 5650, 9, 5400)
+    >>> low, high = newcombe(412, 5650, control_count=9, control_total=5400)
     >>> round(100 * float(low), 3), round(100 * float(high), 3)
     (6.459, 7.837)
     """

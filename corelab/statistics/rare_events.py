@@ -77,7 +77,7 @@ def compute_limit_of_detection(limit_of_blank: float, sd_low: float, *, z: float
 
 
 def compute_fisher_greater(
-    count: npt.ArrayLike, total: npt.ArrayLike, blank_count: npt.ArrayLike, blank_total: npt.ArrayLike
+    count: npt.ArrayLike, total: npt.ArrayLike, *, blank_count: npt.ArrayLike, blank_total: npt.ArrayLike
 ) -> Values:
     """Return Fisher's one-sided p that the sample holds no larger fraction than the blank.
 
@@ -88,7 +88,7 @@ def compute_fisher_greater(
 
     Examples
     --------
-    >>> round(float(compute_fisher_greater(14, 61000, 3, 58000)), 4)
+    >>> round(float(compute_fisher_greater(14, 61000, blank_count=3, blank_total=58000)), 4)
     0.0084
     """
     from scipy.stats import hypergeom

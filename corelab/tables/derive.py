@@ -94,7 +94,7 @@ def derive_described_tables(
     blood = laboratory.match_lymphocytes(judged.table, laboratory_rows, clocks=clocks)
     counted = populations.derive_counts(gates.counts, judged, blood)
     decisions = persistence.derive_car_decisions(
-        blanks.collect_car_counts(gates.counts, judged), counted, found, rules
+        blanks.collect_car_counts(gates.counts, judged), counted, blanks=found, rules=rules
     )
     counted = phenotype.judge_car_populations(counted, decisions)
     transgene = persistence.derive_transgene(inputs.qpcr, clocks=clocks)
@@ -103,7 +103,7 @@ def derive_described_tables(
     concentrations = soluble.derive_concentrations(inputs.cytokines)
     measured = measurements.derive_measurements(
         [
-            flow_measurements.derive_flow(counted, gates.expression, decisions, judged),
+            flow_measurements.derive_flow(counted, gates.expression, decisions=decisions, tubes=judged),
             measurements.derive_qpcr(transgene),
             concentrations,
             soluble.derive_folds(concentrations, clocks=clocks),
@@ -127,7 +127,9 @@ def derive_described_tables(
         "kinetics": kinetics.derive_kinetics(persistent, concentrations, clocks=clocks),
         "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
-        "quality": quality.derive_quality(inputs, judged, measured, people, clocks=clocks),
+        "quality": quality.derive_quality(
+            inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
+        ),
     }
     tables = {
         name: schema.conform(derived[name]) if name in derived and len(derived[name]) else schema.empty()

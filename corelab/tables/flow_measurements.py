@@ -25,7 +25,7 @@ _BELOW: Final = (Status.NOT_DETECTED.value, Status.DETECTED_BLQ.value)
 
 
 def derive_flow(
-    populations: pd.DataFrame, expression: pd.DataFrame, decisions: pd.DataFrame, tubes: Tubes
+    populations: pd.DataFrame, expression: pd.DataFrame, *, decisions: pd.DataFrame, tubes: Tubes
 ) -> pd.DataFrame:
     """Lay the full tubes of subjects out as measurements; ``source_id`` is the file.
 

@@ -29,7 +29,7 @@ COLUMNS: Final = [
 
 
 def derive_car_decisions(
-    car_counts: pd.DataFrame, populations: pd.DataFrame, blanks: Blanks, rules: CarRules
+    car_counts: pd.DataFrame, populations: pd.DataFrame, *, blanks: Blanks, rules: CarRules
 ) -> pd.DataFrame:
     """Decide for every primary CAR-T tube whether its CAR-T cells are detected and quantified.
 
@@ -65,7 +65,10 @@ def _derive_percent(
         analyte=analyte.value, unit=UNITS[analyte], n_events=tubes["n_car"], n_reference=tubes[reference]
     )
     p_value = compute_fisher_greater(
-        rows["n_events"], rows["n_reference"], rows["blank_events"], rows["blank_reference"]
+        rows["n_events"],
+        rows["n_reference"],
+        blank_count=rows["blank_events"],
+        blank_total=rows["blank_reference"],
     )
     known = rows["n_events"].notna() & (rows["n_reference"] > 0)
     decisions = decide(rows["n_events"], p_value, rows["lod_events"], floors=rules.floors)

@@ -17,10 +17,10 @@ COLUMNS: Final = ["subject_id", "visit", "object", "check", "level", "value", "l
 
 def derive_quality(
     inputs: Inputs,
+    *,
     tubes: Tubes,
     measurements: pd.DataFrame,
     subjects: pd.DataFrame,
-    *,
     clocks: Clocks,
 ) -> pd.DataFrame:
     """Collect the findings on files, dates, values, scores and doses."""

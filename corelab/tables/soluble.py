@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from corelab.clinical.laboratory import choose_marker_unit
-from corelab.kinetics.cytokine import Level, compute_fold
+from corelab.kinetics.level import Level, compute_fold
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
 from corelab.tables.values import UNKNOWN_UNIT, convert_columns, parse_values, spell_units, tabulate_measured

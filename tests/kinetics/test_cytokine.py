@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from corelab.kinetics.cytokine import (
     CYTOKINE_PARAMETERS,
     CytokineSettings,
-    Level,
     build_cytokine_course,
     build_cytokine_settings,
     compute_cytokine_parameters,
-    compute_fold,
 )
+from corelab.kinetics.level import Level, compute_fold
 from corelab.kinetics.parameter import Outcome
 from corelab.study import builtin_study
 from corelab.vocabulary import Status

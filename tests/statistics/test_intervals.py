@@ -87,7 +87,7 @@ def test_wilson__equals_scipy(pair: tuple[int, int]) -> None:
 
 
 def test_newcombe__gives_the_worked_net_percentage() -> None:
-    low, high = percent(newcombe(412, 5_650, 9, 5_400))
+    low, high = percent(newcombe(412, 5_650, control_count=9, control_total=5_400))
     assert (round(low, 3), round(high, 3)) == (6.459, 7.837)
     assert round(100 * (412 / 5_650 - 9 / 5_400), 3) == 7.125
 
@@ -96,10 +96,14 @@ def test_newcombe__gives_the_worked_net_percentage() -> None:
 def test_newcombe__contains_the_difference_and_mirrors(
     sample: tuple[int, int], control: tuple[int, int]
 ) -> None:
-    low, high = (float(limit) for limit in newcombe(*sample, *control))
+    low, high = (
+        float(limit) for limit in newcombe(*sample, control_count=control[0], control_total=control[1])
+    )
     difference = sample[0] / sample[1] - control[0] / control[1]
     assert low - 1e-12 <= difference <= high + 1e-12
-    mirrored = [float(limit) for limit in newcombe(*control, *sample)]
+    mirrored = [
+        float(limit) for limit in newcombe(*control, control_count=sample[0], control_total=sample[1])
+    ]
     assert mirrored == pytest.approx([-high, -low], abs=1e-12)
 
 

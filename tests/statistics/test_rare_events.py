@@ -33,20 +33,22 @@ def test_compute_limit_of_blank__needs_a_spread() -> None:
 
 
 def test_compute_fisher_greater__worked_sample() -> None:
-    assert round(float(compute_fisher_greater(14, 61_000, 3, 58_000)), 4) == 0.0084
+    assert round(float(compute_fisher_greater(14, 61_000, blank_count=3, blank_total=58_000)), 4) == 0.0084
 
 
 @given(st.integers(0, 60), st.integers(60, 900), st.integers(0, 60), st.integers(60, 900))
 def test_compute_fisher_greater__equals_scipy(count: int, total: int, blank: int, blank_total: int) -> None:
     table = [[count, total - count], [blank, blank_total - blank]]
     expected = fisher_exact(table, alternative="greater").pvalue
-    assert float(compute_fisher_greater(count, total, blank, blank_total)) == pytest.approx(
-        expected, rel=1e-8
-    )
+    assert float(
+        compute_fisher_greater(count, total, blank_count=blank, blank_total=blank_total)
+    ) == pytest.approx(expected, rel=1e-8)
 
 
 def test_compute_fisher_greater__is_unknown_without_a_blank() -> None:
-    values = compute_fisher_greater([5, 5, np.nan], [100, 0, 100], [np.nan, 1, 1], [100, 100, 100])
+    values = compute_fisher_greater(
+        [5, 5, np.nan], [100, 0, 100], blank_count=[np.nan, 1, 1], blank_total=[100, 100, 100]
+    )
     assert np.isnan(values).all()
 
 
