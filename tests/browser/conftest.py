@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from dashboards.app import create_app
 from tests.browser.chromium import log_in, serve, start_chromium
 from tests.dashboards.trial import PASSWORD, make_home
+
+VIEW: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 
 @pytest.fixture(scope="session")
@@ -70,26 +72,42 @@ class Watch:
 
 @pytest.fixture
 def watched(browser, served, request) -> Iterator[Page]:
-    """A fresh page; afterwards nothing may have gone wrong on it.
+    """A fresh page of a browser without a session; afterwards nothing may have gone wrong on it.
 
-    A test that expects an error of the browser's console names it with the mark ``expects``.
+    A test that expects an error on the browser's console gives a part of it as the fixture's parameter.
     """
     yield from open_watched(browser, served.address, request)
 
 
 def open_watched(browser: Browser, address: str, request: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address)
+    context = browser.new_context(**VIEW, base_url=address)
+    yield from watch(context, address, list(getattr(request, "param", [])))
+    context.close()
+
+
+def watch(context: BrowserContext, address: str, expected: list[str]) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(15_000)
-    watch = Watch(page, address)
-    watch.expected = list(getattr(request, "param", []))
+    watching = Watch(page, address)
+    watching.expected = expected
     yield page
+    page.close()
+    assert watching.complaints == []
+
+
+@pytest.fixture(scope="session")
+def reading(browser, served) -> Iterator[BrowserContext]:
+    """A browser in which the investigator has logged in; it keeps what it loaded, as a person's does."""
+    context = browser.new_context(**VIEW, base_url=served.address)
+    page = context.new_page()
+    log_in(page, served.address, "ortiz", PASSWORD)
+    page.close()
+    yield context
     context.close()
-    assert watch.complaints == []
 
 
 @pytest.fixture
-def page(watched, served) -> Page:
-    """A watched page on which the investigator is logged in."""
-    log_in(watched, served.address, "ortiz", PASSWORD)
-    return watched
+def page(reading, served, request) -> Iterator[Page]:
+    """A watched page on which the investigator is logged in, in light colours."""
+    reading.add_cookies([{"name": "corelab_scheme", "value": "light", "url": served.address}])
+    yield from watch(reading, served.address, list(getattr(request, "param", [])))

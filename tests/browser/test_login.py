@@ -44,12 +44,14 @@ def test_login__shuts_an_account_after_five_failures(watched):
         expect(watched.get_by_role("alert")).to_be_visible()
 
 
-def test_logout__ends_the_session(page):
-    page.click("#shell-logout")
+def test_logout__ends_the_session(watched, served):
+    log_in(watched, served.address, "ortiz", PASSWORD)
 
-    expect(page).to_have_url("/login")
-    page.goto("/")
-    expect(page).to_have_url("/login")
+    watched.click("#shell-logout")
+
+    expect(watched).to_have_url("/login")
+    watched.goto("/")
+    expect(watched).to_have_url("/login")
 
 
 @pytest.mark.parametrize(("name", "role"), [("chen", "scientist"), ("root", "administrator")])

@@ -160,7 +160,7 @@ def test_patient__a_child_before_infusion_says_so(page):
     expect(page.locator(".strip")).to_contain_text("not infused yet")
 
 
-@pytest.mark.parametrize("watched", [["status of 404"]], indirect=True)
+@pytest.mark.parametrize("page", [["status of 404"]], indirect=True)
 def test_patient__an_unknown_child_is_said_to_be_unknown(page):
     page.goto("/patients/CL-999")
 

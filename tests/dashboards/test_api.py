@@ -10,16 +10,17 @@ from tests.dashboards.conftest import log_in
 from tests.dashboards.trial import make_tables
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_answer_table__gives_every_table_also_without_a_row(client, name):
+def test_answer_table__gives_every_table_also_without_a_row(client):
     log_in(client, "ortiz")
-    response = client.get(f"/api/v1/tables/{name}.csv")
+    tables = make_tables()
 
-    assert response.status_code == 200
-    assert response.headers["Content-Disposition"] == f'attachment; filename="{name}.csv"'
-    read = pd.read_csv(io.BytesIO(response.data), keep_default_na=False)
-    assert list(read.columns) == SCHEMAS[name].column_names
-    assert len(read) == len(make_tables()[name])
+    for name, schema in SCHEMAS.items():
+        response = client.get(f"/api/v1/tables/{name}.csv")
+        assert response.status_code == 200
+        assert response.headers["Content-Disposition"] == f'attachment; filename="{name}.csv"'
+        read = pd.read_csv(io.BytesIO(response.data), keep_default_na=False)
+        assert list(read.columns) == schema.column_names
+        assert len(read) == len(tables[name])
 
 
 def test_answer_table__numbers_read_back_to_the_same_double(client):

@@ -28,12 +28,12 @@ def test_allow__answers_403_to_another_role(app, client):
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)
-@pytest.mark.parametrize("path", ["/", "/patients/CL-001", "/cohort", "/exports"])
-def test_page__opens_for_every_role(app, client, name, path):
+def test_page__opens_for_every_role(app, client, name):
     log_in(client, name)
 
-    assert client.get(path).status_code == 200
-    assert call(client, app, "page.children", path, "").status_code == 200
+    for path in ("/", "/patients/CL-001", "/cohort", "/exports"):
+        assert client.get(path).status_code == 200
+        assert call(client, app, "page.children", path, "").status_code == 200
 
 
 def test_exports__leaves_out_what_a_role_may_not_do(app, client):
