@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from corelab.figures.text_width import measure_text
+from corelab.figures.tokens import FONT_LABEL
+
 DAYS_PER_UNIT_BEFORE: Final = 5.0
 """Before infusion five days are as wide as one."""
 MONTH_SEAM: Final = 30.0
@@ -110,15 +113,18 @@ def compute_span(days: Iterable[float], *, right_day: float, width_px: float) ->
 
 
 def select_labels(ticks: Sequence[VisitTick], span: ClockSpan, *, gap_px: float = LABEL_GAP_PX) -> set[str]:
-    """Return the labels that are written: by rank, each at least ``gap_px`` from those already taken."""
-    kept: list[float] = []
+    """Return the labels that are written: by rank, each at least ``gap_px`` from those already taken.
+
+    Labels longer than a visit's word (``UNS.12``) keep more distance.
+    """
+    kept: list[tuple[float, float]] = []
     shown = set()
     for tick in sorted(ticks, key=_rank):
         position = clock_position(tick.day)
-        pixel = span.pixel(position)
-        clear = all(abs(pixel - other) >= gap_px for other in kept)
+        pixel, half = span.pixel(position), measure_text(tick.label, FONT_LABEL) / 2
+        clear = all(abs(pixel - other) >= max(gap_px, half + other_half + 3) for other, other_half in kept)
         if clear and span.left <= position <= span.right:
-            kept.append(pixel)
+            kept.append((pixel, half))
             shown.add(tick.label)
     return shown
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from corelab.figures.clock import ClockSpan, clock_position
-from corelab.figures.cohort_data import Curve, Sample, VisitSummary
+from corelab.figures.cohort_data import Curve, Sample, VisitSummary, nominal_day
 from corelab.figures.log_gutter import LogGutter
 from corelab.figures.numbers import escape_markup
 from corelab.figures.panel import Piece, font, note
@@ -186,7 +186,7 @@ def _draw_below(curves: Sequence[Curve], facet: Facet, tokens: Tokens) -> list[P
 def _draw_counts(facet: Facet, tokens: Tokens, colour: str) -> list[Piece]:
     """Write at each visit how many are quantified of how many; below LLOQ as a number when many."""
     visits = [visit for visit in facet.visits if visit.visit in facet.shown]
-    x = [clock_position(visit.day) for visit in visits]
+    x = [clock_position(nominal_day(visit.visit)) for visit in visits]
     rows = [
         ([str(visit.n_above) for visit in visits], COUNT_ROW_PX[0], tokens.ink_2),
         ([str(visit.n) for visit in visits], COUNT_ROW_PX[1], tokens.ink_2),

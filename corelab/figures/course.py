@@ -39,6 +39,15 @@ class Point:
     reason: str = ""
     unit: str = ""
     source_id: str = ""
+    lod: float = math.nan
+
+    @property
+    def upper_limit(self) -> float:
+        """Below what a censored value lies: its interval's end, else the limit that it did not reach."""
+        if math.isfinite(self.high):
+            return self.high
+        is_undetected = self.status == "not_detected" and math.isfinite(self.lod)
+        return self.lod if is_undetected else self.lloq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +153,9 @@ class SubjectClock:
         return math.nan if target is None else float((target - self.infusion.date()).days)
 
     def is_closed(self, visit: Visit) -> bool:
-        """Tell whether the visit's window closed before the cut-off."""
+        """Tell whether the visit's window closed on or before the day of the cut-off."""
         window = compute_window(visit, self.infusion.date())
-        return window is not None and window[1] < self.cut_off.date()
+        return window is not None and window[1] <= self.cut_off.date()
 
 
 def parse_moment(text: str, study: Study) -> dt.datetime:

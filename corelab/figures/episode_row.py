@@ -1,10 +1,12 @@
 """Rows of bars over time: adverse events by grade, drugs with their dose."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from corelab.figures.catalog import Catalog
 from corelab.figures.clock import clock_position
 from corelab.figures.course import Episode
 from corelab.figures.panel import Drawing, Frame, Piece, Slot, linear_axis, note
@@ -26,6 +28,12 @@ class Lanes:
     hidden: int
 
 
+def name_term(name: str, catalog: Catalog) -> str:
+    """Return the short form of a term that has one, else the term as delivered."""
+    key = f"term.{re.sub('[^a-z0-9]+', '_', name.lower())}"
+    return catalog.text(key) if catalog.has(key) else name
+
+
 def arrange_lanes(episodes: Sequence[Episode], *, at_most: int) -> Lanes:
     """Give each name a lane in the order of the episodes; those beyond ``at_most`` are counted."""
     names = list(dict.fromkeys(episode.name for episode in episodes))
@@ -40,7 +48,7 @@ def draw_episode_row(
     """Draw bars from start to end; one that goes on ends at today with an arrow."""
     lanes = arrange_lanes(episodes, at_most=max(1, int(slot.height_px // LANE_LEAST_PX)))
     count = max(len(lanes.names), 4)
-    names = [shorten(name, FONT_TICK, LABEL_PX) for name in lanes.names]
+    names = [shorten(name_term(name, frame.catalog), FONT_TICK, LABEL_PX) for name in lanes.names]
     axis = linear_axis(count - 0.4, -0.6, list(range(len(names))), names, frame.tokens)
     axis["showgrid"] = False
     bars = [_Bar.of(lane, episode, frame, today=today) for lane, episode in lanes.episodes]

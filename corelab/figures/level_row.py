@@ -86,7 +86,7 @@ def build_axis(points: Sequence[Point], height_px: float, style: LevelStyle) -> 
 
 
 def point_height(point: Point, axis: LogGutter) -> float:
-    """Return where a point stands: at its value, in its lane of the gutter, at the top above no known limit."""
+    """Return where a point stands: its value, its lane of the gutter, the top above an unknown limit."""
     lane, level = MARKS[shown_status(point)].lane, point_level(point)
     if lane:
         return axis.lane(lane)
@@ -180,7 +180,7 @@ def _edge_width(status: str) -> float:
 
 def draw_upper_limits(points: Sequence[Point], axis: LogGutter, slot: Slot, colour: str) -> list[Piece]:
     """Draw the upper 95 % limit of values below their limit of quantification: a dotted line and a cap."""
-    below = [(p, p.high) for p in points if shown_status(p) in BELOW and p.high > 0]
+    below = [(p, p.upper_limit) for p in points if shown_status(p) in BELOW and p.upper_limit > 0]
     drawn = [(point, math.log10(high)) for point, high in below if math.log10(high) > axis.floor]
     if not drawn:
         return []

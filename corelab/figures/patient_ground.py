@@ -1,7 +1,9 @@
 """What lies behind the marks of a course: zones, gutters, aplasia, seams, infusion and today."""
 
+from collections.abc import Sequence
+
 from corelab.figures.clock import BEFORE_SEAM, MONTH_SEAM, clock_position
-from corelab.figures.course import Aplasia, PatientCourse
+from corelab.figures.course import PatientCourse, Point
 from corelab.figures.panel import SEAM_PX, Drawing, Frame, Piece, Slot, box
 from corelab.figures.tokens import Tokens, with_alpha
 
@@ -16,7 +18,7 @@ def draw_ground(course: PatientCourse, drawings: dict[Slot, Drawing], frame: Fra
     shapes = [_draw_zone(slot, frame.tokens) for slot in drawings]
     for slot, drawing in drawings.items():
         gutters = [shape for shape in drawing.shapes if shape["type"] == "rect"]
-        bands = _draw_aplasia(course.aplasia, slot, drawing, frame) if slot.key == "b_cells" else []
+        bands = _draw_aplasia(course, slot, drawing, frame) if slot.key == "b_cells" else []
         shapes += [*gutters, *bands, *(shape for shape in drawing.shapes if shape["type"] != "rect")]
     return [*shapes, *_draw_seams(drawings, frame), *_draw_uprights(course, drawings, frame)]
 
@@ -64,17 +66,28 @@ def _draw_uprights(course: PatientCourse, drawings: dict[Slot, Drawing], frame: 
     return pieces
 
 
-def _draw_aplasia(aplasia: Aplasia | None, slot: Slot, drawing: Drawing, frame: Frame) -> list[Piece]:
+def _draw_aplasia(course: PatientCourse, slot: Slot, drawing: Drawing, frame: Frame) -> list[Piece]:
     """Draw the band of aplasia, its uncertain end paler inside a dotted outline."""
+    aplasia = course.aplasia
     if aplasia is None:
         return []
-    tokens, ends = frame.tokens, _ends(drawing)
-    start, low = clock_position(aplasia.start), clock_position(aplasia.end_low)
+    tokens, ends, draws = frame.tokens, _ends(drawing), course.series["b_cells"]
+    start, low, high = (
+        clock_position(snap_to_draw(day, draws)) for day in (aplasia.start, aplasia.end_low, aplasia.end_high)
+    )
     sure = with_alpha(tokens.b_cells, tokens.aplasia_sure)
     bands = [box(slot.axis, (start, low), ends, fillcolor=sure)]
-    if aplasia.end_high > aplasia.end_low:
+    if high > low:
         pale = with_alpha(tokens.b_cells, tokens.aplasia_unsure)
         outline = {"color": tokens.b_cells, "width": 1, "dash": "dot"}
-        unsure = (low, clock_position(aplasia.end_high))
-        bands.append(box(slot.axis, unsure, ends, fillcolor=pale, line=outline))
+        bands.append(box(slot.axis, (low, high), ends, fillcolor=pale, line=outline))
     return bands
+
+
+def snap_to_draw(day: float, draws: Sequence[Point]) -> float:
+    """Return the elapsed time of the draw that a whole day of a table means, the day itself without one.
+
+    Tables of recovery count dates, the clock counts hours: without this a band would begin beside its mark.
+    """
+    near = [point.day for point in draws if point.collected_at and abs(point.day - day) < 1.0]
+    return min(near, key=lambda found: abs(found - day), default=day)

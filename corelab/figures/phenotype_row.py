@@ -6,8 +6,9 @@ from typing import Final
 
 from corelab.figures.clock import clock_position
 from corelab.figures.course import SubsetBar
-from corelab.figures.numbers import escape_markup
+from corelab.figures.numbers import DASH, escape_markup
 from corelab.figures.panel import Drawing, Frame, Piece, Slot, linear_axis
+from corelab.figures.text_width import measure_text
 from corelab.figures.tokens import FONT_TICK, Tokens
 
 BAR_PX: Final = 25.0
@@ -67,16 +68,15 @@ def _draw_subset(
 
 def _draw_words(bars: Sequence[SubsetBar], slot: Slot, frame: Frame) -> list[Piece]:
     """Say in words where there were too few cells, or the tube failed, instead of a bar."""
-    few = [bar for bar in bars if bar.failed or 0 < bar.parent_count < WORDS_BELOW]
+    few = [bar for bar in bars if bar.failed or bar.parent_count < WORDS_BELOW]
     if not few:
         return []
-    words = frame.catalog.text("patient.few_parents", n=WORDS_BELOW)
     failed = frame.tokens.fail
     return [
         {
             "type": "scatter", "mode": "text", "xaxis": "x", "yaxis": slot.axis, "showlegend": False,
             "x": [clock_position(bar.day) for bar in few], "y": [50] * len(few),
-            "text": ["×" if bar.failed else escape_markup(words) for bar in few],
+            "text": _choose_words(few, bars, frame),
             "textfont": {
                 "size": [13 if bar.failed else FONT_TICK - 1 for bar in few],
                 "color": [failed if bar.failed else frame.tokens.muted for bar in few],
@@ -85,6 +85,24 @@ def _draw_words(bars: Sequence[SubsetBar], slot: Slot, frame: Frame) -> list[Pie
             "hoverinfo": "none", "name": slot.key, "meta": {"row": slot.key},
         }
     ]  # fmt: skip
+
+
+def _choose_words(few: Sequence[SubsetBar], bars: Sequence[SubsetBar], frame: Frame) -> list[str]:
+    """Return a cross for a failed tube, else the words, or a dash where the words would touch others."""
+    words = frame.catalog.text("patient.few_parents", n=WORDS_BELOW)
+    half = measure_text(words, FONT_TICK - 1) / 2
+    taken = [(_pixel(bar, frame), BAR_PX / 2) for bar in bars if bar not in few]
+    texts = []
+    for bar in few:
+        fits = all(abs(_pixel(bar, frame) - at) >= half + other + 2 for at, other in taken)
+        texts.append("×" if bar.failed else escape_markup(words) if fits else DASH)
+        if fits:
+            taken.append((_pixel(bar, frame), half))
+    return texts
+
+
+def _pixel(bar: SubsetBar, frame: Frame) -> float:
+    return frame.span.pixel(clock_position(bar.day))
 
 
 def _none_if_nan(value: float) -> float | None:

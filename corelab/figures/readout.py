@@ -1,45 +1,34 @@
-"""The column of values beside a course: peak and last, or what one visit brought; words, not drawing."""
+"""The column of values beside a course: peak, last, and what the tables say of it; words, not drawing."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.clock import clock_position
-from corelab.figures.course import Episode, Parameter, PatientCourse, Point, SubsetBar, Track
+from corelab.figures.course import Episode, Parameter, PatientCourse, Point, Track
+from corelab.figures.episode_row import name_term
 from corelab.figures.numbers import (
     NARROW,
-    count_decimals,
-    escape_markup,
     format_count,
-    format_exact,
-    format_fraction,
-    format_interval,
     format_number,
 )
-from corelab.figures.tokens import Tokens
+from corelab.figures.readout_words import (
+    Line,
+    ReadOut,
+    Span,
+    describe_fold,
+    describe_point,
+    format_delivered,
+    write_markup,
+)
+from corelab.figures.visit_readout import OUTCOME_ROWS, readout_at
 
-Tone = Literal["accent", "strong", "plain", "muted"]
+__all__ = ["Line", "ReadOut", "Span", "find_visit", "readout_at", "summarise_readout", "write_markup"]
+
 ANALYTE_OF_ROW: Final[Mapping[str, str]] = {
     "car_abs": "CAR_ABS", "car_vcn": "CAR_VCN_UG", "car_pct": "CAR_PCT_CD3",
 }  # fmt: skip
-LEVEL_ROWS: Final = ("car_abs", "car_vcn", "car_pct", "b_cells")
-OUTCOME_ROWS: Final = ("sledai", "upcr", "egfr")
-SUBSETS_PER_LINE: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A piece of a line and its tone: the series' colour, bold ink, ink or muted."""
-
-    text: str
-    tone: Tone = "plain"
-
-
-Line = tuple[Span, ...]
-ReadOut = Mapping[str, tuple[Line, ...]]
-"""Lines by row of the figure."""
 
 
 def summarise_readout(course: PatientCourse, catalog: Catalog) -> ReadOut:
@@ -54,38 +43,12 @@ def summarise_readout(course: PatientCourse, catalog: Catalog) -> ReadOut:
     return read
 
 
-def readout_at(course: PatientCourse, visit_label: str, catalog: Catalog) -> ReadOut:
-    """Return for every row what one visit brought; a row to which nothing belongs is left out."""
-    read: dict[str, tuple[Line, ...]] = {}
-    for row in (*LEVEL_ROWS, *OUTCOME_ROWS):
-        found = [point for point in course.series.get(row, ()) if point.visit_label == visit_label]
-        if found:
-            read[row] = _describe_point(found[-1], catalog)
-    bars = [bar for bar in course.phenotype if bar.visit_label == visit_label]
-    if bars:
-        read["phenotype"] = _describe_bar(bars[-1], catalog)
-    read["tracks"] = tuple(_describe_track(track, visit_label, catalog) for track in course.tracks)
-    return read
-
-
 def find_visit(course: PatientCourse, position: float) -> str:
     """Return the label of the visit nearest to a position on the clock; empty without any."""
     if not course.ticks:
         return ""
     nearest = min(course.ticks, key=lambda tick: abs(clock_position(tick.day) - position))
     return nearest.label
-
-
-def write_markup(lines: Iterable[Line], tokens: Tokens, *, accent: str) -> str:
-    """Return lines as the markup that Plotly's texts understand."""
-    colours = {"accent": accent, "strong": tokens.ink, "plain": tokens.ink_2, "muted": tokens.muted}
-    return "<br>".join("".join(_write_span(span, colours) for span in line) for line in lines)
-
-
-def _write_span(span: Span, colours: Mapping[str, str]) -> str:
-    text = escape_markup(span.text)
-    inner = f"<b>{text}</b>" if span.tone in ("accent", "strong") else text
-    return f'<span style="color:{colours[span.tone]}">{inner}</span>'
 
 
 def _summarise_car(course: PatientCourse, row: str, catalog: Catalog) -> tuple[Line, ...]:
@@ -113,7 +76,7 @@ def _describe_last(points: Iterable[Point], catalog: Catalog) -> list[Line]:
     if not valid:
         return []
     last = valid[-1]
-    words, *more = _describe_point(last, catalog)
+    words, *more = describe_point(last, catalog)
     head: Line = (
         Span(text=catalog.text("patient.read.last") + " "),
         words[0],
@@ -200,98 +163,8 @@ def _summarise_track(track: Track, course: PatientCourse, catalog: Catalog) -> L
     return (
         Span(text=format_number(peak.value), tone="strong"),
         Span(text=f" {peak.visit_label}"),
-        Span(text=_describe_fold(track, peak), tone="muted"),
+        Span(text=describe_fold(track, peak), tone="muted"),
     )
-
-
-def _describe_fold(track: Track, point: Point) -> str:
-    fold = track.folds.get(point.collected_at)
-    if fold is None:
-        return ""
-    if math.isfinite(fold.value):
-        return f" ×{_format_fold(fold.value)}"
-    if math.isfinite(fold.low) and fold.low > 0:
-        return f" ≥×{_format_fold(fold.low)}"
-    return f" ≤×{_format_fold(fold.high)}" if math.isfinite(fold.high) else ""
-
-
-def _format_fold(fold: float) -> str:
-    return format_exact(float(f"{fold:.2g}")) if fold < 100 else format_count(fold)
-
-
-def _describe_track(track: Track, visit_label: str, catalog: Catalog) -> Line:
-    found = [point for point in track.points if point.visit_label == visit_label]
-    if not found:
-        return ()
-    point = found[-1]
-    if point.status == "quantified":
-        return (
-            Span(text=format_number(point.value), tone="strong"),
-            Span(text=f" {point.unit}"),
-            Span(text=_describe_fold(track, point), tone="muted"),
-        )
-    return (Span(text=catalog.text(f"status.{point.status}")), Span(text=_limit_words(point, catalog)))
-
-
-def _limit_words(point: Point, catalog: Catalog) -> str:
-    if point.status in ("detected_blq", "not_detected") and math.isfinite(point.lloq):
-        return " " + catalog.text("patient.read.below", limit=format_exact(point.lloq))
-    return ""
-
-
-def _describe_point(point: Point, catalog: Catalog) -> tuple[Line, ...]:
-    if point.status == "quantified":
-        return _describe_quantified(point, catalog)
-    words: Line = (Span(text=catalog.text(f"status.{point.status}"), tone="strong"),)
-    if point.status in ("failed", "missing", "not_calculated"):
-        return (words, (Span(text=point.reason, tone="muted"),)) if point.reason else (words,)
-    return (words, (Span(text=_doubt_words(point, catalog)),))
-
-
-def _describe_quantified(point: Point, catalog: Catalog) -> tuple[Line, ...]:
-    value = Span(text=format_number(point.value), tone="strong")
-    if not (math.isfinite(point.low) and math.isfinite(point.high) and point.low < point.high):
-        return ((value,),)
-    interval = format_interval(point.low, point.high, estimate=point.value)
-    first: Line = (value, Span(text=f" ({interval})"))
-    if math.isnan(point.count) or math.isnan(point.total):
-        return (first,)
-    fraction = format_fraction(point.count, point.total)
-    return first, (Span(text=catalog.text("patient.read.events", fraction=fraction)),)
-
-
-def _doubt_words(point: Point, catalog: Catalog) -> str:
-    """Say below which limit a censored value lies, and its count."""
-    parts = []
-    if point.status == "above_uloq":
-        limit = point.uloq if math.isfinite(point.uloq) else point.low
-        parts.append(catalog.text("patient.read.at_least", limit=format_exact(limit)))
-    elif math.isfinite(point.high):
-        parts.append(catalog.text("patient.read.at_most", limit=_format_bound(point.high)))
-    if math.isfinite(point.count) and math.isfinite(point.total):
-        parts.append(format_fraction(point.count, point.total))
-    return " · ".join(parts)
-
-
-def _format_bound(limit: float) -> str:
-    return format_number(limit) if count_decimals(limit) else format_count(limit)
-
-
-def _describe_bar(bar: SubsetBar, catalog: Catalog) -> tuple[Line, ...]:
-    if bar.failed:
-        return ((Span(text=catalog.text("status.failed"), tone="strong"),),)
-    parts = [
-        (Span(text=f"{catalog.text(f'subset.{name}')} "), Span(text=f"{percent:.0f}", tone="strong"))
-        for name, percent in bar.percents.items()
-        if math.isfinite(percent)
-    ]  # fmt: skip
-    lines: list[Line] = []
-    for start in range(0, len(parts), SUBSETS_PER_LINE):
-        spans: list[Span] = []
-        for part in parts[start : start + SUBSETS_PER_LINE]:
-            spans += [*([Span(text=" · ")] if spans else []), *part]
-        lines.append(tuple(spans))
-    return (*lines, (Span(text=f"n {format_count(bar.parent_count)}", tone="muted"),))
 
 
 def _summarise_outcome(points: Iterable[Point], catalog: Catalog) -> tuple[Line, ...]:
@@ -300,12 +173,12 @@ def _summarise_outcome(points: Iterable[Point], catalog: Catalog) -> tuple[Line,
         return ()
     first, last = known[0], known[-1]
     if first is last:
-        text = catalog.text("patient.read.at", value=format_exact(first.value), visit=first.visit_label)
+        text = catalog.text("patient.read.at", value=format_delivered(first.value), visit=first.visit_label)
         return ((Span(text=text),),)
     return (
         (
-            Span(text=f"{format_exact(first.value)} → "),
-            Span(text=format_exact(last.value), tone="strong"),
+            Span(text=f"{format_delivered(first.value)} → "),
+            Span(text=format_delivered(last.value), tone="strong"),
             Span(text=f" {last.visit_label}"),
         ),
     )
@@ -316,7 +189,8 @@ def _summarise_events(events: tuple[Episode, ...], catalog: Catalog) -> tuple[Li
         return ()
     lines: list[Line] = []
     for event in [event for event in events if "ASTCT" in event.scale][:2]:
-        text = catalog.text("patient.read.astct", term=event.name, grade=event.grade, scale=event.scale)
+        name = name_term(event.name, catalog)
+        text = catalog.text("patient.read.astct", term=name, grade=event.grade, scale=event.scale)
         lines.append((Span(text=text),))
     severe = sum(event.grade >= 3 for event in events)
     ongoing = sum(math.isnan(event.end) for event in events)

@@ -16,16 +16,12 @@ KEY = re.compile(r"[a-z_]+(\.[a-zA-Z0-9_{}]+)+")
 
 
 def _calls() -> list[tuple[str, ast.expr]]:
-    found = []
-    for path in sorted(FOLDER.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "text"
-            ):
-                found.append((path.name, node.args[0]))
-    return found
+    return [
+        (path.name, node.args[0])
+        for path in sorted(FOLDER.glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "text"
+    ]
 
 
 def _pattern(node: ast.JoinedStr) -> str:

@@ -149,3 +149,9 @@ def test_clock_span__pixel_and_units_agree():
     span = ClockSpan(left=-6.0, right=34.0, width_px=800)
     assert span.units(span.pixel(-5.0)) == pytest.approx(1.0)
     assert not math.isnan(span.px_per_unit)
+
+
+def test_select_labels__a_long_label_keeps_more_distance():
+    ticks = [*_ticks(("D7", 7)), VisitTick(label="UNS.1", day=5.9, is_due=True, is_target=False)]
+    assert select_labels(ticks, ClockSpan(left=0.0, right=30.0, width_px=600)) == {"D7"}
+    assert select_labels(ticks, ClockSpan(left=0.0, right=30.0, width_px=1200)) == {"D7", "UNS.1"}

@@ -56,9 +56,9 @@ def test_build_course__a_closed_visit_without_a_row_is_missing_at_its_target(cou
 def test_build_course__an_open_window_is_not_missing():
     infusion = dt.datetime.fromisoformat(at(0))
     tables = child_tables(until=10.5)
-    open_window = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=15))
+    open_window = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=14))
     assert [p.visit for p in open_window.series["car_vcn"] if p.status == "missing"] == []
-    closed = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=16))
+    closed = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=15))
     assert [p.visit for p in closed.series["car_vcn"] if p.status == "missing"] == ["D14"]
 
 
@@ -158,3 +158,15 @@ def test_build_course__unknown_subject_and_broken_time_are_refused():
     tables["subjects"].loc[0, "infusion_at"] = "yesterday"
     with pytest.raises(ContractError, match="yesterday"):
         build_course(tables, "CL-017", STUDY, AS_OF)
+
+
+def test_build_course__few_events_are_no_failed_tube():
+    rows = course_tables()
+    for row in rows["phenotype"]:
+        if row["visit"] == "M3":
+            row.update(status="failed", reason="FEW_EVENTS", percent=math.nan)
+    bars = {
+        bar.visit_label: bar.failed for bar in build_course(conform(rows), "CL-017", STUDY, AS_OF).phenotype
+    }
+    assert bars["D21"]
+    assert not bars["M3"]

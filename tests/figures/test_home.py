@@ -56,7 +56,7 @@ def test_summarise_overview__expects_what_the_schedule_expects():
 
 
 def test_summarise_overview__closed_is_missing_open_or_ahead_is_not_due():
-    states = _states(_tables(), dt.datetime.fromisoformat(at(15)))
+    states = _states(_tables(), dt.datetime.fromisoformat(at(14)))
     assert states["D10", "flow"] == "missing"
     assert states["D14", "flow"] == "not_due"
     assert states["M24", "laboratory"] == "not_due"

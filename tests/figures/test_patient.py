@@ -9,6 +9,7 @@ import pytest
 
 from corelab.figures.catalog import Catalog, figure_catalog
 from corelab.figures.clock import clock_position
+from corelab.figures.course import Point
 from corelab.figures.patient import (
     build_course,
     find_visit,
@@ -18,6 +19,7 @@ from corelab.figures.patient import (
     summarise_readout,
     tick_layout,
 )
+from corelab.figures.patient_ground import snap_to_draw
 from corelab.figures.readout import Span, write_markup
 from corelab.figures.tokens import DARK, LIGHT, SCHEMES
 from corelab.study import builtin_study
@@ -153,7 +155,7 @@ def test_patient_figure__shapes_never_mix_between_with_a_domain_or_the_paper(fig
 def test_patient_figure__aplasia_has_a_sure_band_and_a_dotted_uncertain_end(figure):
     bands = [s for s in figure["layout"]["shapes"] if str(s.get("fillcolor", "")).startswith("rgba(0,99,163")]
     assert [(s["x0"], s["x1"]) for s in bands] == [
-        (7.0, clock_position(90.0)), (clock_position(90.0), clock_position(120.0)),
+        (7.0, clock_position(90.2)), (clock_position(90.2), clock_position(120.0)),
     ]  # fmt: skip
     assert [s["fillcolor"] for s in bands] == ["rgba(0,99,163,0.13)", "rgba(0,99,163,0.06)"]
     assert bands[1]["line"]["dash"] == "dot"
@@ -309,3 +311,20 @@ def test_write_markup__escapes_and_colours():
 def test_key_entries__explain_every_mark_that_a_course_uses():
     statuses = {entry.status for entry in key_entries(CATALOG)}
     assert {"quantified", "detected_blq", "not_detected", "above_uloq", "failed", "missing"} <= statuses
+
+
+def test_snap_to_draw__a_whole_day_means_its_draw():
+    draws = [Point(day=6.7, visit="D7", visit_label="D7", collected_at="t", status="quantified")]
+    assert snap_to_draw(7.0, draws) == 6.7
+    assert snap_to_draw(8.0, draws) == 8.0
+    assert math.isnan(snap_to_draw(math.nan, draws))
+    assert snap_to_draw(7.0, []) == 7.0
+
+
+def test_readout_at__a_value_below_a_fixed_limit_says_which(course):
+    rows = course_tables()
+    for row in rows["persistence"]:
+        if row["analyte"] == "CAR_VCN_UG" and row["visit"] == "M6":
+            row.update(status="detected_blq", ci_low=math.nan, ci_high=math.nan, reason="DETECTION_UNKNOWN")
+    read = readout_at(build_course(conform(rows), "CL-017", STUDY, AS_OF), "M6", CATALOG)
+    assert ["".join(s.text for s in line) for line in read["car_vcn"]] == ["detected, < LLOQ", "< 50"]

@@ -5,7 +5,7 @@ import pytest
 from corelab.figures.catalog import figure_catalog
 from corelab.figures.clock import ClockSpan
 from corelab.figures.course import Episode, Point, SubsetBar, Track
-from corelab.figures.episode_row import arrange_lanes, draw_episode_row
+from corelab.figures.episode_row import arrange_lanes, draw_episode_row, name_term
 from corelab.figures.outcome_row import OutcomeStyle, draw_outcome_row, known_value
 from corelab.figures.panel import Frame, Slot
 from corelab.figures.phenotype_row import compute_bar_widths, draw_phenotype_row
@@ -163,3 +163,38 @@ def test_shorten__fits_and_keeps_what_fits():
     assert short.endswith("…")
     assert measure_text(short, 10) <= 80
     assert measure_text("中文", 10) == 20.0
+
+
+def test_draw_phenotype_row__words_that_would_touch_become_a_dash():
+    bars = [
+        SubsetBar(
+            day=day,
+            visit_label=f"D{day}",
+            collected_at=f"t{day}",
+            parent_count=parents,
+            percents={"cm": 100.0},
+        )
+        for day, parents in ((0.0, 3), (0.3, 0), (1.0, 500), (3.0, 10))
+    ]
+    words = draw_phenotype_row(bars, SLOT, FRAME).traces[-1]
+    assert words["text"] == ["n&lt;50", "–", "n&lt;50"]
+
+
+def test_name_term__short_where_the_catalog_has_one():
+    catalog = figure_catalog()
+    assert name_term("Cytokine release syndrome", catalog) == "CRS"
+    assert name_term("Immune effector cell-associated neurotoxicity syndrome", catalog) == "ICANS"
+    assert name_term("Herpes zoster", catalog) == "Herpes zoster"
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "limit"),
+    [
+        ("detected_blq", {"lloq": 50.0, "lod": 20.0}, 50.0),
+        ("not_detected", {"lloq": 50.0, "lod": 20.0}, 20.0),
+        ("not_detected", {"lloq": 50.0}, 50.0),
+        ("not_detected", {"high": 0.3, "lloq": 0.8}, 0.3),
+    ],
+)
+def test_upper_limit__is_the_interval_or_the_limit_not_reached(status, more, limit):
+    assert _point(1.0, status, **more).upper_limit == limit
