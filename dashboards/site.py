@@ -3,9 +3,9 @@
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flask import request
 
@@ -16,6 +16,9 @@ from dashboards.ports import HomePort, SnapshotPort
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
+REMEMBERED: Final = 64
 SCHEMES: Final = ("light", "dark")
 SCHEME_COOKIE: Final = "corelab_scheme"
 
@@ -29,8 +32,9 @@ class SnapshotTables(Mapping[str, "pd.DataFrame"]):
     def __init__(self, snapshot: SnapshotPort) -> None:
         self.snapshot = snapshot
         self._names = snapshot.table_names
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._read: dict[str, pd.DataFrame] = {}
+        self._made: OrderedDict[Hashable, Any] = OrderedDict()
 
     def __getitem__(self, name: str) -> "pd.DataFrame":
         if name not in self._names:
@@ -39,6 +43,20 @@ class SnapshotTables(Mapping[str, "pd.DataFrame"]):
             if name not in self._read:
                 self._read[name] = self.snapshot.table(name)
             return self._read[name]
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made of these tables under a key, making it if it is not there (any more).
+
+        The tables never change, so it stays right; only the latest few are kept.
+        """
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+                while len(self._made) > REMEMBERED:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(key)
+            made: T = self._made[key]
+            return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

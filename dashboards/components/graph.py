@@ -11,7 +11,7 @@ CONFIG: Final[Mapping[str, object]] = {
     "plotlyServerURL": "",
     "displaylogo": False,
     "displayModeBar": False,
-    "doubleClick": "reset",
+    "doubleClick": "reset",  # codespell:ignore doubleclick
     "scrollZoom": False,
     "responsive": False,
 }

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, dcc, html
 
-from corelab.figures.home import OverviewCounts, count_overview, overview_figure, summarise_overview
+from corelab.figures.home import OverviewCounts, count_overview, overview_figure
 from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
 from dashboards.components.stamp import build_stamp
+from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.trial import Coming, Gap, Waiting, list_coming, list_gaps, list_waiting, read_cut_off
@@ -30,7 +31,7 @@ def layout(site: Site) -> Any:
     if tables is None:
         return build_empty(site, "home.empty")
     study = site.home.study
-    overview = summarise_overview(tables, study, read_cut_off(tables.snapshot, study))
+    overview = read_overview(site, tables)
     heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
     matrix = html.Div(
         [
@@ -120,10 +121,8 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure()
-    study = site.home.study
-    as_of = read_cut_off(tables.snapshot, study)
     return overview_figure(
-        summarise_overview(tables, study, as_of),
+        read_overview(site, tables),
         width=viewport.width - OUTSIDE_PX,
         height=max(viewport.height - 250, 300),
         scheme=scheme,

@@ -9,7 +9,6 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html
 
 from corelab.figures.clock import Until
 from corelab.figures.course import PatientCourse
-from corelab.figures.overview import summarise_overview
 from corelab.figures.patient import build_course, patient_figure
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
@@ -18,6 +17,7 @@ from dashboards.components.drawer import build_drawer
 from dashboards.components.empty import build_empty, build_unknown_page
 from dashboards.components.graph import build_graph, empty_figure
 from dashboards.components.stamp import write_stamp
+from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.point import Choice, build_point_detail, parse_choice
@@ -128,7 +128,7 @@ def list_chips(site: Site, subject: Subject) -> list[Any]:
 def list_gap_chips(site: Site, tables: SnapshotTables, subject_id: str) -> list[Any]:
     """Build a chip for what failed and one for what is missing: the visit itself where it is only one."""
     study, as_of = site.home.study, read_cut_off(tables.snapshot, site.home.study)
-    overview = summarise_overview(tables, study, as_of)
+    overview = read_overview(site, tables)
     mine = overview[overview["subject_id"] == subject_id]
     chips = []
     for state, kind in (("failed", "fail"), ("missing", "warn")):
@@ -202,7 +202,10 @@ def read_course(site: Site, tables: SnapshotTables, subject_id: str) -> PatientC
     as_of = read_cut_off(tables.snapshot, study)
     if not is_subject(tables, subject_id):
         return None
-    return build_course(tables, subject_id, study, as_of, medications=tables.get("medications"))
+    return tables.remember(
+        ("course", subject_id),
+        lambda: build_course(tables, subject_id, study, as_of, medications=tables.get("medications")),
+    )
 
 
 def draw_course(
