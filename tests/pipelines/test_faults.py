@@ -1,0 +1,155 @@
+"""Killed or doubled at any moment, a command leaves nothing half done, and the next one finishes."""
+
+import datetime as dt
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corelab.store import Home, create_home, open_home
+from corelab.store.objects import compute_sha256
+from corelab.study import builtin_study
+from pipelines.ingest import ingest
+from tests.deliveries import LAB, SUBJECT, TUBE, make_fcs, write_delivery
+from tests.pipelines.conftest import clean_environment, command
+
+NOW = dt.datetime(2025, 4, 1, tzinfo=dt.UTC)
+KILLS = 4
+FILES = 40
+
+
+@pytest.fixture(scope="module")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tubes = [
+        TUBE
+        | {"file": f"fcs/{n}.fcs", "visit": "UNS", "collected_at": f"2025-04-{n % 28 + 1:02}T0{n % 9}:00"}
+        for n in range(FILES)
+    ]
+    labs = [LAB | {"collected_at": f"2025-04-{n % 28 + 1:02}T{n // 28 % 24:02}:00"} for n in range(600)]
+    return write_delivery(
+        tmp_path_factory.mktemp("kill") / "d",
+        tables={"subjects": [SUBJECT], "manifest": tubes, "labs": labs},
+        files={f"fcs/{n}.fcs": make_fcs(n, n_events=20_000) for n in range(FILES)},
+    )
+
+
+def start(*words: object) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        command(*words),
+        cwd="/",
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_after(seconds: float, *words: object) -> bool:
+    """Start a command and kill it; tell whether it was still at work."""
+    process = start(*words)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
+
+
+def duration(*words: object) -> float:
+    begin = time.perf_counter()
+    process = start(*words)
+    assert process.wait() in (0, 1)
+    return time.perf_counter() - begin
+
+
+def check_objects(home: Home) -> None:
+    for path in (home.path / "objects").rglob("*"):
+        assert path.is_dir() or compute_sha256(path.read_bytes()) == path.name
+
+
+def test_ingest__killed_at_any_moment_is_finished_by_the_next(
+    delivery: Path, make_home: Callable[..., Home]
+) -> None:
+    calm, struck = make_home("calm"), make_home("struck")
+    whole = duration("ingest", calm.path, delivery)
+    expected, empty = calm.registry.content_hash(), struck.registry.content_hash()
+    moments = random.Random(5)
+    killed = 0
+    for _ in range(KILLS):
+        killed += kill_after(moments.uniform(0.15, 1.0) * whole, "ingest", struck.path, delivery)
+        assert struck.registry.content_hash() in (empty, expected)
+        check_objects(struck)
+        assert struck.registry.audit.verify() == []
+    assert killed
+    assert duration("ingest", struck.path, delivery) > 0
+    assert struck.registry.content_hash() == expected
+    assert len(struck.registry.inputs().acquisitions) == FILES
+    assert struck.registry.audit.verify() == []
+
+
+def test_run__killed_at_any_moment_is_finished_by_the_next(
+    tiny_trial: Path, make_home: Callable[..., Home]
+) -> None:
+    calm, struck = make_home("calm"), make_home("struck")
+    for home in (calm, struck):
+        ingest(home, [tiny_trial], at=NOW, actor="test")
+    whole = duration("run", calm.path, "--workers", "1")
+    moments = random.Random(6)
+    for _ in range(2):
+        kill_after(moments.uniform(0.2, 0.9) * whole, "run", struck.path, "--workers", "1")
+        current = struck.snapshots.current()
+        if current is not None:
+            assert struck.snapshots.verify() == []
+    duration("run", struck.path, "--workers", "1")
+    expected, current = calm.snapshots.current(), struck.snapshots.current()
+    assert expected is not None
+    assert current is not None
+    assert current.id == expected.id
+    folders = [path.name for path in (struck.path / "snapshots").iterdir()]
+    assert folders == [expected.id]
+
+
+def test_ingest__four_at_once_are_one(delivery: Path, tmp_path: Path, make_home: Callable[..., Home]) -> None:
+    calm = make_home("calm")
+    ingest(calm, [delivery], at=NOW, actor="test")
+    together = make_home("together")
+    processes = [start("ingest", together.path, delivery) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    assert together.registry.content_hash() == calm.registry.content_hash()
+    assert together.registry.audit.verify() == []
+
+
+@pytest.mark.postgres
+def test_ingest__four_at_once_on_postgresql_are_one(
+    delivery: Path, tmp_path: Path, make_home: Callable[..., Home], postgres_url: str
+) -> None:
+    calm = make_home("calm")
+    ingest(calm, [delivery], at=NOW, actor="test")
+    home = create_home(tmp_path / "pg", study_text=builtin_study().source, database_url=postgres_url)
+    environment = clean_environment(CORELAB_DATABASE_URL=postgres_url)
+    processes = [
+        subprocess.Popen(
+            command("ingest", home.path, delivery), cwd="/", env=environment, stdout=subprocess.DEVNULL
+        )
+        for _ in range(4)
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    assert home.registry.content_hash() == calm.registry.content_hash()
+    assert home.registry.audit.verify() == []
+    home.close()
+
+
+def test_open_home__works_beside_a_writer(delivery: Path, make_home: Callable[..., Home]) -> None:
+    home = make_home()
+    process = start("ingest", home.path, delivery)
+    reads = 0
+    while process.poll() is None:
+        other = open_home(home.path)
+        other.status()
+        other.close()
+        reads += 1
+    assert process.returncode == 0
+    assert reads
