@@ -83,7 +83,7 @@ def _of_measurements(
     rows = measurements[(followed | others) & stands & (measurements["status"] != Status.FAILED.value)]
     rows = clocks.place(rows.drop(columns=["arm", "visit_label", "study_day"], errors="ignore"))
     keys = rows[["assay", "name", "metric", "unit"]].drop_duplicates()
-    names = {key: _name_variable(*key) for key in keys.itertuples(index=False, name=None)}
+    names = _name_variables(list(keys.itertuples(index=False, name=None)))
     upper = rows["relation"].isin(("<", "<="))
     return rows.assign(
         variable=[
@@ -93,6 +93,20 @@ def _of_measurements(
         bound=rows["high"].where(upper, rows["low"]),
         can_be_censored=rows["assay"] != Assay.ASSESSMENT.value,
     )[_LONG]
+
+
+def _name_variables(keys: list[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], str]:
+    """Name every series; of two that would share a name the laboratory's keeps it.
+
+    The same analyte from two assays is two series and is never pooled.
+    """
+    names: dict[tuple[str, str, str, str], str] = {}
+    for key in sorted(keys, key=lambda key: (key[0] != Assay.LABORATORY.value, key)):
+        name = _name_variable(*key)
+        while name in names.values():
+            name = f"{name}_{key[0]}"
+        names[key] = name
+    return names
 
 
 def _name_variable(assay: str, name: str, metric: str, unit: str) -> str:

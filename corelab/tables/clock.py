@@ -20,6 +20,7 @@ DRAW_KEY: Final = ["subject_id", "visit", "collected_at"]
 WHEN: Final = ["arm", "visit_label", "study_day"]
 DAY_SECONDS: Final = 86400.0
 NAN: Final = float("nan")
+_BEFORE_INFUSION: Final = ("SCR", "APH", "LD", "D0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +218,8 @@ def _place_draws(
         study_day=pd.array(study_days, dtype="Int64"),
         days=[clock.count_days(moment, visit) if moment else NAN for clock, moment, visit in placed],
         is_before=[
-            moment is None or clock.is_before_infusion(moment, visit) for clock, moment, visit in placed
+            clock.is_before_infusion(moment, visit) if moment else visit in _BEFORE_INFUSION
+            for clock, moment, visit in placed
         ],
         instant=[moment.timestamp() if moment else NAN for _, moment, _ in placed],
     )

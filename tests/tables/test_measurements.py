@@ -187,3 +187,10 @@ def test_derive_scores__pga_ecog_bilag() -> None:
     assert ["BILAG-2004 ophthalmic", 0.0, "quantified", "E"] in found
     assert [row[0] for row in found if row[3] == "UNREADABLE"] == ["PGA"]
     assert len(found) == 5
+
+
+def test_derive_analysis__the_same_analyte_of_two_assays_is_never_pooled() -> None:
+    trial = Trial().subject().draw("labs", "D7", 7, test="CRP", value="40", unit="mg/L")
+    trial.draw("cytokines", "D7", 7, analyte="CRP", value="55", unit="mg/L")
+    row = one(trial.derive()["analysis"], visit="D7")
+    assert (row["crp_mg_l"], row["crp_mg_l_cytokine"]) == (40, 55)
