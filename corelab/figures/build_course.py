@@ -99,29 +99,24 @@ def _empty_course(subject: Mapping[str, Any]) -> PatientCourse:
 
 
 def _build_series(rows: Rows, clock: SubjectClock) -> dict[str, tuple[Point, ...]]:
-    persistence, measured = rows.of("persistence"), rows.of("measurements")
+    persistence, measured = rows.of("persistence"), rows.measured
     series = {
         key: complete_points([row for row in persistence if row["analyte"] == analyte], clock, expects)
         for key, (analyte, expects) in CAR_ROWS.items()
     }
-    series["b_cells"] = complete_points(_b_cell_rows(rows, measured), clock, "bcell")
+    series["b_cells"] = complete_points(_b_cell_rows(rows), clock, "bcell")
     for key, is_row, expects in _OUTCOMES:
         series[key] = complete_points([row for row in measured if is_row(row)], clock, expects)
     return series
 
 
-def _b_cell_rows(rows: Rows, measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _b_cell_rows(rows: Rows) -> list[dict[str, Any]]:
     """Return B cells per uL of each draw: the full tube, a passing one before a failed one."""
     judged = {
         str(row["collected_at"]): {key: row[key] for key in ("status", "value", "lloq", "reason")}
-        for row in measured
-        if row["assay"] == "flow" and row["name"] == "b_cells" and row["metric"] == "cells_per_ul"
+        for row in rows.of("measurements", assay="flow", name="b_cells", metric="cells_per_ul")
     }
-    tubes = [
-        row
-        for row in rows.of("populations")
-        if row["panel"] == "bcell" and row["tube"] == "full" and row["population"] == "b_cells"
-    ]
+    tubes = rows.of("populations", panel="bcell", tube="full", population="b_cells")
     best = {str(row["collected_at"]): row for row in sorted(tubes, key=lambda row: row["qc"] != "fail")}
     return [{**_b_cell_row(row), **judged.get(collected, {})} for collected, row in best.items()]
 
@@ -181,14 +176,10 @@ def _read_kinetics(rows: Rows) -> dict[tuple[str, str], Parameter]:
 def _list_draws(rows: Rows, clock: SubjectClock) -> dict[str, tuple[str, float]]:
     """Return the first draw of each visit label over all assays."""
     draws: dict[str, tuple[str, float]] = {}
-    for name in ("persistence", "populations", "measurements"):
-        for row in rows.of(name):
-            label = str(row["visit_label"] or row["visit"])
-            if not row["collected_at"] or not label:
-                continue
-            day = clock.day(str(row["collected_at"]))
-            if label not in draws or day < draws[label][1]:
-                draws[label] = (str(row["visit"]), day)
+    for visit, label, collected in rows.list_draws():
+        day = clock.day(collected)
+        if label not in draws or day < draws[label][1]:
+            draws[label] = (visit, day)
     return draws
 
 
@@ -196,7 +187,7 @@ def _follow_up_end(rows: Rows, clock: SubjectClock) -> dt.datetime:
     """Return the moment after which nothing is due: the cut-off, or the end of the subject's follow-up."""
     ends = [
         clock.day(str(row["collected_at"]))
-        for row in rows.of("measurements")
+        for row in rows.measured
         if row["collected_at"]
         and (row["visit"] == "ET" or str(row["name"]).rpartition(":")[2] in FOLLOW_UP_ENDS)
     ]

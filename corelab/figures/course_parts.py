@@ -35,7 +35,7 @@ def normalise_name(name: str) -> str:
 
 def build_tracks(rows: Rows, clock: SubjectClock) -> tuple[Track, ...]:
     """Return the soluble analytes in clinical order, at most nine."""
-    measured = rows.of("measurements")
+    measured = rows.measured
     folds = [row for row in measured if row["metric"] == "fold_change"]
     drawn = {str(row["name"]) for row in folds}
     drawn |= {str(row["name"]) for row in measured if row["assay"] == "cytokine"}
@@ -63,8 +63,8 @@ def _build_track(name: str, measured: list[dict[str, Any]], clock: SubjectClock)
 def build_phenotype(rows: Rows, clock: SubjectClock) -> tuple[SubsetBar, ...]:
     """Return the memory subsets of CAR-T cells by draw."""
     draws: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.of("phenotype"):
-        if row["compartment"] == CAR_COMPARTMENT and row["subset"] in MEMORY_SUBSETS and row["collected_at"]:
+    for row in rows.of("phenotype", compartment=CAR_COMPARTMENT):
+        if row["subset"] in MEMORY_SUBSETS and row["collected_at"]:
             draws.setdefault(str(row["collected_at"]), []).append(row)
     return tuple(
         sorted((_build_bar(collected, found, clock) for collected, found in draws.items()), key=_bar_day)

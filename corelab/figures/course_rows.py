@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -22,13 +23,36 @@ class Rows:
     tables: Mapping[str, pd.DataFrame]
     subject_id: str
 
-    def of(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of one table, none where the snapshot lacks it."""
+    def of(self, name: str, /, **equal: str) -> list[dict[str, Any]]:
+        """Return the rows of one table whose columns equal the given words; none where it is absent."""
+        table = self._mine(name)
+        for column, word in equal.items():
+            table = table[table[column] == word] if len(table) else table
+        rows: list[dict[str, Any]] = table.to_dict(orient="records")
+        return rows
+
+    @cached_property
+    def measured(self) -> list[dict[str, Any]]:
+        """The rows of ``measurements`` other than flow, whose values have tables of their own."""
+        table = self._mine("measurements")
+        rows: list[dict[str, Any]] = (table[table["assay"] != "flow"] if len(table) else table).to_dict(
+            orient="records"
+        )
+        return rows
+
+    def list_draws(self) -> list[tuple[str, str, str]]:
+        """Return visit, visit label and time of collection of every draw, each once, over all assays."""
+        columns = ["visit", "visit_label", "collected_at"]
+        tables = [self._mine(name) for name in ("persistence", "populations", "measurements")]
+        found = [table[columns].drop_duplicates() for table in tables if len(table)]
+        rows = pd.concat(found).drop_duplicates() if found else pd.DataFrame(columns=columns)
+        return [(str(v), str(label or v), str(at)) for v, label, at in rows.itertuples(index=False) if at]
+
+    def _mine(self, name: str) -> pd.DataFrame:
         table = self.tables.get(name)
         if table is None or table.empty:
-            return []
-        rows: list[dict[str, Any]] = table[table["subject_id"] == self.subject_id].to_dict(orient="records")
-        return rows
+            return pd.DataFrame()
+        return table[table["subject_id"] == self.subject_id]
 
 
 def complete_points(

@@ -71,4 +71,8 @@ def _describe_bar(bar: SubsetBar, catalog: Catalog) -> tuple[Line, ...]:
         for part in parts[start : start + SUBSETS_PER_LINE]:
             spans += [*([Span(text=" · ")] if spans else []), *part]
         lines.append(tuple(spans))
-    return (*lines, (Span(text=f"n {format_count(bar.parent_count)}", tone="muted"),))
+    parents = Span(text=f"n {format_count(bar.parent_count)}", tone="muted")
+    if len(parts) % SUBSETS_PER_LINE:
+        *whole, last = lines
+        return (*whole, (*last, Span(text=" · "), parents))
+    return (*lines, (parents,))
