@@ -18,6 +18,8 @@ _OFF_DIAGONAL: Final = (-0.05, 0.7)
 _BRIGHT_SHARE: Final = 0.05
 _MIN_BRIGHT: Final = 25
 _MIN_NEGATIVE_SHARE: Final = 0.02
+_MIN_SPILL: Final = 0.03
+_CLEAR_OF_NOISE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,20 +140,34 @@ def is_overcompensated(
     compensated before fall to minus the spill. Values that were compensated have negatives; where
     there are none, nothing was compensated, however odd the matrix.
     """
-    votes = []
-    n_bright = int(_BRIGHT_SHARE * len(observed))
-    if n_bright < _MIN_BRIGHT or np.median((observed < 0).mean(axis=0)) < _MIN_NEGATIVE_SHARE:
+    if np.median((observed < 0).mean(axis=0)) < _MIN_NEGATIVE_SHARE:
         return False
+    noise = np.array([_negative_sd(column) for column in observed.T])
+    telling = _is_telling(observed, noise)
+    seen, true = observed[telling], compensated[telling]
+    n_bright = int(_BRIGHT_SHARE * len(seen))
+    if n_bright < _MIN_BRIGHT:
+        return False
+    # What compensation makes of the detectors' own noise must not pass for a shift.
+    after = np.sqrt(noise**2 @ np.linalg.inv(matrix) ** 2)
+    votes = []
     for row in range(len(matrix)):
-        column = int(np.argmax(matrix[row] - np.eye(len(matrix))[row]))
-        spill = matrix[row, column]
-        bright = np.argpartition(observed[:, row], -n_bright)[-n_bright:]
-        shift = spill * float(np.median(compensated[bright, row]))
-        noise = _negative_sd(observed[:, column])
-        if spill >= 0.03 and shift > 10 * noise:
-            low = float(np.quantile(compensated[bright, column], 0.1))
-            votes.append(low < -0.5 * shift)
-    return bool(votes) and sum(votes) > len(votes) / 2
+        # Bright before and after: not by spill from a neighbour.
+        own_light = np.minimum(seen[:, row], true[:, row])
+        bright = np.argpartition(own_light, -n_bright)[-n_bright:]
+        shift = matrix[row] * float(np.median(true[bright, row]))
+        for column in np.flatnonzero((matrix[row] >= _MIN_SPILL) & (shift > _CLEAR_OF_NOISE * after)):
+            if column != row:
+                low = float(np.quantile(true[bright, column], 0.1))
+                votes.append(low < -0.5 * shift[column])
+    return bool(votes) and sum(votes) >= len(votes) / 2
+
+
+def _is_telling(observed: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Leave out events at the end of a scale and such as are bright everywhere, like beads."""
+    clipped = (observed >= 0.98 * observed.max(axis=0)).any(axis=1)
+    everywhere = (observed > 2 * _CLEAR_OF_NOISE * noise).mean(axis=1) > 0.9
+    return np.asarray(~(clipped | everywhere))
 
 
 def _negative_sd(values: npt.NDArray[np.float64]) -> float:

@@ -301,6 +301,7 @@ class _Run:
         findings += [*self._missing_channels(), *check_beads(self.select("beads"))]
         if not is_run_tube(self.name):
             findings += check_viability(self.select, self._above("CD45"), self._below("viability"))
+        if self.name == "full":
             findings += check_events(self.template, self.select)
         if "car_cd19_double" in self.rules and "CAR" not in self.tube.markers.shared:
             findings += check_double_positive(self.select)

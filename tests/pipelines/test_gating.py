@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import sys
 
@@ -5,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from corelab.cytometry.compensation import compensate
 from corelab.cytometry.records import TABLE_COLUMNS
+from corelab.ingest.fcs import read_fcs
 from pipelines.gating import TubeFile, find_controls, gate_all
 from tests.pipelines.gate_trials import ReadFrom, make_trial
 
@@ -15,7 +18,11 @@ UNSEEN_SEEDS = (71001, 71002)
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):
-    return make_trial(tmp_path_factory.mktemp("trial") / "delivery", seed=70001, events=5000)
+    acquisitions, reader, truth = make_trial(
+        tmp_path_factory.mktemp("trial") / "delivery", seed=70001, events=5000
+    )
+    few = acquisitions[acquisitions["visit"].isin(["SCR", "LD", "D7", "D28"])]
+    return few.reset_index(drop=True), reader, truth
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +117,15 @@ def test_gate_all__names_a_panel_without_template(trial):
     findings = gate_all(odd, trial[1]).findings
     assert list(findings["check"]) == ["UNREADABLE"]
     assert "'nk'" in findings["reason"].iloc[0]
+
+
+def test_compensate__is_applied_once_to_every_tube(trial):
+    acquisitions, reader, _ = trial
+    for file_id in acquisitions["object_id"][::2]:
+        acquisition = read_fcs(reader(file_id), name=file_id[:8])
+        once = compensate(acquisition)
+        again = compensate(dataclasses.replace(acquisition, events=once.events.copy()))
+        assert (len(once.sha256), again.sha256) == (64, ""), file_id
 
 
 def test_find_controls__takes_those_of_the_same_visit_and_panel():
