@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -105,6 +105,26 @@ snapshot = Table(
     Column("manifest_hash", String(64), nullable=False),
     Column("created_at", String(32), nullable=False),
     Index("snapshot_by_id", "snapshot_id"),
+)  # fmt: skip
+
+gate_revision = Table(
+    "gate_revision", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("scope", String(16), nullable=False, comment="acquisition, visit, child, panel"),
+    Column("file_id", String(64), nullable=False),
+    Column("subject_id", String(64), nullable=False),
+    Column("visit", String(16), nullable=False),
+    Column("panel", String(32), nullable=False),
+    Column("kind", String(16), nullable=False, comment="cut, shape, labels"),
+    Column("gate", Text, nullable=False, comment="a cut of the template or a population"),
+    Column("content", Text, nullable=False, comment="JSON; empty takes the decision back"),
+    Column("source", String(16), nullable=False, comment="manual, flowjo, gatingml"),
+    Column("author", Text, nullable=False),
+    Column("recorded_at", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("supersedes", _SERIAL, nullable=True),
+    Index("gate_revision_by_file", "file_id"),
+    Index("gate_revision_by_subject", "subject_id"),
 )  # fmt: skip
 
 audit = Table(

@@ -149,11 +149,9 @@ def _find_above(parent: str, tree: GateTree, meanings: Mapping[str, tuple[str, .
 
 
 def _find_meanings(label: str, above: str, names: NameMap) -> tuple[str, ...]:
-    word = normalise_name(label)
-    exact = label.strip()
-    if exact in POPULATIONS or (
-        exact.partition(".")[2] in SUBSETS and exact.partition(".")[0] in T_COMPARTMENTS
-    ):
+    word, exact = normalise_name(label), label.strip()
+    compartment, _, subset = exact.partition(".")
+    if exact in POPULATIONS or (subset in SUBSETS and compartment in T_COMPARTMENTS):
         return (exact,)
     for rule in names.populations:
         if word in rule.names and (not rule.within or above in rule.within):

@@ -95,8 +95,8 @@ def _compare(
     difference = None if stored is None else count - stored
     verdict = _judge(difference, tolerance)
     return ParityRow(
-        sample=sample, gate=gate.name, population=population, gate_type=kind, stored_count=stored, count=count,
-        difference=difference, tolerance=tolerance, verdict=verdict,
+        sample=sample, gate=gate.name, population=population, gate_type=kind, stored_count=stored,
+        count=count, difference=difference, tolerance=tolerance, verdict=verdict,
         cause=_explain(difference, curved) if verdict in ("within", "outside") else "",
     )  # fmt: skip
 

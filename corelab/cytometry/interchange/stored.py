@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from corelab.cytometry.interchange import model
-from corelab.cytometry.interchange.model import GateTree
+from corelab.cytometry.interchange.model import GateTree, select_subtree
 from corelab.errors import InputError
 
 _KIND: Final = "kind"
@@ -23,7 +23,38 @@ _RECORDS: Final[Mapping[str, type[Any]]] = {
 
 def format_tree(tree: GateTree) -> str:
     """Write a tree as canonical JSON; numbers come back to the same double."""
-    return json.dumps(_encode(tree), sort_keys=False, ensure_ascii=False, separators=(",", ":"))
+    return _dump(_encode(tree))
+
+
+def format_shape(tree: GateTree, gate: str) -> str:
+    """Write one gate of a tree, with everything it rests on, as canonical JSON.
+
+    Raises
+    ------
+    InputError
+        If the tree has no such gate.
+    """
+    if gate not in tree.gates:
+        raise InputError(f"no gate {gate!r}", expected=f"one of {', '.join(tree.gates) or 'a tree'}")
+    return _dump({"gate": gate, "tree": _encode(select_subtree(tree, gate))})
+
+
+def parse_shape(text: str) -> tuple[GateTree, str]:
+    """Read a tree and the name of its gate that `format_shape` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        data = json.loads(text)
+        tree, gate = parse_tree(_dump(data["tree"])), str(data["gate"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"no stored gate ({error})", expected="a gate as it was stored") from error
+    if gate not in tree.gates:
+        raise InputError(f"no gate {gate!r}", expected="a gate of its own tree")
+    return tree, gate
 
 
 def parse_tree(text: str) -> GateTree:
@@ -41,6 +72,10 @@ def parse_tree(text: str) -> GateTree:
     if not isinstance(tree, GateTree):
         raise InputError("no stored gates", expected="gates as they were stored")
     return tree
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _encode(value: Any) -> Any:
