@@ -1,0 +1,190 @@
+"""Exact tests of two small groups and of two rankings.
+
+References
+----------
+Pitman EJG. J R Stat Soc Suppl 1937;4:119 (permutation of means). Mann HB, Whitney DR. Ann Math Stat
+1947;18:50. Kendall MG. Biometrika 1945;33:239 (tau-b).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+EXACT_UP_TO: Final = 200_000
+"""Arrangements up to which all are counted; above, as many random ones as asked for are drawn."""
+EXACT_PAIRINGS_UP_TO: Final = 7
+TIE_TOLERANCE: Final = 1e-9
+NAN: Final = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A two-sided test: its statistic, p-value and the smallest p-value that these numbers could give."""
+
+    statistic: float
+    p_value: float
+    smallest_p: float
+    is_exact: bool
+
+    def is_informative(self, *, level: float) -> bool:
+        """Whether the test could have reached the level at all; if not, it shows no absence either."""
+        return self.smallest_p <= level
+
+
+UNDEFINED: Final = Comparison(statistic=NAN, p_value=NAN, smallest_p=NAN, is_exact=True)
+
+
+def compare_means(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, seed: int, resamples: int = 10_000
+) -> Comparison:
+    """Test a difference of means by permuting the groups, two-sided by the size of the difference.
+
+    Parameters
+    ----------
+    first, second
+        Values of the two groups, mostly logarithms.
+    seed
+        Of the random arrangements, where there are too many to count.
+
+    Returns
+    -------
+    comparison
+        With the difference of means as statistic; undefined where a group is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> test = compare_means(np.log([48200, 96000, 27400, 61000, 55300]), np.log([3100, 12500, 9800]), seed=1)
+    >>> round(test.statistic, 5), round(test.p_value, 6)
+    (1.99494, 0.017857)
+    """
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if x.size == 0 or y.size == 0:
+        return UNDEFINED
+    pooled = np.concatenate([x, y])
+    sums, is_exact = _sum_arrangements(pooled, x.size, seed=seed, resamples=resamples)
+    differences = np.abs(sums / x.size - (pooled.sum() - sums) / y.size)
+    observed = float(x.mean() - y.mean())
+    return Comparison(
+        statistic=observed,
+        p_value=_share_at_least(differences, abs(observed), is_exact=is_exact),
+        smallest_p=_share_at_least(differences, float(differences.max()), is_exact=is_exact),
+        is_exact=is_exact,
+    )
+
+
+def _sum_arrangements(pooled: Values, size: int, *, seed: int, resamples: int) -> tuple[Values, bool]:
+    """Return the sum of the first group in every arrangement, or in random ones."""
+    from itertools import combinations
+
+    if math.comb(pooled.size, size) <= EXACT_UP_TO:
+        places = np.array(list(combinations(range(pooled.size), size)), dtype=np.intp)
+        return pooled[places].sum(axis=1), True
+    rng = np.random.default_rng(seed)
+    order = rng.random((resamples, pooled.size)).argsort(axis=1)[:, :size]
+    return pooled[order].sum(axis=1), False
+
+
+def _share_at_least(statistics: Values, observed: float, *, is_exact: bool) -> float:
+    """Return the share of arrangements at least as extreme; random ones count the observed as well."""
+    slack = TIE_TOLERANCE * max(1.0, observed)
+    extreme = int(np.count_nonzero(statistics >= observed - slack))
+    return extreme / statistics.size if is_exact else (extreme + 1) / (statistics.size + 1)
+
+
+def compare_ranks(first: npt.ArrayLike, second: npt.ArrayLike) -> Comparison:
+    """Test two groups by Mann and Whitney's U, exact where no two values are equal.
+
+    Examples
+    --------
+    >>> test = compare_ranks([48200, 96000, 27400, 61000, 55300], [3100, 12500, 9800])
+    >>> round(test.p_value, 6), test.is_exact
+    (0.035714, True)
+    """
+    from scipy.stats import mannwhitneyu
+
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if x.size == 0 or y.size == 0:
+        return UNDEFINED
+    is_exact = np.unique(np.concatenate([x, y])).size == x.size + y.size
+    result = mannwhitneyu(x, y, method="exact" if is_exact else "asymptotic")
+    return Comparison(
+        statistic=float(result.statistic),
+        p_value=float(result.pvalue) if result.pvalue == result.pvalue else 1.0,
+        smallest_p=min(1.0, 2 / math.comb(x.size + y.size, x.size)),
+        is_exact=bool(is_exact),
+    )
+
+
+def correlate_kendall(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, seed: int, resamples: int = 10_000
+) -> Comparison:
+    """Test Kendall's tau-b by permuting the pairs; ties, as between grades, are counted as they are.
+
+    Examples
+    --------
+    >>> test = correlate_kendall([1, 2, 3, 4, 5], [1, 1, 2, 2, 3], seed=1)
+    >>> round(test.statistic, 4), round(test.p_value, 4)
+    (0.8944, 0.0667)
+    """
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    signs_x, signs_y = (np.sign(v[:, None] - v[None, :]) for v in (x, y))
+    scale = math.sqrt(float((signs_x**2).sum()) * float((signs_y**2).sum()))
+    return _permute_pairs(_Agreement(signs_x, signs_y, scale), x.size, seed=seed, resamples=resamples)
+
+
+def correlate_spearman(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, seed: int, resamples: int = 10_000
+) -> Comparison:
+    """Test Spearman's rank correlation by permuting the pairs.
+
+    Examples
+    --------
+    >>> test = correlate_spearman([1, 2, 3, 4], [1, 3, 2, 4], seed=1)
+    >>> round(test.statistic, 4), round(test.p_value, 4)
+    (0.8, 0.3333)
+    """
+    from scipy.stats import rankdata
+
+    x, y = (rankdata(np.asarray(values, dtype=float)) for values in (first, second))
+    centred_x, centred_y = (values - values.mean() if values.size else values for values in (x, y))
+    scale = math.sqrt(float((centred_x**2).sum()) * float((centred_y**2).sum()))
+    agreement = _Agreement(np.diag(centred_x), np.diag(centred_y), scale)
+    return _permute_pairs(agreement, x.size, seed=seed, resamples=resamples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Agreement:
+    """Two symmetric scores ``(n, n)`` whose product, summed and divided by ``scale``, is a correlation."""
+
+    first: Values
+    second: Values
+    scale: float
+
+    def correlate(self, order: npt.NDArray[np.intp]) -> float:
+        """Return the correlation with the second ranking rearranged."""
+        return float((self.first * self.second[np.ix_(order, order)]).sum()) / self.scale
+
+
+def _permute_pairs(agreement: _Agreement, n: int, *, seed: int, resamples: int) -> Comparison:
+    from itertools import permutations
+
+    if n < 2 or agreement.scale == 0:
+        return UNDEFINED
+    is_exact = n <= EXACT_PAIRINGS_UP_TO
+    if is_exact:
+        orders = np.array(list(permutations(range(n))), dtype=np.intp)
+    else:
+        orders = np.random.default_rng(seed).random((resamples, n)).argsort(axis=1)
+    observed = agreement.correlate(np.arange(n))
+    sizes = np.abs([agreement.correlate(order) for order in orders])
+    return Comparison(
+        statistic=observed,
+        p_value=_share_at_least(sizes, abs(observed), is_exact=is_exact),
+        smallest_p=_share_at_least(sizes, float(sizes.max()), is_exact=is_exact),
+        is_exact=is_exact,
+    )

@@ -1,0 +1,101 @@
+"""Disease activity of a child at baseline and at a visit: SLEDAI-2K, PGA and BILAG-2004."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from corelab.clinical.bounds import UNBOUNDED, Bounds
+from corelab.clinical.disease_criteria import add_up_sledai
+from corelab.clinical.evidence import Answer
+from corelab.clinical.reading import read_value
+from corelab.clinical.sledai import Total
+from corelab.clinical.sri import DOMAINS, LETTERS, Activity
+from corelab.tables.evidence import Chart, group_by_draw
+
+SLEDAI: Final = "SLEDAI-2K"
+BILAG: Final = "BILAG-2004"
+PGA: Final = ("PGA", "vas_0_3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """Activity, the answers on which it rests, and why SLEDAI-2K cannot be used where it was recorded."""
+
+    activity: Activity
+    sources: tuple[Answer, ...]
+    sledai_reason: str
+
+
+def read_activity(chart: Chart, belongs: Callable[[Answer], bool]) -> Assessed:
+    """Take the last usable scores among the answers that belong to a visit, or to the time before.
+
+    SLEDAI-2K is added up from its items; an assessment with a total goes before one whose items leave an
+    interval. A letter of BILAG is taken by domain.
+    """
+    sledai, total = _last_sledai(chart, belongs)
+    pga = _last_readable(chart, PGA, belongs, is_readable=lambda text: read_value(text).bounds != UNBOUNDED)
+    letters = {
+        domain: answer
+        for domain in DOMAINS
+        if (answer := _last_readable(chart, (BILAG, domain), belongs, is_readable=_is_letter)) is not None
+    }
+    return Assessed(
+        activity=Activity(
+            sledai=_to_bounds(total),
+            pga=read_value(pga.text).bounds if pga else UNBOUNDED,
+            bilag={domain: answer.text.strip().upper() for domain, answer in letters.items()},
+        ),
+        sources=tuple(a for a in (*sledai.values(), pga, *letters.values()) if a is not None),
+        sledai_reason=total.reason if total is not None and total.value is None else "",
+    )
+
+
+def _is_letter(text: str) -> bool:
+    word = text.strip().upper()
+    return len(word) == 1 and word in LETTERS
+
+
+def _last_readable(
+    chart: Chart,
+    key: tuple[str, str],
+    belongs: Callable[[Answer], bool],
+    *,
+    is_readable: Callable[[str], bool],
+) -> Answer | None:
+    found = [a for a in chart.answers.get(key, ()) if belongs(a) and is_readable(a.text)]
+    return found[-1] if found else None
+
+
+def _last_sledai(
+    chart: Chart, belongs: Callable[[Answer], bool]
+) -> tuple[Mapping[str, Answer], Total | None]:
+    draws = [draw for draw in group_by_draw(chart, SLEDAI) if belongs(next(iter(draw.values())))]
+    scored = [(draw, total) for draw in draws if (total := add_up_sledai(draw)) is not None]
+    if not scored:
+        return {}, None
+    exact = [pair for pair in scored if pair[1].value is not None]
+    return (exact or scored)[-1]
+
+
+def _to_bounds(total: Total | None) -> Bounds:
+    """Return the interval of a total; nothing is known of one that contradicts its items."""
+    if total is None or total.reason == "SUM_MISMATCH":
+        return UNBOUNDED
+    return Bounds(low=Fraction(total.low), high=Fraction(total.high))
+
+
+def name_missing(visit: Assessed, baseline: Assessed, code: str) -> dict[str, str]:
+    """Name by component of SRI-4 what lacks."""
+    file = "MISSING assessments.csv"
+    absent: dict[str, str] = {}
+    for assessed, place in ((baseline, "baseline"), (visit, code)):
+        if assessed.activity.sledai.exact is None:
+            absent["SRI_SLEDAI"] = assessed.sledai_reason or f"{file} {place} {SLEDAI}"
+        if assessed.activity.pga == UNBOUNDED:
+            absent["SRI_PGA"] = f"{file} {place} PGA"
+        lacking = [domain for domain in DOMAINS if domain not in assessed.activity.bilag]
+        if lacking:
+            named = BILAG if len(lacking) == len(DOMAINS) else f"{BILAG} {', '.join(lacking)}"
+            absent["SRI_BILAG_A"] = absent["SRI_BILAG_B"] = f"{file} {place} {named}"
+    return absent
