@@ -222,3 +222,34 @@ def test_gate_acquisition__invents_no_b_cells(n_b):
     assert abs(gated.count("b_cells") - n_b) <= 12
     assert cut(gated, "CD19").source == "control"
     assert "t_cells" in cut(gated, "CD19").reason
+
+
+def draw_rubbish(kind, n, rng):
+    return {
+        "zeros": np.zeros((n, 13)),
+        "constant": np.full((n, 13), 512.0),
+        "ends": np.where(rng.random((n, 13)) < 0.5, 0.0, 262143.0),
+        "negative": -rng.lognormal(5, 2, (n, 13)),
+        "huge": rng.normal(0, 1e30, (n, 13)),
+        "tiny": rng.normal(0, 1e-30, (n, 13)),
+        "steps": rng.integers(0, 4, (n, 13)).astype(float),
+        "one bright": np.where(np.arange(n)[:, None] == 0, 1e5, rng.normal(0, 1, (n, 13))),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind", ["zeros", "constant", "ends", "negative", "huge", "tiny", "steps", "one bright"]
+)
+@pytest.mark.parametrize("n", [0, 1, 60, 3000])
+@pytest.mark.parametrize("panel", [CART, BCELL])
+def test_gate_acquisition__survives_rubbish(kind, n, panel):
+    events = draw_rubbish(kind, n, np.random.default_rng(1))
+    names = ["FSC-A", "FSC-H", "SSC-A", "Time", *panel.required[:9]]
+    columns = {name if i < 4 else f"D{i}-A": events[:, i] for i, name in enumerate(names)}
+    labels = {f"D{i}-A": names[i] for i in range(4, 13)}
+    gated = gate_acquisition(make_acquisition(columns, labels=labels), template=panel)
+    assert len(gated.counts) > 15
+    for r in gated.counts:
+        if r.count is not None and r.parent_count is not None:
+            assert 0 <= r.count <= r.parent_count <= n
+    assert all(np.isfinite(c.cut) or c.reason for c in gated.cuts)
