@@ -81,13 +81,14 @@ def mark_unknown_page(site: Site, response: Response) -> Response:
 def register(app: Any, site: Site) -> None:
     """Let the address choose the page."""
 
-    def show(pathname: str, search: str | None) -> tuple[Any, Any, str]:
-        return build_page(site, pathname or "/", search or "")
+    def show(pathname: str, search: str | None) -> tuple[Any, Any, str, Any]:
+        return *build_page(site, pathname or "/", search or ""), shell.build_snapshot_chip(site)
 
     app.callback(
         Output("page", "children"),
         Output("shell-navigation", "children"),
         Output("page-title", "data"),
+        Output("shell-snapshot", "children"),
         Input("location", "pathname"),
         Input("location", "search"),
     )(allow(*EVERY_ROLE)(show))

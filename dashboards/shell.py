@@ -7,6 +7,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 from flask_login import current_user
 
+from dashboards.components.chips import build_chip
 from dashboards.site import Site, read_scheme
 from dashboards.theme import MANTINE_THEME
 
@@ -33,10 +34,18 @@ def build_shell(site: Site) -> Any:
             dcc.Store(id="page-title"),
             html.A(site.text("shell.skip"), href="#page", className="skip"),
             build_bar(site),
+            html.Div(
+                site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True
+            ),
             html.Main(id="page", tabIndex="-1"),
             html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
         ],
     )
+
+
+def build_alert(site: Site) -> Any:
+    """Build the sentence that the browser shows when the server failed."""
+    return html.Div(site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True)
 
 
 def build_bar(site: Site) -> Any:
@@ -47,7 +56,7 @@ def build_bar(site: Site) -> Any:
             html.Span(site.text("brand"), className="brand"),
             html.Nav(id="shell-navigation", **{"aria-label": site.text("shell.pages")}),
             html.Span(className="grow"),
-            build_snapshot_chip(site),
+            html.Span(id="shell-snapshot"),
             html.Button(
                 site.text("shell.scheme_glyph"),
                 id="shell-scheme",
@@ -75,13 +84,10 @@ def build_snapshot_chip(site: Site) -> Any:
     """Name the snapshot that everything on the page is read from."""
     tables = site.cache.current()
     if tables is None:
-        return html.Span(site.text("shell.no_snapshot"), id="shell-snapshot", className="chip")
-    snapshot = tables.snapshot
-    moment = format_moment(snapshot.created_at, site)
-    return html.Span(
-        [site.text("shell.snapshot"), html.B(snapshot.id), site.text("shell.snapshot_time", time=moment)],
-        id="shell-snapshot",
-        className="chip",
+        return build_chip(site.text("shell.no_snapshot"))
+    moment = format_moment(tables.snapshot.created_at, site)
+    return build_chip(
+        site.text("shell.snapshot"), html.B(tables.snapshot.id), site.text("shell.snapshot_time", time=moment)
     )
 
 

@@ -23,6 +23,11 @@ class Viewport:
         """How much larger everything is drawn on a wall screen."""
         return WALL_SCALE if self.width >= WALL_PX else 1.0
 
+    @property
+    def drawn(self) -> tuple[int, int]:
+        """Width and height in the px of the drawing, before it is enlarged."""
+        return math.floor(self.width / self.scale), math.floor(self.height / self.scale)
+
 
 def read_viewport(sent: Mapping[str, Any] | None) -> Viewport | None:
     """Read what the browser sent; None when it has not told yet or tells nonsense.

@@ -21,6 +21,25 @@
     pause = setTimeout(function () { setProps("viewport", { data: viewport() }); }, RESIZE_PAUSE_MS);
   });
 
+  /* A session that ended leads to the login and back; a failure of ours is said and not hidden. */
+  const plainFetch = window.fetch;
+  window.fetch = function () {
+    return plainFetch.apply(this, arguments).then(function (response) {
+      if (response.url.includes("/_dash-")) { checkAnswer(response.status); }
+      return response;
+    });
+  };
+
+  function checkAnswer(status) {
+    if (status === 401) {
+      location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
+    }
+    if (status >= 500) {
+      const alert = document.getElementById("shell-alert");
+      if (alert) { alert.hidden = false; }
+    }
+  }
+
   function switchScheme(clicks, scheme) {
     const next = scheme === "dark" ? "light" : "dark";
     document.cookie = "corelab_scheme=" + next + ";path=/;max-age=31536000;samesite=lax";
@@ -37,6 +56,8 @@
   function setTitle(title) {
     if (!title) { return window.dash_clientside.no_update; }
     document.title = title;
+    const alert = document.getElementById("shell-alert");
+    if (alert) { alert.hidden = true; }
     document.querySelectorAll("#shell-navigation a").forEach(function (link) {
       if (link.classList.contains("current")) { link.setAttribute("aria-current", "page"); }
       else { link.removeAttribute("aria-current"); }

@@ -3,13 +3,18 @@
 (function () {
   "use strict";
 
-  const READOUT_GAP_PX = 8;
-  const LINE_PX = 13;
+  const READOUT_GAP = 8;
+  const LINE = 13;
   let readings = {};
   let choice = [];
   let focus = null;
 
   function graph() { return document.querySelector("#patient-graph .js-plotly-plot"); }
+
+  /* One px of the drawing: 1.2 on a wall screen, as in the style sheet. */
+  function unit() {
+    return parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--u")) || 1;
+  }
 
   function choose(words) { window.corelab.setProps("patient-choice", { data: words }); }
 
@@ -63,7 +68,7 @@
     if (!gd || !visit || !column) { return; }
     placeLine("patient-cursor", gd, visit.x);
     const axis = gd._fullLayout.xaxis;
-    const left = axis._offset + axis._length + READOUT_GAP_PX;
+    const left = axis._offset + axis._length + READOUT_GAP * unit();
     const width = gd._fullLayout.width - left;
     column.replaceChildren();
     rowBoxes(gd).forEach(function (box) {
@@ -76,7 +81,7 @@
         const line = writeLine(pieces);
         if (box.key === "tracks") {
           Object.assign(line.style, {
-            position: "absolute", top: (box.axis.d2p(index) - LINE_PX / 2) + "px"
+            position: "absolute", top: (box.axis.d2p(index) - LINE * unit() / 2) + "px"
           });
         }
         cell.appendChild(line);

@@ -14,6 +14,7 @@ from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
 from dashboards.components.kinetics_table import build_kinetics_table
 from dashboards.components.stamp import build_stamp
+from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 
@@ -21,6 +22,8 @@ ANALYTES: Final = (Analyte.CAR_VCN_UG, Analyte.CAR_ABS, Analyte.CAR_PCT_CD3)
 SMALLEST_FACETS_PX: Final = 360
 BARS_PX: Final = 264
 AROUND_PX: Final = 40 + 44 + 20 + 8 + 40
+GAPS_PX: Final = 36
+CARD_EDGES_PX: Final = 24
 LOWER_SHARE: Final = 1.63 / 2.63
 
 
@@ -114,14 +117,17 @@ def draw_charts(
         "highlight": read_highlight(tables, highlight),
         "catalog": site.figure_catalog,
     }
-    around = math.ceil((AROUND_PX + BARS_PX) * viewport.scale)
+    width, height = viewport.drawn
     facets = cohort_figure(
-        tables, width=viewport.width, height=max(viewport.height - around, SMALLEST_FACETS_PX), **look
+        tables, width=width, height=max(height - AROUND_PX - BARS_PX, SMALLEST_FACETS_PX), **look
     )
-    bars = persistence_bars_figure(
-        tables, width=math.floor((viewport.width - 36) * LOWER_SHARE) - 24, height=BARS_PX, **look
+    bars_width = math.floor((width - GAPS_PX) * LOWER_SHARE) - CARD_EDGES_PX
+    bars = persistence_bars_figure(tables, width=bars_width, height=BARS_PX, **look)
+    return (
+        enlarge_figure(facets, viewport.scale),
+        enlarge_figure(bars, viewport.scale),
+        build_kinetics_table(site, tables, analyte),
     )
-    return facets, bars, build_kinetics_table(site, tables, analyte)
 
 
 def register(app: Any, site: Site) -> None:

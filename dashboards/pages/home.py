@@ -12,6 +12,7 @@ from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
 from dashboards.components.stamp import build_stamp
+from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 LONGEST_LIST: Final = 6
 OUTSIDE_PX: Final = 396
 """Width of margins, lists and card edges beside the matrix."""
+AROUND_PX: Final = 40 + 44 + 94 + 26
+"""Height of bar, heading, counts and stamp above and under the matrix."""
+SMALLEST_MATRIX_PX: Final = 300
 
 
 def layout(site: Site) -> Any:
@@ -121,13 +125,15 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure()
-    return overview_figure(
+    width, height = viewport.drawn
+    figure = overview_figure(
         read_overview(site, tables),
-        width=viewport.width - OUTSIDE_PX,
-        height=max(viewport.height - 250, 300),
+        width=width - OUTSIDE_PX,
+        height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
         scheme=scheme,
         catalog=site.figure_catalog,
     )
+    return enlarge_figure(figure, viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

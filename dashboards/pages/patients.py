@@ -1,6 +1,5 @@
 """One child's course on the infusion clock."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -17,6 +16,7 @@ from dashboards.components.drawer import build_drawer
 from dashboards.components.empty import build_empty, build_unknown_page
 from dashboards.components.graph import build_graph, empty_figure
 from dashboards.components.stamp import write_stamp
+from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
@@ -118,7 +118,7 @@ def list_chips(site: Site, subject: Subject) -> list[Any]:
         if part
     )
     if person:
-        chips.append(build_chip(person, rank=2))
+        chips.append(build_chip(person, rank=3))
     chips.append(build_infusion_chip(site, subject))
     if subject.cd19_call:
         chips.append(build_cd19_chip(site, subject))
@@ -154,7 +154,7 @@ def build_infusion_chip(site: Site, subject: Subject) -> Any:
     if not subject.infused_on:
         return build_chip(site.text("patients.not_infused"))
     day = "" if subject.day is None else site.text("patients.day", day=subject.day)
-    return build_chip(site.text("patients.infused"), html.B(subject.infused_on), day, rank=3)
+    return build_chip(site.text("patients.infused"), html.B(subject.infused_on), day, rank=2)
 
 
 def build_cd19_chip(site: Site, subject: Subject) -> Any:
@@ -216,11 +216,11 @@ def draw_course(
     course = read_course(site, tables, subject_id) if tables is not None else None
     if tables is None or course is None or viewport is None:
         return empty_figure()
-    drawer = math.ceil(DRAWER_PX * viewport.scale) if has_drawer else 0
+    width, height = viewport.drawn
     figure = patient_figure(
         course,
-        width=viewport.width - drawer - 2 * SIDE_PX,
-        height=max(viewport.height - math.ceil(ABOVE_PX * viewport.scale), SMALLEST_FIGURE_PX),
+        width=width - (DRAWER_PX if has_drawer else 0) - 2 * SIDE_PX,
+        height=max(height - ABOVE_PX, SMALLEST_FIGURE_PX),
         scheme=scheme,
         catalog=site.figure_catalog,
         until=cast("Until", until if until in UNTIL else "today"),
@@ -235,7 +235,7 @@ def draw_course(
         with_readout=not has_drawer,
     )
     figure["layout"]["uirevision"] = f"{subject_id} {until}"
-    return figure
+    return enlarge_figure(figure, viewport.scale)
 
 
 def read_values(site: Site, subject_id: str) -> dict[str, Any]:

@@ -54,6 +54,16 @@ def test_logout__ends_the_session(watched, served):
     expect(watched).to_have_url("/login")
 
 
+@pytest.mark.parametrize("watched", [["status of 401", "Callback error"]], indirect=True)
+def test_session__that_ended_leads_to_the_login_and_back(watched, served):
+    log_in(watched, served.address, "ortiz", PASSWORD)
+    watched.context.clear_cookies()
+
+    watched.click("#nav-cohort")
+
+    expect(watched).to_have_url("/login?next=%2Fcohort")
+
+
 @pytest.mark.parametrize(("name", "role"), [("chen", "scientist"), ("root", "administrator")])
 def test_shell__says_who_is_here_and_as_what(watched, served, name, role):
     log_in(watched, served.address, name, PASSWORD)

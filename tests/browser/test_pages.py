@@ -177,3 +177,13 @@ def test_print__hides_the_bar_and_turns_light(page, served):
 
     expect(page.locator(".bar")).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("page", [["status of 500", "Callback error"]], indirect=True)
+def test_page__says_when_something_could_not_be_made(page):
+    settle(page, "/cohort")
+    page.route("**/_dash-update-component*", lambda route: route.fulfill(status=500, body="broken"))
+
+    page.get_by_text("cells/µL", exact=True).click()
+
+    expect(page.locator("#shell-alert")).to_be_visible()
