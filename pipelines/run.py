@@ -11,8 +11,10 @@ from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from corelab.errors import IntegrityError
+
 if TYPE_CHECKING:
-    from corelab.store import Home
+    from corelab.store import Home, Snapshot
     from corelab.tables.inputs import Inputs
 
 Progress = Callable[[int, int], None]
@@ -60,10 +62,18 @@ def run(
     """
     made_of = describe_inputs(home, as_of=as_of)
     run_key = compute_run_key(made_of)
-    current = home.snapshots.current()
+    current = _find_sound_snapshot(home)
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
     return _compute(home, made_of, at=at, workers=workers, as_of=as_of, progress=progress, actor=actor)
+
+
+def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
+    """Return the current snapshot, or None where there is none or its files are lost: then it is remade."""
+    try:
+        return home.snapshots.current()
+    except IntegrityError:
+        return None
 
 
 def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found

@@ -93,7 +93,11 @@ def _files_under(folder: Path) -> Iterator[Path]:
 
 
 def _describe(path: str, location: Path) -> DeliveredFile:
-    return DeliveredFile(path=unicodedata.normalize("NFC", path), location=location, kind=recognise(path))
+    # A name that is no UTF-8 on the disk gets a replacement mark, so that it can be stored and shown.
+    readable = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return DeliveredFile(
+        path=unicodedata.normalize("NFC", readable), location=location, kind=recognise(readable)
+    )
 
 
 def read_delivered(delivered: DeliveredFile) -> bytes:

@@ -34,14 +34,14 @@ _BY_SPELLING: Final = {**{test.lower(): test for test in TESTS}, **_TEST_ALIASES
 
 
 def spell_test(text: str) -> str:
-    """Return a laboratory test's word of the contract, or the text in capitals where it is unknown.
+    """Return a laboratory test's word of the contract, or the text where it is unknown.
 
     Examples
     --------
     >>> spell_test("Hb"), spell_test("HBV-DNA"), spell_test("Troponin T")
-    ('HGB', 'HBVDNA', 'TROPONIN T')
+    ('HGB', 'HBVDNA', 'Troponin T')
     """
-    return _BY_SPELLING.get(fold_name(text), " ".join(text.split()).upper())
+    return _BY_SPELLING.get(fold_name(text), " ".join(text.split()))
 
 
 def is_known_test(text: str) -> bool:
@@ -62,19 +62,72 @@ def fold_name(text: str) -> str:
     return re.sub(r"[^\w]|_", "", plain)
 
 
+ANALYTES: Final = (
+    "IL-1b", "IL-2", "IL-4", "IL-5", "IL-6", "IL-7", "IL-8", "IL-10", "IL-12p70", "IL-13", "IL-15", "IL-17A",
+    "IL-18", "IFN-g", "IFN-a", "TNF-a", "GM-CSF", "MCP-1", "IP-10", "sIL-2Ra", "BAFF", "granzyme B",
+    "ferritin", "CRP", "PCT", "C3", "C4",
+)  # fmt: skip
+"""Soluble markers as they are named here."""
+
+_ANALYTE_ALIASES: Final = {
+    "cxcl8": "IL-8", "ccl2": "MCP-1", "cxcl10": "IP-10", "tnf": "TNF-a", "scd25": "sIL-2Ra",
+    "sil2r": "sIL-2Ra", "il17": "IL-17A", "il12": "IL-12p70", "csf2": "GM-CSF", "tnfsf13b": "BAFF", "procalcitonin": "PCT",
+    "creactiveprotein": "CRP",
+}  # fmt: skip
+_ANALYTE_BY_SPELLING: Final = {**{fold_name(name): name for name in ANALYTES}, **_ANALYTE_ALIASES}
 _ANALYTE_ENDINGS: Final = (("gamma", "g"), ("alpha", "a"), ("beta", "b"))
 
 
 def spell_analyte(text: str) -> str:
-    """Return a folded analyte name by which two spellings of one cytokine agree.
+    """Return a soluble marker's name as it is written here, or the text where it is unknown.
 
     Examples
     --------
-    >>> spell_analyte("IL-6") == spell_analyte("IL6"), spell_analyte("IFN-γ") == spell_analyte("IFN-gamma")
-    (True, True)
+    >>> spell_analyte("IL6"), spell_analyte("IFN-γ"), spell_analyte("TNF alpha"), spell_analyte("Eotaxin")
+    ('IL-6', 'IFN-g', 'TNF-a', 'Eotaxin')
     """
+    return _ANALYTE_BY_SPELLING.get(_fold_analyte(text), " ".join(text.split()))
+
+
+def is_known_analyte(text: str) -> bool:
+    """Tell whether a spelling names a soluble marker that is known here."""
+    return _fold_analyte(text) in _ANALYTE_BY_SPELLING
+
+
+def _fold_analyte(text: str) -> str:
     folded = fold_name(text)
     for ending, letter in _ANALYTE_ENDINGS:
         if folded.endswith(ending):
             return folded.removesuffix(ending) + letter
     return folded
+
+
+_INSTRUMENTS: Final = {
+    fold_name(name): name
+    for name in (
+        "SLEDAI-2K", "PGA", "ECOG", "BILAG-2004", "biopsy", "attestation", "medication", "history",
+        "disposition",
+    )
+}  # fmt: skip
+
+
+def spell_instrument(text: str) -> str:
+    """Return an assessment's instrument as the contract writes it, or the text where it is unknown.
+
+    Examples
+    --------
+    >>> spell_instrument("sledai 2k"), spell_instrument("Attestation")
+    ('SLEDAI-2K', 'attestation')
+    """
+    return _INSTRUMENTS.get(fold_name(text), text)
+
+
+def spell_item(text: str) -> str:
+    """Return an assessment's item in lower case, but a criterion's id in capitals.
+
+    Examples
+    --------
+    >>> spell_item("Arthritis"), spell_item("e06")
+    ('arthritis', 'E06')
+    """
+    return text.upper() if re.fullmatch(r"[eE]\d\d", text) else text.lower()

@@ -9,7 +9,14 @@ from typing import Final
 
 from corelab.errors import InputError
 from corelab.ingest.layouts import Field, Layout
-from corelab.ingest.names import is_known_test, spell_analyte, spell_test
+from corelab.ingest.names import (
+    is_known_analyte,
+    is_known_test,
+    spell_analyte,
+    spell_instrument,
+    spell_item,
+    spell_test,
+)
 from corelab.ingest.values import parse_measured
 from corelab.study import Study
 from corelab.units import parse_unit
@@ -17,6 +24,11 @@ from corelab.vocabulary import VISITS, Arm, Panel, is_run_tube, is_tube
 
 SUBJECT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_FOLDED: Final = ("test", "analyte", "term", "drug", "item")
+_SPELLINGS: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
+    ("labs", "test"): spell_test, ("cytokines", "analyte"): spell_analyte,
+    ("assessments", "instrument"): spell_instrument, ("assessments", "item"): spell_item,
+}  # fmt: skip
 _YES: Final = ("yes", "y", "true", "1")
 _NO: Final = ("no", "n", "false", "0")
 _FIRST_YEAR: Final = 1900
@@ -52,7 +64,8 @@ def check_row(values: Mapping[str, str], layout: Layout, *, study: Study, place:
     for field in layout.fields:
         text = values.get(field.name, "").strip()
         if text:
-            checked[field.name] = _CHECKS[field.rule](text, field, study, f"{place} {field.name}")
+            word = _CHECKS[field.rule](text, field, study, f"{place} {field.name}")
+            checked[field.name] = _SPELLINGS.get((layout.kind, field.name), str)(word)
         elif field.filled:
             raise InputError(f"{field.name} is empty", place=place, expected=_expected(field))
         else:
@@ -69,19 +82,17 @@ def check_row(values: Mapping[str, str], layout: Layout, *, study: Study, place:
 
 def make_key(values: Mapping[str, str], layout: Layout) -> str:
     """Return what names a row: two rows of the same key are the same measurement."""
-    words = [values.get(name, "") for name in layout.key]
-    if layout.kind == "labs":
-        words[layout.key.index("test")] = spell_test(values["test"])
-    elif layout.kind == "cytokines":
-        words[layout.key.index("analyte")] = spell_analyte(values["analyte"])
-    elif layout.kind == "adverse_events":
-        words[layout.key.index("term")] = " ".join(values["term"].casefold().split())
+    words = [
+        values.get(name, "").casefold() if name in _FOLDED else values.get(name, "") for name in layout.key
+    ]
     return json.dumps([layout.kind, *words], ensure_ascii=False, separators=(",", ":"))
 
 
 def _remarks(values: Mapping[str, str], layout: Layout, place: str) -> tuple[str, ...]:
     if layout.kind == "labs" and not is_known_test(values["test"]):
         return (f"{place}: test {values['test']!r} is unknown; kept",)
+    if layout.kind == "cytokines" and not is_known_analyte(values["analyte"]):
+        return (f"{place}: analyte {values['analyte']!r} is unknown; kept",)
     return ()
 
 

@@ -3,8 +3,11 @@
 import csv
 import datetime as dt
 import io
+import struct
 import unicodedata
+import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +17,11 @@ from corelab.ingest.layouts import Layout
 from corelab.ingest.template import REMARK
 
 _LARGEST_SHEET: Final = 512 * 2**20
+_WORKBOOK_ERRORS: Final = (
+    zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, OSError, EOFError,
+    SyntaxError, ArithmeticError, RuntimeError, AssertionError, struct.error,
+)  # fmt: skip
+"""What openpyxl, zipfile and the XML parser end with on a damaged workbook; they promise nothing."""
 _MOST_COLUMNS: Final = 1_000
 _LONGEST_CELL: Final = 100_000
 
@@ -118,27 +126,40 @@ def _read_csv(text: str, path: str) -> list[list[str]]:
 
 def _read_workbook(data: bytes, path: str) -> list[list[str]]:
     """Read the first sheet; sizes are checked before anything is unpacked."""
-    import openpyxl
+    _check_unpacked_size(data, path)
+    try:
+        return _load_first_sheet(data)
+    except _WORKBOOK_ERRORS as error:
+        raise _unreadable_workbook(path) from error
 
+
+def _check_unpacked_size(data: bytes, path: str) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST_SHEET:
-                raise TableReadError(
-                    "unpacks to more than 512 MiB", place=path, expected="a smaller workbook"
-                )
+            size = sum(entry.file_size for entry in archive.infolist())
+    except _WORKBOOK_ERRORS as error:
+        raise _unreadable_workbook(path) from error
+    if size > _LARGEST_SHEET:
+        raise TableReadError("unpacks to more than 512 MiB", place=path, expected="a smaller workbook")
+
+
+def _load_first_sheet(data: bytes) -> list[list[str]]:
+    import openpyxl
+
+    with warnings.catch_warnings():
+        # openpyxl remarks on styles and extensions, which are not read here.
+        warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except TableReadError:
-        raise
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError, TypeError) as error:
-        raise TableReadError(
-            "not readable as an .xlsx workbook", place=path, remedy="save it again or as CSV UTF-8"
-        ) from error
-    try:
-        return list(_read_cells(book.worksheets[0].iter_rows(values_only=True)))
-    except IndexError:
-        return []
-    finally:
-        book.close()
+        try:
+            return list(_read_cells(book.worksheets[0].iter_rows(values_only=True)))
+        finally:
+            book.close()
+
+
+def _unreadable_workbook(path: str) -> TableReadError:
+    return TableReadError(
+        "not readable as an .xlsx workbook", place=path, remedy="save it again or as CSV UTF-8"
+    )
 
 
 def _read_cells(rows: Any) -> Iterator[list[str]]:

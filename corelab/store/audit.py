@@ -117,7 +117,9 @@ class AuditTrail:
         noted = self.read_head()
         if noted is None or head.seq > noted.seq:
             text = json.dumps({"seq": head.seq, "hash": head.hash})
-            write_durably(self.head_path, text.encode())
+            write_durably(
+                self.head_path, text.encode(), scratch=self.head_path.parent / "cache" / "unfinished"
+            )
 
     def read_head(self) -> Head | None:
         """Return the noted end of the chain, or None where none was noted or the note is not readable."""
@@ -149,7 +151,7 @@ class AuditTrail:
         if not heads:
             findings.append("audit: the chain's head is missing from the registry")
         noted = self.read_head()
-        if noted is None and rows:
+        if noted is None:
             findings.append("audit: the note of the chain's head is missing")
         heads += [("the home", noted)] if noted else []
         for where, head in heads:

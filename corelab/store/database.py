@@ -101,7 +101,10 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 def _reached(engine: sa.Engine) -> Iterator[None]:
     try:
         yield
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        # A broken file is the base class itself; a broken rule of ours is one of the others, and ours.
+        if type(error) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
+            raise
         where = engine.url.render_as_string(hide_password=True) if engine.url.host else "registry.db"
         cause = re.sub(r"\s+", " ", str(error.orig)).strip()
         raise HomeError(f"the database did not answer ({cause})", place=where) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from corelab.errors import ConfigError, HomeError
-from corelab.store.audit import AuditTrail
+from corelab.store.audit import GENESIS, AuditTrail
 from corelab.store.database import check_revision, connect_database, migrate, sqlite_url
 from corelab.store.objects import ObjectStore, open_objects, write_durably
 from corelab.store.registry import Registry
@@ -80,6 +80,7 @@ def create_home(
     finally:
         engine.dispose()
     kept = {"format": FORMAT, "database": _where(database_url), "objects": _where(object_url)}
+    write_durably(path / "audit.head", json.dumps({"seq": 0, "hash": GENESIS}).encode("ascii"))
     # Written last: a folder without it is no home, so a half-made one is never opened.
     write_durably(path / "home.json", json.dumps(kept, indent=1).encode("utf-8"))
     return open_home(path, database_url=database_url, object_url=object_url)

@@ -129,3 +129,33 @@ def test_format_template__is_a_table_without_data(stem: str) -> None:
     table = parse_table(data, LAYOUTS[stem], path=f"{stem}.csv")
     assert table.rows == ()
     assert b"example" in data
+
+
+WORKBOOK = make_workbook([HEADER.split(","), ["S-1", "D14", "2025-03-17", "ALC", 1.35, "10^9/L"]])
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WORKBOOK) - 1), st.integers(0, 255)), min_size=1, max_size=8))
+def test_parse_table__reads_or_refuses_a_damaged_workbook(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(WORKBOOK)
+    for place, value in changes:
+        data[place] = value
+    message = ""
+    try:
+        parse_table(bytes(data), LABS, path="labs.xlsx")
+    except TableReadError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("entity", ["file:///etc/passwd", "http://127.0.0.1:9/x"])
+def test_parse_table__follows_no_entity_of_a_workbook(entity: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for item in source.infolist():
+            text = source.read(item)
+            if item.filename == "xl/worksheets/sheet1.xml":
+                head = f'<!DOCTYPE x [<!ENTITY e SYSTEM "{entity}">]>'.encode()
+                text = head + text.replace(b"<v>1.35</v>", b"<v>&e;</v>")
+            target.writestr(item, text)
+    with pytest.raises(TableReadError):
+        parse_table(buffer.getvalue(), LABS, path="labs.xlsx")

@@ -1,6 +1,7 @@
 """Ingest: what is admitted, what waits with its reason, and that nothing is lost or done twice."""
 
 import datetime as dt
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -396,3 +397,31 @@ def test_ingest__reads_gb18030_and_says_so(home: Home, tmp_path: Path) -> None:
     assert report.is_clean
     assert any("GB18030" in remark for remark in report.remarks)
     assert home.registry.inputs().labs["test"][0] == "淋巴细胞"
+
+
+def test_ingest__takes_file_names_that_are_no_utf8(home: Home, tmp_path: Path) -> None:
+    delivery = write_delivery(tmp_path / "d")
+    name = os.fsdecode(str(delivery).encode() + b"/fcs/caf\xe9.fcs")
+    Path(name).write_bytes(make_fcs(5))
+    report = take(home, delivery)
+    assert [line.split(":")[0] for line in report.waiting] == ["fcs/caf\ufffd.fcs"]
+
+
+def test_ingest__follows_no_link_out_of_the_delivery(home: Home, tmp_path: Path) -> None:
+    delivery = write_delivery(tmp_path / "d")
+    write_table(tmp_path / "private" / "labs.csv", [LAB | {"test": "PLT"}])
+    (delivery / "more").symlink_to(tmp_path / "private")
+    (delivery / "qpcr.csv").symlink_to(tmp_path / "private" / "labs.csv")
+    assert take(home, delivery).is_clean
+    assert list(home.registry.inputs().labs["test"]) == ["ALC"]
+
+
+def test_ingest__spells_tests_and_analytes_as_the_contract_does(home: Home, tmp_path: Path) -> None:
+    rows = [
+        LAB | {"test": "Lymphocytes"},
+        LAB | {"test": "creatinine", "unit": "umol/L"},
+        LAB | {"test": "Novel X"},
+    ]
+    report = take(home, write_delivery(tmp_path / "d", tables={"subjects": [SUBJECT], "labs": rows}))
+    assert sorted(home.registry.inputs().labs["test"]) == ["ALC", "CREAT", "Novel X"]
+    assert [remark for remark in report.remarks if "Novel X" in remark]

@@ -1,6 +1,7 @@
 """Run: the same inputs give the same bytes, and what has not changed is not computed."""
 
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,14 @@ def test_run__gives_the_same_bytes_in_another_home_on_another_day_with_more_work
         ingest(home, [tiny_trial], at=at, actor=name)
         ids.append(run(home, at=at, workers=workers, actor=name).snapshot_id)
     assert ids[0] == ids[1]
+
+
+def test_run__makes_a_lost_snapshot_again_with_the_same_id(ready: Home) -> None:
+    first = run(ready, at=NOW)
+    shutil.rmtree(ready.path / "snapshots" / first.snapshot_id)
+    again = run(ready, at=NOW)
+    assert (again.is_new, again.snapshot_id) == (True, first.snapshot_id)
+    assert ready.snapshots.verify() == []
 
 
 def test_run__makes_empty_tables_of_an_empty_home(make_home: Callable[..., Home]) -> None:

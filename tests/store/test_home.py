@@ -147,3 +147,12 @@ def test_reading__answers_in_one_line_when_the_database_is_gone(make_home: Calla
         home.registry.quarantine_rows()
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, sa.exc.OperationalError)
+
+
+def test_open_home__answers_in_one_line_when_the_database_is_spoilt(make_home: Callable[..., Home]) -> None:
+    home = make_home()
+    home.close()
+    for path in home.path.glob("registry.db*"):
+        path.write_bytes(b"this is not a database " * 500)
+    with pytest.raises(HomeError, match="not a database"):
+        open_home(home.path)
