@@ -1,32 +1,27 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
-import hashlib
-import os
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from corelab.cytometry.gating import GATING_VERSION, gate_acquisition
+from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
+from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ReadObject = Callable[[str], bytes]
 Progress = Callable[[int, int], None]
-Rows = list[dict[str, Any]]
 
 _SOLID_SCORE: Final = 0.3
 _SOLID_REFERENCE: Final = 500
@@ -207,7 +202,14 @@ class _Subject:
         if template is None:
             return _unreadable(tube, f"no gating template for panel {tube.panel!r}")
         controls = find_controls(tube, self.job.tubes)
-        key = compute_cache_key(tube, controls, priors, template)
+        key = compute_cache_key(
+            repr(template),
+            tube.object_id,
+            tube.tube,
+            repr(tube.labels),
+            *(f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls),
+            *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
+        )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
             cached = self._gate(tube, template, controls, priors)
@@ -285,62 +287,3 @@ def _unreadable(tube: TubeFile, reason: str) -> Rows:
         "table": "findings", "file_id": tube.file_id, "check": "UNREADABLE", "level": Level.FAIL.value,
         "value": float("nan"), "limit": float("nan"), "reason": reason,
     }]  # fmt: skip
-
-
-@cache
-def compute_code_fingerprint() -> str:
-    """Hash the code and data that decide a gate, so that a changed program never reads an old cache."""
-    digest = hashlib.sha256(GATING_VERSION.encode())
-    for package, prefix in (("corelab.cytometry", ""), ("corelab.ingest", "fcs")):
-        for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
-            if entry.is_file() and entry.name.startswith(prefix):
-                digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
-    return digest.hexdigest()
-
-
-def compute_cache_key(
-    tube: TubeFile,
-    controls: Sequence[TubeFile],
-    priors: Mapping[str, float],
-    template: Template,
-) -> str:
-    """Hash everything on which the rows of a tube depend."""
-    parts = [compute_code_fingerprint(), repr(template), tube.object_id, tube.tube, repr(tube.labels)]
-    parts += [f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls]
-    parts += [f"{gate}={value!r}" for gate, value in sorted(priors.items())]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def read_cache(cache_dir: Path | None, key: str) -> Rows | None:
-    """Read cached rows; None where there are none or they cannot be read."""
-    if cache_dir is None:
-        return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = cache_dir / key[:2] / f"{key}.parquet"
-    try:
-        return list(pq.read_table(path).to_pylist())
-    except (OSError, pa.ArrowInvalid):
-        return None
-
-
-def write_cache(cache_dir: Path | None, key: str, rows: Rows) -> None:
-    """Write rows under their key; a half-written file never stands under it."""
-    if cache_dir is None:
-        return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = cache_dir / key[:2] / f"{key}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
-    part = path.with_suffix(f".{_process_suffix()}.part")
-    pq.write_table(table, part)
-    part.replace(path)
-
-
-def _process_suffix() -> str:
-    """Return a name that no other process writes at the same time."""
-    return f"{os.getpid()}-{threading.get_ident()}"

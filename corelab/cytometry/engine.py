@@ -1,0 +1,188 @@
+"""Populations on demand: a population asks for its parent and its cuts, a cut for its references."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from corelab.cytometry.fitting import Evidence, fit_cut
+from corelab.cytometry.recipes import fit_valley, to_axis
+from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
+from corelab.cytometry.scatter import find_margin, find_singlets
+from corelab.cytometry.template import PopulationRule, Template, Term
+from corelab.cytometry.timing import TimeCheck, check_time
+from corelab.cytometry.tube import Tube
+from corelab.vocabulary import GateSource
+
+_SOURCE_ORDER: Final = (
+    "", GateSource.AUTO, GateSource.CONTROL, GateSource.OTHER_VISIT, GateSource.TEMPLATE,
+)  # fmt: skip
+_SCATTER_WIDTH: Final = 2.0
+
+
+class Engine:
+    """Gates one tube on demand; what was fitted and selected so far stays in it.
+
+    ``reasons`` says why a population is missing, ``sources`` is the least certain cut behind one,
+    ``time`` and ``margin`` what the checks of quality need.
+    """
+
+    def __init__(
+        self,
+        tube: Tube,
+        template: Template,
+        name: str,
+        controls: Mapping[str, Mapping[str, ControlLimit]],
+        priors: Mapping[str, float],
+    ) -> None:
+        self.tube = tube
+        self.template = template
+        self.name = name
+        self.rules = {rule.name: rule for rule in template.populations}
+        self.masks: dict[str, Mask | None] = {}
+        self.reasons: dict[str, str] = {}
+        self.sources: dict[str, Cut] = {}
+        self.cuts: dict[str, Cut] = {}
+        self.time: TimeCheck | None = None
+        self.margin = np.zeros(tube.acquisition.n_events, dtype=bool)
+        self.evidence = Evidence(
+            tube=tube, select=self.select, tube_name=name, controls=controls, priors=priors
+        )
+
+    def select(self, name: str) -> Mask | None:
+        """Return the events of a population, gating it first if need be."""
+        if name not in self.masks:
+            self.masks[name] = self._gate(self.rules[name])
+        return self.masks[name]
+
+    def _gate(self, rule: PopulationRule) -> Mask | None:
+        if not rule.parent:
+            return np.ones(self.tube.acquisition.n_events, dtype=bool)
+        parent = self.select(rule.parent)
+        if parent is None:
+            self.reasons[rule.name] = self.reasons.get(rule.parent, "")
+            return None
+        special = {
+            "time": self._gate_time,
+            "beads": self._gate_beads,
+            "singlets": self._gate_singlets,
+            "lymphocytes": self._gate_lymphocytes,
+        }.get(rule.gate)
+        mask = special(rule, parent) if special else self._gate_terms(rule, parent)
+        return parent if mask is None and rule.passes_on else mask
+
+    def _gate_terms(self, rule: PopulationRule, parent: Mask) -> Mask | None:
+        mask = parent.copy()
+        for term in rule.all_of:
+            if self._is_left_out(term):
+                continue
+            cut = self.place(term.cut)
+            if not cut.is_placed:
+                self.reasons[rule.name] = cut.reason
+                return None
+            mask &= self.meets(term)
+            self._note_source(rule.name, cut)
+        if rule.any_of:
+            placed = [term for term in rule.any_of if self.place(term.cut).is_placed]
+            if not placed:
+                self.reasons[rule.name] = self.place(rule.any_of[0].cut).reason
+                return None
+            mask &= np.logical_or.reduce([self.meets(term) for term in placed])
+            for term in placed:
+                self._note_source(rule.name, self.place(term.cut))
+        return self._exclude(rule, mask)
+
+    def _exclude(self, rule: PopulationRule, mask: Mask) -> Mask:
+        for name in rule.none_of:
+            other = self.select(name)
+            if other is not None:
+                mask &= ~other
+        return mask
+
+    def _is_left_out(self, term: Term) -> bool:
+        if term.if_shared and term.if_shared not in self.tube.markers.shared:
+            return True
+        absent = self.tube.column(self.template.cuts[term.cut].marker) is None
+        return absent and (term.optional or bool(term.if_shared))
+
+    def place(self, name: str) -> Cut:
+        """Return a cut, fitting it first if need be."""
+        if name not in self.cuts:
+            self.cuts[name] = fit_cut(self.template.cuts[name], self.evidence)
+        return self.cuts[name]
+
+    def meets(self, term: Term) -> Mask:
+        """Return the events of the tube that meet one claim."""
+        column = self.tube.column(self.template.cuts[term.cut].marker)
+        above = self.tube.events[:, column or 0] > self.place(term.cut).cut
+        return above if term.positive else ~above
+
+    def _note_source(self, population: str, cut: Cut) -> None:
+        """Keep the least certain of the cuts that decide a population."""
+        known = self.sources.get(population)
+        if known is None or _SOURCE_ORDER.index(cut.source) > _SOURCE_ORDER.index(known.source):
+            self.sources[population] = cut
+
+    def _gate_time(self, rule: PopulationRule, parent: Mask) -> Mask | None:
+        time = self.tube.scatter("time")
+        if time is None:
+            self.reasons[rule.name] = "NO_TIME"
+            return None
+        # Only channels that a gate may use: a fault elsewhere costs nothing.
+        columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
+        columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
+        y = to_axis(self.tube.events[:, columns], self.tube.scales[columns])
+        self.time = check_time(time, y)
+        return parent & self.time.kept & np.isfinite(self.tube.events).all(axis=1)
+
+    def _gate_beads(self, rule: PopulationRule, parent: Mask) -> Mask | None:
+        if self.tube.beads is None:
+            self.reasons[rule.name] = "NO_BEADS"
+            return None
+        return parent & self.tube.beads.mask
+
+    def _gate_singlets(self, rule: PopulationRule, parent: Mask) -> Mask | None:
+        area, height = self.tube.scatter("FSC-A"), self.tube.scatter("FSC-H")
+        self.margin = find_margin(self.tube.acquisition.events, self._ranges(), list(self._scatter_columns()))
+        if area is None or height is None or area is height:
+            self.reasons[rule.name] = "NO_SCATTER"
+            return None
+        return find_singlets(area, height, self.usable(parent))
+
+    def usable(self, parent: Mask) -> Mask:
+        """Leave beads and events at the end of a range out."""
+        beads = self.select("beads")
+        cells = parent if beads is None else parent & ~beads
+        return cells & ~self.margin
+
+    def _ranges(self) -> Values:
+        """Ranges, infinite for time, which reaches its own end by nature."""
+        ranges = self.tube.acquisition.ranges.copy()
+        column = self.tube.markers.scatter.get("time")
+        if column is not None:
+            ranges[column] = np.inf
+        return ranges
+
+    def _scatter_columns(self) -> set[int]:
+        return {column for name, column in self.tube.markers.scatter.items() if name != "time"}
+
+    def _gate_lymphocytes(self, rule: PopulationRule, parent: Mask) -> Mask | None:
+        side = self.tube.scatter("SSC-A")
+        if side is None:
+            self.reasons[rule.name] = "NO_SCATTER"
+            return None
+        usable = parent & (side > 0)
+        # On a logarithm groups of scatter are half as wide as groups of light on their axis.
+        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
+        cut = Cut(
+            gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
+            recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
+            reason="no valley in side scatter; every leukocyte passes",
+        )  # fmt: skip
+        if fit is not None and fit.score >= 0.2:
+            limit = float(np.exp(fit.position / _SCATTER_WIDTH))
+            cut = replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
+        self.cuts[rule.name] = cut
+        self.sources[rule.name] = cut
+        return usable & (side <= cut.cut) if cut.is_placed else parent.copy()
