@@ -51,6 +51,14 @@ def test_derive_folds__baseline_is_the_last_before_lymphodepletion_never_d0() ->
     assert folds.to_dict() == {"D0": 10.0, "D7": 20.0}
 
 
+def test_derive_folds__d0_is_no_baseline_even_where_lymphodepletion_is_dated_after_it() -> None:
+    trial = Trial().subject(lymphodepletion_at="2025-06-11T12:00:00+08:00")
+    for visit, day, value in (("LD", -5, "5"), ("D0", 0, "50"), ("D7", 7, "100")):
+        trial.draw("cytokines", visit, day, value=value, **IL6)
+    folds = pick(trial.derive()["measurements"], metric="fold_change", visit="D7")
+    assert folds["value"].tolist() == [20.0]
+
+
 def test_derive_folds__without_the_moment_of_lymphodepletion_visits_decide() -> None:
     trial = Trial().subject(lymphodepletion_at="")
     for visit, day, value in (("LD", -20, "5"), ("SCR", -10, "8"), ("D7", 7, "100")):

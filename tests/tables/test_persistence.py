@@ -241,6 +241,29 @@ def test_derive_persistence__a_closed_window_without_a_sample_is_missing() -> No
     assert set(pick(missing, analyte="CAR_VCN_UG")["visit"]) == {"LD", "D0", "D1", "D3", "D7", "D10", "D14"}
 
 
+@pytest.mark.parametrize(("day", "is_due"), [(14, False), (15, True)])
+def test_derive_persistence__an_open_window_is_not_yet_missed(day: int, *, is_due: bool) -> None:
+    rows = with_blank().derive(as_of=INFUSION.replace(day=10 + day))["persistence"]
+    assert ("D14" in set(pick(rows, status="missing")["visit"])) == is_due
+
+
+@pytest.mark.parametrize(
+    ("car", "level"), [(19, None), (22, None), (23, "warn"), (26, "warn"), (27, "fail"), (40, "fail")]
+)
+def test_find_blanks__judged_against_the_limits_of_the_other_children(car: int, level: str | None) -> None:
+    trial = Trial().subject("A").tube("D0", 0, cart(car, 100_000))
+    counts = [16, 16, 18, 18, 20, 20, 20, 20, 22, 22]
+    for name, count in zip("BCDEFGHIJK", counts, strict=True):
+        trial.subject(name).tube("D0", 0, cart(count, 100_000), subject_id=name)
+    limit = np.mean(counts) + 1.645 * np.std(counts, ddof=1)
+    lod = limit + 1.645 * np.std(counts, ddof=1)
+    assert (round(limit, 2), round(lod, 2)) == (22.74, 26.27)
+    found = pick(trial.derive()["quality"], check="BLANK", subject_id="A")
+    assert found["level"].tolist() == ([] if level is None else [level])
+    if level == "fail":
+        assert found["limit"].tolist() == [pytest.approx(lod / 1000)]
+
+
 def test_derive_persistence__nothing_is_due_after_leaving_or_without_infusion() -> None:
     trial = Trial().subject().subject("B", infusion_at="")
     trial.draw("assessments", "ET", 9, instrument="disposition", item="withdrawal", value="yes")

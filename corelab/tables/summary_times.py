@@ -1,0 +1,111 @@
+"""Rows of `summary` for what ends at an unknown time between two samples: persistence and aplasia."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from corelab.statistics.survival import estimate_kaplan_meier, estimate_turnbull, read_survival
+from corelab.study.model import Visit
+from corelab.tables.clock import Clocks
+from corelab.tables.groups import Groups
+
+NAN: Final = float("nan")
+KM: Final = "km"
+TURNBULL: Final = "turnbull"
+MONTH_DAYS: Final = 365.25 / 12
+_WITHIN: Final = "WITHIN_INTERVAL"
+_BEYOND: Final = "BEYOND_FOLLOW_UP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Times:
+    """When something ended: after ``low`` and, where known, at or before ``high``, by subject."""
+
+    endpoint: str
+    suffix: str
+    table: pd.DataFrame
+
+
+def summarise_times(
+    tables: Mapping[str, pd.DataFrame], groups: Groups, *, clocks: Clocks
+) -> Iterator[dict[str, Any]]:
+    """Estimate the share still persistent, and still without B cells, at each monthly visit.
+
+    Notes
+    -----
+    ``km`` puts each event into the middle of its interval, ``turnbull`` uses the interval itself; inside an
+    interval that holds mass its estimate is the middle of what is possible, with both ends beside it.
+    """
+    for times in _collect_times(tables, clocks):
+        for visit in clocks.study.visits:
+            if visit.month is not None:
+                yield from _estimate(times, visit, groups)
+
+
+def _collect_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> Iterator[_Times]:
+    settings = clocks.study.settings["summary"]
+    kinetics = tables["kinetics"]
+    further = {analyte: f":{analyte}" for analyte in settings["further_analytes"]}
+    for analyte, suffix in {settings["persistence_analyte"]: "", **further}.items():
+        loss = kinetics[(kinetics["analyte"] == analyte) & (kinetics["parameter"] == "LOSS")]
+        yield _Times(endpoint="PERSIST_PCT", suffix=suffix, table=_keep_known(loss, "low", "high"))
+    recovery = tables["b_cell_recovery"]
+    lost = recovery[recovery["aplasia_day"].notna() & (recovery["baseline_below"] != "yes")]
+    yield _Times(
+        endpoint="APLASIA",
+        suffix="",
+        table=_keep_known(lost, "recovery_10_low", "recovery_10_high"),
+    )
+
+
+def _keep_known(rows: pd.DataFrame, low: str, high: str) -> pd.DataFrame:
+    renamed = rows[["subject_id", low, high]].set_axis(["subject_id", "low", "high"], axis=1)
+    return renamed[renamed["low"].notna()].reset_index(drop=True)
+
+
+def count_target_day(visit: Visit) -> float:
+    """Return the day of a visit on a clock that knows no calendar; months have their mean length."""
+    return float(visit.day) if visit.month is None and visit.day is not None else _months(visit)
+
+
+def _months(visit: Visit) -> float:
+    return round((visit.month or 0) * MONTH_DAYS)
+
+
+def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str, Any]]:
+    day = count_target_day(visit)
+    for arm, members in groups.members.items():
+        rows = times.table[times.table["subject_id"].isin(members)]
+        if rows.empty or rows["low"].max() < day / 2:
+            continue
+        place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
+        counted = {
+            "n": int((rows["low"] >= day).sum()),
+            "n_total": len(rows),
+        }
+        yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(rows, day)}
+        yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(rows, day)}
+
+
+def _by_middle(rows: pd.DataFrame, day: float) -> dict[str, Any]:
+    found = estimate_kaplan_meier(rows["low"].to_list(), rows["high"].to_list(), day)
+    is_open = bool(np.isnan(found.share))
+    return {
+        "estimate": 100 * found.share, "ci_low": 100 * found.ci_low, "ci_high": 100 * found.ci_high,
+        "reason": _BEYOND if is_open else "",
+    }  # fmt: skip
+
+
+def _by_interval(rows: pd.DataFrame, day: float) -> dict[str, Any]:
+    masses = estimate_turnbull(rows["low"].to_list(), rows["high"].to_list())
+    least, greatest = read_survival(masses, day)
+    is_beyond = bool((np.isinf(masses.highs) & (masses.lows < day) & (masses.masses > 0)).any())
+    is_within = greatest - least > 1e-9
+    reason = f"{_WITHIN} {100 * least:.4g}..{100 * greatest:.4g}" if is_within else ""
+    return {
+        "estimate": NAN if is_beyond else 50 * (least + greatest), "ci_low": NAN, "ci_high": NAN,
+        "reason": _BEYOND if is_beyond else reason,
+    }  # fmt: skip
