@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from corelab.ingest.values import DETECTION_UNKNOWN
 from corelab.study.model import Study
 from corelab.tables.clock import Clocks
 from corelab.tables.groups import Groups, build_groups, count_fraction
@@ -124,7 +125,11 @@ def list_followed_analytes(study: Study) -> dict[str, str]:
 
 
 def _count_persistence(persistence: pd.DataFrame, groups: Groups, study: Study) -> Iterator[dict[str, Any]]:
-    """Count quantified, and detected, of those with a valid assay at the visit."""
+    """Count quantified, and detected, of those with a valid assay at the visit.
+
+    A value below a limit of quantification that does not tell whether anything was there (``<50``) says
+    nothing about detection.
+    """
     valid = persistence[persistence["status"].isin(_VALID)]
     last = valid.sort_values("collected_at", kind="stable").drop_duplicates(
         ["subject_id", "analyte", "visit"], keep="last"
@@ -134,16 +139,16 @@ def _count_persistence(persistence: pd.DataFrame, groups: Groups, study: Study) 
             rows = last[(last["analyte"] == analyte) & (last["visit"] == visit)]
             if rows.empty:
                 continue
-            judged = frozenset(rows["subject_id"])
             place = {"endpoint": "PERSIST_PCT", "visit": visit}
-            split = _name_by(groups, suffix)
+            told = rows[~rows["reason"].str.contains(DETECTION_UNKNOWN, regex=False)]
             states = {
-                EVALUABLE: rows["status"] == Status.QUANTIFIED.value,
-                DETECTED: rows["status"] != Status.NOT_DETECTED.value,
+                EVALUABLE: (rows, rows["status"] == Status.QUANTIFIED.value),
+                DETECTED: (told, told["status"] != Status.NOT_DETECTED.value),
             }
-            for method, holds in states.items():
-                having = frozenset(rows.loc[holds, "subject_id"])
-                yield from _count_both(place, having, {method: judged}, split)
+            for method, (valid_rows, holds) in states.items():
+                judged = {method: frozenset(valid_rows["subject_id"])}
+                having = frozenset(valid_rows.loc[holds, "subject_id"])
+                yield from _count_both(place, having, judged, _name_by(groups, suffix))
 
 
 def _count_aplasia(recovery: pd.DataFrame, groups: Groups) -> Iterator[dict[str, Any]]:

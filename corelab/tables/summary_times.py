@@ -10,6 +10,7 @@ import pandas as pd
 from corelab.statistics.survival import estimate_kaplan_meier, estimate_turnbull, read_survival
 from corelab.study.model import Visit
 from corelab.tables.clock import Clocks
+from corelab.tables.due import list_due_visits
 from corelab.tables.groups import Groups
 
 NAN: Final = float("nan")
@@ -32,16 +33,17 @@ class _Times:
 def summarise_times(
     tables: Mapping[str, pd.DataFrame], groups: Groups, *, clocks: Clocks
 ) -> Iterator[dict[str, Any]]:
-    """Estimate the share still persistent, and still without B cells, at each monthly visit.
+    """Estimate the share still persistent, and still without B cells, at the monthly visits.
 
     Notes
     -----
-    ``km`` puts each event into the middle of its interval, ``turnbull`` uses the interval itself; inside an
+    A visit has a row once it is due for anyone. ``km`` puts each event into the middle of its interval, ``turnbull`` uses the interval itself; inside an
     interval that holds mass its estimate is the middle of what is possible, with both ends beside it.
     """
+    due = {visit.code for clock in clocks.subjects.values() for visit in list_due_visits(clock, clocks)}
     for times in _collect_times(tables, clocks):
         for visit in clocks.study.visits:
-            if visit.month is not None:
+            if visit.month is not None and visit.code in due:
                 yield from _estimate(times, visit, groups)
 
 
@@ -67,11 +69,7 @@ def _keep_known(rows: pd.DataFrame, low: str, high: str) -> pd.DataFrame:
 
 
 def count_target_day(visit: Visit) -> float:
-    """Return the day of a visit on a clock that knows no calendar; months have their mean length."""
-    return float(visit.day) if visit.month is None and visit.day is not None else _months(visit)
-
-
-def _months(visit: Visit) -> float:
+    """Return the day of a monthly visit on a clock that knows no calendar; months have their mean length."""
     return round((visit.month or 0) * MONTH_DAYS)
 
 
@@ -79,7 +77,7 @@ def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str,
     day = count_target_day(visit)
     for arm, members in groups.members.items():
         rows = times.table[times.table["subject_id"].isin(members)]
-        if rows.empty or rows["low"].max() < day / 2:
+        if rows.empty:
             continue
         place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
         counted = {
