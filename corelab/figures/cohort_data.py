@@ -31,8 +31,8 @@ class Sample:
 
     @property
     def is_below(self) -> bool:
-        """Whether the value lies below its limit of quantification."""
-        return self.status in BELOW
+        """Whether the value lies below its limit of quantification; a zero does on any scale of ratios."""
+        return self.status in BELOW or self.value <= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +84,18 @@ def build_curves(tables: Mapping[str, pd.DataFrame], analyte: str) -> tuple[Curv
     found: dict[str, list[Sample]] = {subject: [] for subject in infusions}
     for row in rows:
         subject = str(row["subject_id"])
-        if (
-            subject in infusions
-            and row["collected_at"]
-            and row["status"] in ("quantified", "above_uloq", *BELOW)
-        ):
+        if subject in infusions and row["collected_at"] and _is_valid(row):
             found[subject].append(_build_sample(row, infusions[subject][1]))
     return tuple(
         Curve(subject_id=subject, arm=infusions[subject][0], samples=tuple(sorted(samples, key=_day)))
         for subject, samples in sorted(found.items())
     )
+
+
+def _is_valid(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row says how much there was: a number, or that it lies below its limit."""
+    has_number = row["status"] in ("quantified", "above_uloq") and math.isfinite(to_float(row["value"]))
+    return has_number or row["status"] in BELOW
 
 
 def _day(sample: Sample) -> float:

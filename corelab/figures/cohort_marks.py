@@ -62,7 +62,7 @@ class Facet:
     @property
     def limit(self) -> float:
         """The limit of quantification that all samples share, NaN where they differ."""
-        limits = {s.lloq for curve in self.curves for s in curve.samples if math.isfinite(s.lloq)}
+        limits = {sample.lloq for curve in self.curves for sample in curve.samples if sample.lloq > 0}
         return limits.pop() if len(limits) == 1 else math.nan
 
 

@@ -95,9 +95,9 @@ def point_height(point: Point, axis: LogGutter) -> float:
 
 def find_fixed_lloq(points: Sequence[Point]) -> float:
     """Return the limit that all points share (an assay's constant), NaN where each has its own."""
-    limits = {point.lloq for point in points if math.isfinite(point.lloq)}
-    given = sum(math.isfinite(point.lloq) for point in points)
-    return limits.pop() if len(limits) == 1 and given > 1 else math.nan
+    given = [point.lloq for point in points if point.lloq > 0]
+    limits = set(given)
+    return given[0] if len(limits) == 1 and len(given) > 1 else math.nan
 
 
 def pair_segments(points: Sequence[Point]) -> list[tuple[Point, Point, bool]]:
