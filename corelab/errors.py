@@ -6,6 +6,7 @@
     ├── InputError          a delivered file or row does not hold what it should
     │   ├── FcsReadError    an FCS file cannot be read right
     │   ├── TableReadError  a delivered table cannot be read at all
+    │   ├── PlateReadError  the export of a plate reader cannot be read right
     │   └── MarkerError     the channels of a file cannot be matched to a panel
     ├── ConfigError         a study file, panel template or setting is wrong
     ├── ContractError       a table that we derived breaks its own schema
@@ -55,6 +56,10 @@ class FcsReadError(InputError):
 
 class TableReadError(InputError):
     """A delivered table cannot be read at all."""
+
+
+class PlateReadError(InputError):
+    """The export of a plate reader cannot be read right, so it is not read at all."""
 
 
 class MarkerError(InputError):

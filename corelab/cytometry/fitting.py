@@ -28,6 +28,7 @@ _ENOUGH: Final = 200
 _BARE_MINIMUM: Final = 100
 _SETTLED: Final = 2000
 _FAR_FROM_ZERO: Final = 15.0
+_K_BOUNDS: Final = (2.0, 8.0)
 _MIN_SPREADS: Final = 2.0
 _MAX_SPREADS: Final = 6.0
 
@@ -165,7 +166,13 @@ def _place_above(
         # The lowest group is far from zero: nothing there is negative.
         negative = Negative(mode=0.0, spread=scale, n=negative.n)
         reason = "no negative group: noise of the channel"
-    cut = negative.mode + _choose_k(rule, evidence, axis, negative) * negative.spread
+    fmo = find_fmo(rule, evidence)
+    k = (
+        _choose_k(rule, evidence, axis, negative)
+        if fmo is None
+        else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
+    )
+    cut = negative.mode + k * negative.spread
     linear = from_axis(cut, scale) if rule.on_axis else cut
     prior = evidence.priors.get(rule.name, float("nan")) * scale
     if negative.n < _SETTLED and prior > 0 and linear > 0:
@@ -176,11 +183,19 @@ def _place_above(
     score = negative.n / (negative.n + _ENOUGH) * float(np.exp(-swing / 10.0))
     if rule.valley:
         reason = reason or f"no valley; above the negatives of {population}"
-    is_control = rule.valley != "" and population != rule.on
-    source = GateSource.CONTROL if is_control else GateSource.AUTO
+    control = population if rule.valley and population != rule.on else fmo[0] if fmo else ""
+    source = GateSource.CONTROL if control else GateSource.AUTO
     made = _make(rule, linear, "negative", source, score)
-    control = population if is_control else ""
     return replace(made, control=control, n_reference=negative.n, reason=reason)
+
+
+def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | None:
+    """Find the tube without this marker that has enough cells to say how far its negatives reach."""
+    for tube, limits in sorted(evidence.controls.items()):
+        limit = limits.get(rule.name)
+        if rule.fmo and limit is not None and limit.n >= _MANY and np.isfinite(limit.spreads):
+            return tube, limit
+    return None
 
 
 def _choose_k(rule: CutRule, evidence: Evidence, axis: Values, negative: Negative) -> float:
@@ -241,7 +256,35 @@ def _carry(limit: ControlLimit, negative: Negative | None, minimum: int) -> floa
 
 
 def measure_control(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
-    """Measure what a tube says as a control: the quantile of its reference population."""
+    """Measure what a tube says as a control of one cut, None where it is no control of it."""
+    if rule.control and rule.control == evidence.tube_name:
+        return _measure_quantile(rule, evidence)
+    is_fmo = evidence.tube_name.startswith("fmo_")
+    if rule.fmo and is_fmo and _bare(rule.marker) == _bare(evidence.tube_name[4:]):
+        return _measure_fmo(rule, evidence)
+    return None
+
+
+def _bare(marker: str) -> str:
+    """Letters and digits alone: ``PD-1`` is ``pd1``, as in ``fmo_pd1``."""
+    return "".join(sign for sign in marker.casefold() if sign.isalnum())
+
+
+def _measure_fmo(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
+    """Measure how far the cells reach that were not stained for the marker, in their spreads."""
+    column = evidence.tube.column(rule.marker)
+    mask = evidence.select(rule.of[0])
+    if column is None or mask is None or not mask.any():
+        return None
+    x = evidence.tube.events[mask, column]
+    linear = float(np.quantile(x, rule.fmo))
+    negative = fit_negative(x, scale=float(evidence.tube.scales[column]))
+    spreads = (linear - negative.mode) / negative.spread if negative else float("nan")
+    return ControlLimit(linear=linear, spreads=spreads, n=len(x))
+
+
+def _measure_quantile(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
+    """Measure the quantile of the reference population of a control."""
     column = evidence.tube.column(rule.marker)
     mask = evidence.select(rule.control_population)
     if column is None or mask is None or not mask.any():

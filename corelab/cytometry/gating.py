@@ -205,9 +205,5 @@ def _measure(population: str, marker: str, values: Values) -> Expression:
 
 
 def _measure_limits(engine: Engine) -> Mapping[str, ControlLimit]:
-    limits = {
-        rule.name: measure_control(rule, engine.evidence)
-        for rule in engine.template.cuts.values()
-        if rule.control == engine.name
-    }
+    limits = {rule.name: measure_control(rule, engine.evidence) for rule in engine.template.cuts.values()}
     return MappingProxyType({name: limit for name, limit in limits.items() if limit})

@@ -47,6 +47,7 @@ class CutRule:
     smear_k: float
     smear_below: float
     on_axis: bool
+    fmo: float
     quantile: float
     control: str
     control_population: str
@@ -173,6 +174,7 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         smear_k=float(smear.get("k", 0)),
         smear_below=float(smear.get("below", 0)),
         on_axis=rule.get("scale", "linear") == "axis",
+        fmo=float(rule.get("fmo", 0)),
         quantile=float(rule.get("quantile", 0)),
         control=rule.get("control", ""),
         control_population=rule.get("in", ""),

@@ -71,8 +71,8 @@ ANALYTES: Final = (
 
 _ANALYTE_ALIASES: Final = {
     "cxcl8": "IL-8", "ccl2": "MCP-1", "cxcl10": "IP-10", "tnf": "TNF-a", "scd25": "sIL-2Ra",
-    "sil2r": "sIL-2Ra", "il17": "IL-17A", "il12": "IL-12p70", "csf2": "GM-CSF", "tnfsf13b": "BAFF", "procalcitonin": "PCT",
-    "creactiveprotein": "CRP",
+    "sil2r": "sIL-2Ra", "il17": "IL-17A", "il12": "IL-12p70", "csf2": "GM-CSF", "tnfsf13b": "BAFF",
+    "procalcitonin": "PCT", "creactiveprotein": "CRP",
 }  # fmt: skip
 _ANALYTE_BY_SPELLING: Final = {**{fold_name(name): name for name in ANALYTES}, **_ANALYTE_ALIASES}
 _ANALYTE_ENDINGS: Final = (("gamma", "g"), ("alpha", "a"), ("beta", "b"))

@@ -1,4 +1,4 @@
-"""`associations`: whether expansion goes with response, cytokine release or dose; exploratory, by exact tests."""
+"""`associations`: whether expansion goes with response, cytokine release or dose, by exact tests."""
 
 import math
 from collections.abc import Iterator, Mapping

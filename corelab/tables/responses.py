@@ -182,4 +182,3 @@ def _tabulate(finding: Finding, gone: str) -> dict[str, str]:
     is_open = finding.truth is Truth.UNKNOWN
     reasons = [gone] if is_open and gone else list(finding.reasons)
     return {"state": STATES[finding.truth], "reason": "; ".join(reason for reason in reasons if reason)}
-

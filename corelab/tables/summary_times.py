@@ -37,8 +37,9 @@ def summarise_times(
 
     Notes
     -----
-    A visit has a row once it is due for anyone. ``km`` puts each event into the middle of its interval, ``turnbull`` uses the interval itself; inside an
-    interval that holds mass its estimate is the middle of what is possible, with both ends beside it.
+    A visit has a row once it is due for anyone. ``km`` puts each event into the middle of its interval,
+    ``turnbull`` uses the interval itself; inside an interval that holds mass its estimate is the middle of
+    what is possible, with both ends beside it.
     """
     due = {visit.code for clock in clocks.subjects.values() for visit in list_due_visits(clock, clocks)}
     for times in _collect_times(tables, clocks):

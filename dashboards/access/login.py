@@ -26,7 +26,7 @@ _FORM: Final = """<!doctype html>
 <main>
 <h1>{{ text('brand') }}</h1>
 <p class="quiet">{{ study }} · {{ text('login.purpose') }}</p>
-{% if failed %}<p role="alert" class="alert">{{ text('login.failed') }}</p>{% endif %}
+{% if problem %}<p role="alert" class="alert">{{ text(problem) }}</p>{% endif %}
 <form method="post" action="/login">
 <label for="username">{{ text('login.username') }}</label>
 <input id="username" name="username" autocomplete="username" maxlength="128" required autofocus
@@ -58,32 +58,34 @@ def answer_login(site: Site) -> BaseResponse | str | tuple[str, int]:
     if request.method == "GET":
         target = check_next(request.args.get("next", "/"))
         return redirect(target, 303) if current_user.is_authenticated else write_form(site, target=target)
-    check_form_origin()
+    if is_cross_site():
+        abort(403)
     target = check_next(request.form.get("next", "/"))
     name = request.form.get("username", "")[:LONGEST_NAME]
+    if not is_own_form():
+        return write_form(site, target=target, username=name, problem="login.stale"), 403
     password = request.form.get("password", "")[:LONGEST_PASSWORD]
     user = site.home.registry.users.verify(name, password, at=site.clock())
     if user is None:
-        return write_form(site, target=target, username=name, failed=True), 401
+        return write_form(site, target=target, username=name, problem="login.failed"), 401
     start_session(user, at=site.clock())
     return redirect(target, 303)
 
 
-def check_form_origin() -> None:
-    """Refuse a form that another site filled in for the person.
+def is_own_form() -> bool:
+    """Tell whether the form that was posted is the one that this browser was given.
 
     A browser always says where a form comes from, and then the form's own token is asked for. A script
     without such headers has no session that somebody could abuse, so it may post the two fields alone.
     """
-    if is_cross_site():
-        abort(403)
+    sent, kept = request.form.get("token", ""), str(session.get("login_token", ""))
     is_browser = any(name in request.headers for name in ("Origin", "Sec-Fetch-Site", "Referer"))
-    sent, kept = request.form.get("token", ""), session.get("login_token", "")
-    if (is_browser or sent) and not (kept and secrets.compare_digest(sent.encode(), str(kept).encode())):
-        abort(403)
+    if not (is_browser or sent):
+        return True
+    return bool(kept) and secrets.compare_digest(sent.encode(), kept.encode())
 
 
-def write_form(site: Site, *, target: str, username: str = "", failed: bool = False) -> str:
+def write_form(site: Site, *, target: str, username: str = "", problem: str = "") -> str:
     """Write the login page with a token of this browser's own."""
     token = session.setdefault("login_token", secrets.token_urlsafe(32))
     return render_template_string(
@@ -91,7 +93,7 @@ def write_form(site: Site, *, target: str, username: str = "", failed: bool = Fa
         text=site.catalog.text,
         study=site.home.study.id,
         scheme=read_scheme(),
-        failed=failed,
+        problem=problem,
         username=username,
         next=target,
         token=token,

@@ -1,5 +1,7 @@
 """What every page owes: real numbers, both schemes, no barrier, nothing sent away."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -177,6 +179,14 @@ def test_print__hides_the_bar_and_turns_light(page, served):
 
     expect(page.locator(".bar")).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_print__a_childs_course_is_one_sheet(page, tmp_path):
+    settle(page, "/patients/CL-001")
+
+    page.pdf(path=tmp_path / "sheet.pdf", prefer_css_page_size=True, print_background=True)
+
+    assert len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "sheet.pdf").read_bytes())) == 1
 
 
 @pytest.mark.parametrize("page", [["status of 500", "Callback error"]], indirect=True)

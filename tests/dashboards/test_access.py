@@ -93,7 +93,9 @@ def test_login__escapes_the_name_it_shows_again(client):
 def test_login__asks_a_browser_for_the_token_of_its_own_form(client):
     sent = {"username": "ortiz", "password": PASSWORD}
     origin = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
-    assert client.post("/login", data=sent, headers=origin).status_code == 403
+    refused = client.post("/login", data=sent, headers=origin)
+    assert refused.status_code == 403
+    assert "Please log in again" in refused.text
 
     page = client.get("/login").text
     token = page.split('name="token" value="')[1].split('"')[0]

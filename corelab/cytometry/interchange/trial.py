@@ -126,9 +126,7 @@ class _Drawing:
         if rule.name in self.shapes:
             self._put(rule, [self._draw_decided(rule)])
         elif rule.gate == "beads":
-            raise InputError(
-                "beads are told by all detectors together", expected="a gate on one or two channels"
-            )
+            self._put(rule, [self._draw_beads(mask)])
         elif np.array_equal(mask, parent) and rule.passes_on:
             self.nodes[rule.name] = self.nodes[rule.parent]
         elif rule.gate == "time":
