@@ -16,7 +16,10 @@ Progress = Callable[[int, int], None]
 
 def verify(home: "Home", *, progress: Progress = lambda *_: None) -> list[str]:
     """Return what was found, each in words; an empty list is a sound home."""
-    return [*_verify_objects(home, progress), *home.snapshots.verify(), *home.registry.audit.verify()]
+    return [
+        *_verify_objects(home, progress), *home.snapshots.verify(), *home.registry.audit.verify(),
+        *home.reviews.verify(),
+    ]  # fmt: skip
 
 
 def _verify_objects(home: "Home", progress: Progress) -> list[str]:

@@ -1,10 +1,11 @@
 """A home: the folder in which one trial's laboratory lives."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import ConfigError, HomeError
 from corelab.store.audit import GENESIS, AuditTrail
@@ -14,6 +15,9 @@ from corelab.store.registry import Registry
 from corelab.store.snapshots import SnapshotFiles, SnapshotStore, open_snapshot_files
 from corelab.store.users import Users
 from corelab.study import Study, parse_study
+
+if TYPE_CHECKING:
+    from corelab.store.review import Reviews
 
 FORMAT: Final = 1
 
@@ -40,14 +44,28 @@ class Home:
         then = current.manifest.get("subjects", {}) if current else {}
         return sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
 
+    @property
+    def reviews(self) -> "Reviews":
+        """What was signed, and where results stand."""
+        from corelab.store.review import Reviews
+
+        return Reviews(home=self)
+
     def status(self) -> dict[str, Any]:
-        """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``."""
+        """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.
+
+        Stale is counted in children: those with data newer than the snapshot, and those with signed
+        results that are no longer what was signed. ``reviews`` counts the signed results.
+        """
         current = self.snapshots.current()
-        stale = [subject for subject in self.stale_subjects() if subject]
+        standings = self.reviews.standings().values()
+        changed = self.reviews.stale()
+        waiting = {subject for subject in self.stale_subjects() if subject}
         return {
             "snapshot": current.id if current else None,
             **self.registry.status(),
-            "stale": len(stale),
+            "stale": len(waiting | {standing.target.subject_id for standing in changed}),
+            "reviews": {**Counter(standing.state.value for standing in standings), "stale": len(changed)},
         }
 
     def close(self) -> None:
