@@ -10,6 +10,10 @@ from corelab.vocabulary import Role
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.jobs import Jobs
+    from corelab.store.review import Reviews
+    from corelab.store.uploads import Uploads
+
 
 class SnapshotPort(Protocol):
     """One immutable state of all tables."""
@@ -115,3 +119,15 @@ class HomePort(Protocol):
     @property
     def study(self) -> Study:
         """The trial."""
+
+    @property
+    def reviews(self) -> "Reviews":
+        """What was signed."""
+
+    @property
+    def uploads(self) -> "Uploads":
+        """Files on their way in."""
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Work for the runner."""

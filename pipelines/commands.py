@@ -221,10 +221,14 @@ def run_migrate(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_serve(settings: Settings, arguments: argparse.Namespace) -> int:
     """Serve the dashboard until interrupted."""
+    from pipelines.runner import Place
     from pipelines.serve import serve
 
+    place = Place(path=settings.home, database_url=settings.database_url, object_url=settings.object_url)
     with _home(settings) as home:
-        serve(home, host=arguments.host, port=arguments.port, announce=lambda url: print(url, flush=True))
+        serve(
+            home, place, host=arguments.host, port=arguments.port, announce=lambda url: print(url, flush=True)
+        )
     return DONE
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import FcsReadError, InputError, TableReadError
-from corelab.ingest.admission import admit_delivery
 from corelab.ingest.arrival import Delivery, ReadTable, Report
-from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.book import Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS
 from corelab.ingest.tables import format_delivered, parse_table
@@ -82,13 +81,32 @@ def ingest(
     InputError
         If one of the paths is not there; nothing is changed then.
     """
-    deliveries = _group(paths)
+    return ingest_files(
+        home, _group(paths), at=at, actor=actor, accept_reason=accept_reason, progress=progress
+    )
+
+
+def ingest_files(  # noqa: PLR0913 - as `ingest`, with the role of a person at the dashboard
+    home: "Home",
+    deliveries: Sequence[Sequence[DeliveredFile]],
+    *,
+    at: dt.datetime,
+    actor: str,
+    role: str = "",
+    accept_reason: str = "",
+    progress: Progress = lambda *_: None,
+) -> IngestReport:
+    """Take deliveries whose files are listed already, wherever they lie; otherwise as `ingest`."""
+    from corelab.store.intake import admit
+
     reports: list[Report] = []
     listed: list[str] = []
     for files in deliveries:
         reading = read_delivery(home, files, progress=progress)
         listed += reading.listed
-        reports.append(_admit(home, reading.delivery, at=at, actor=actor, accept_reason=accept_reason))
+        reports.append(
+            admit(home, reading.delivery, at=at, actor=actor, role=role, accept_reason=accept_reason)
+        )
     return _summarise(home, reports, listed)
 
 
@@ -160,6 +178,7 @@ def _read_acquisition(
     clean = deidentify_fcs(data, name=delivered.path)
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+        "labels": " | ".join(label for label in clean.labels if label),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,
@@ -174,18 +193,6 @@ def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
     kind = "fcs" if delivered.kind is FileKind.FCS else table_stem(delivered.path)
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
-
-
-def _admit(home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
-    from corelab.store.database import writing
-    from corelab.store.intake import read_book, write_changes
-
-    with writing(home.registry.engine) as connection:
-        book: Book = read_book(connection)
-        changes, report = admit_delivery(book, delivery, study=home.study, accept_reason=accept_reason)
-        head = write_changes(connection, changes, at=at, actor=actor)
-    home.registry.audit.write_head(head)
-    return report
 
 
 def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -> IngestReport:

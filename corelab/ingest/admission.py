@@ -67,6 +67,20 @@ def admit_delivery(
     return intake.changes, intake.report
 
 
+def decide_pending(
+    book: Book, chosen: Iterable[PendingCorrection], *, study: Study, reason: str, accept: bool
+) -> Changes:
+    """Accept corrections that wait, or set them aside, and say so for the audit trail."""
+    nothing = Delivery(tables=(), fcs={}, failed=())
+    intake = _Intake(book=book, delivery=nothing, study=study, accept_reason=reason)
+    for pending in chosen:
+        if accept:
+            intake.accept_pending(pending)
+        else:
+            intake.refuse_pending(pending)
+    return intake.changes
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Intake:
     """One admission under way."""
@@ -96,7 +110,7 @@ class _Intake:
         known = {file_id for file_id in delivered if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
-                self._accept_pending(pending)
+                self.accept_pending(pending)
         self.report.counts["files_known"] += len(known)
         return known
 
@@ -232,7 +246,7 @@ class _Intake:
         )
         self._note("propose_correction", checked.key, old=_json(present.values), new=_json(checked.values))
 
-    def _accept_pending(self, pending: PendingCorrection) -> None:
+    def accept_pending(self, pending: PendingCorrection) -> None:
         present = self.book.present[pending.kind, pending.key]
         layout = BY_KIND[pending.kind]
         path, _, row = pending.source.rpartition(":")
@@ -245,6 +259,15 @@ class _Intake:
         self._accept(checked, candidate, present)
         self.book.pending.remove(pending)
         self.changes.settled_pending.append(pending)
+
+    def refuse_pending(self, pending: PendingCorrection) -> None:
+        present = self.book.present[pending.kind, pending.key]
+        self.book.pending.remove(pending)
+        self.changes.settled_pending.append(pending)
+        self._note(
+            "refuse_correction", pending.key, old=_json(present.values), new=_json(pending.values),
+            reason=self.accept_reason,
+        )  # fmt: skip
 
     def _accept(self, checked: CheckedRow, candidate: Candidate, present: Present) -> None:
         _, merged = merge_rows(present.values, checked.values)
