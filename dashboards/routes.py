@@ -7,11 +7,13 @@ from urllib.parse import parse_qs, unquote
 
 from dash import Input, Output
 from flask import Response, request
+from flask_login import current_user
 
+from corelab.vocabulary import Role
 from dashboards import shell
-from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.access.roles import EVERY_ROLE, allow, may
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import cohort, exports, home, patients
+from dashboards.pages import cohort, exports, home, patients, review, upload
 from dashboards.site import Site
 
 
@@ -31,7 +33,12 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
+    "review": lambda site, _address: review.layout(site),
+    "upload": lambda site, _address: upload.layout(site),
 }
+
+RESTRICTED: Final[dict[str, tuple[Role, ...]]] = {"upload": (Role.SCIENTIST,)}
+"""Pages that not every role may open."""
 
 
 def parse_address(pathname: str, search: str = "") -> Address | None:
@@ -57,8 +64,15 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
     navigation = shell.build_navigation(site, address.page if address else None)
     if address is None:
         return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
+    if not may_open(address.page):
+        return build_unknown_page(site, "unknown.forbidden"), navigation, site.text("brand")
     title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
+
+
+def may_open(page: str) -> bool:
+    """Tell whether the person of this request may open a page."""
+    return may(*RESTRICTED.get(page, EVERY_ROLE))
 
 
 def is_known(site: Site, path: str) -> bool:
@@ -71,10 +85,12 @@ def is_known(site: Site, path: str) -> bool:
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:
-    """Give the single page of the application the status 404 where nothing lives at the path."""
+    """Give the single page its status: 404 where nothing lives, 403 where the role may not go."""
     is_page = response.status_code == 200 and response.mimetype == "text/html"
     if is_page and request.path != "/login" and not is_known(site, request.path):
         response.status_code = 404
+    elif is_page and current_user.is_authenticated and not may_open(request.path.strip("/")):
+        response.status_code = 403
     return response
 
 

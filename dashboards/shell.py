@@ -7,6 +7,8 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 from flask_login import current_user
 
+from corelab.vocabulary import Role
+from dashboards.access.roles import may
 from dashboards.components.chips import build_chip
 from dashboards.site import Site, read_scheme
 from dashboards.theme import MANTINE_THEME
@@ -16,6 +18,8 @@ NAVIGATION: Final = (
     ("patients", "/patients"),
     ("cohort", "/cohort"),
     ("exports", "/exports"),
+    ("review", "/review"),
+    ("upload", "/upload"),
 )
 """The pages of this version, in the order of the bar."""
 
@@ -100,6 +104,8 @@ def build_navigation(site: Site, current: str | None) -> list[Any]:
     """Build the links to the pages; the current one says so to eyes and to screen readers."""
     links = []
     for word, path in NAVIGATION:
+        if word == "upload" and not may(Role.SCIENTIST):
+            continue
         is_current = current is not None and current == path.strip("/")
         links.append(
             dcc.Link(
