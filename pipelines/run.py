@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import IntegrityError
+from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
@@ -38,7 +39,7 @@ def run(
     home: "Home",
     *,
     at: dt.datetime,
-    workers: int = 1,
+    place: Place = HERE,
     as_of: dt.datetime | None = None,
     progress: Progress | None = None,
     actor: str = "corelab",
@@ -51,8 +52,8 @@ def run(
         The home.
     at
         The present moment, for the registry; it enters no table.
-    workers
-        Processes for gating.
+    place
+        Where gating runs: here, on processes, or on a Dask cluster.
     as_of
         Data cut-off; by default the newest ``collected_at``.
     progress
@@ -65,7 +66,7 @@ def run(
     current = _find_sound_snapshot(home)
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
-    return _compute(home, made_of, at=at, workers=workers, as_of=as_of, progress=progress, actor=actor)
+    return _compute(home, made_of, at=at, place=place, as_of=as_of, progress=progress, actor=actor)
 
 
 def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
@@ -77,7 +78,7 @@ def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
 
 
 def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
-    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, workers: int,
+    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, place: Place,
     as_of: dt.datetime | None, progress: Progress | None, actor: str,
 ) -> RunReport:  # fmt: skip
     from corelab.tables.derive import derive_described_tables
@@ -85,7 +86,7 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
 
     inputs = home.registry.inputs()
     gates = gate_all(
-        inputs.acquisitions, home.objects.read, workers=workers, cache_dir=home.cache / "gates",
+        inputs.acquisitions, home.objects.read, place=place, cache_dir=home.cache / "gates",
         progress=progress,
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
