@@ -91,7 +91,7 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
             home, arguments.paths, at=_now(), actor=_actor(), accept_reason=arguments.accept_corrections,
             progress=lambda _path, done, total: progress(done, total),
         )  # fmt: skip
-    for line in (*report.remarks, *report.waiting, *report.corrections):
+    for line in (*report.remarks, *report.waiting, *report.corrections, *report.troubles):
         _name(line)
     counts = report.counts
     _say(
