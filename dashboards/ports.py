@@ -1,7 +1,7 @@
 """What the dashboard asks of a home; `corelab.store.home.Home` has this shape, and so have test fakes."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corelab.study.model import Study
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from corelab.store.jobs import Jobs
+    from corelab.store.registry import ActiveRow
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
 
@@ -103,6 +104,15 @@ class RegistryPort(Protocol):
 
     def quarantine(self) -> "pd.DataFrame":
         """Return what waits for a decision: path and reason."""
+
+    def quarantine_rows(self) -> list[dict[str, Any]]:
+        """Return the same as plain rows."""
+
+    def corrections(self) -> "pd.DataFrame":
+        """Return corrections that wait: id, kind, key, source, old and new values."""
+
+    def active_rows(self) -> "Sequence[ActiveRow]":
+        """Return the rows that take part in analysis."""
 
 
 class HomePort(Protocol):

@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from flask import request
 
@@ -15,6 +15,8 @@ from dashboards.ports import HomePort, SnapshotPort
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from corelab.store import Home
 
 T = TypeVar("T")
 
@@ -99,6 +101,11 @@ class Site:
     cache: SnapshotCache
     clock: Callable[[], dt.datetime]
     version: str
+
+    @property
+    def whole_home(self) -> "Home":
+        """The home itself, for what changes it; pages that only show need no more than the port."""
+        return cast("Home", self.home)
 
     def text(self, key: str, **values: object) -> str:
         """Return one sentence of the catalog."""

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import IntegrityError
+from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def run(
     home: "Home",
     *,
     at: dt.datetime,
-    workers: int = 1,
+    place: Place = HERE,
     as_of: dt.datetime | None = None,
     progress: Progress | None = None,
     actor: str = "corelab",
@@ -56,8 +57,8 @@ def run(
         The home.
     at
         The present moment, for the registry; it enters no table.
-    workers
-        Processes for gating.
+    place
+        Where gating runs: here, on processes, or on a Dask cluster.
     as_of
         Data cut-off; by default the newest ``collected_at``.
     progress
@@ -73,7 +74,7 @@ def run(
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
     derived = derive(
-        home, made_of, position=position, workers=workers, progress=progress, cache_dir=home.cache / "gates"
+        home, made_of, position=position, place=place, progress=progress, cache_dir=home.cache / "gates"
     )
     snapshot = home.snapshots.write(
         derived.tables, derived.manifest, run_key=run_key, at=at, actor=actor, position=position
@@ -100,8 +101,8 @@ class Derived:
 
 
 def derive(
-    home: "Home", made_of: Mapping[str, Any], *, position: "Position", workers: int,
-    progress: Progress | None, cache_dir: "Path | None",
+    home: "Home", made_of: Mapping[str, Any], *, position: "Position", place: Place = HERE,
+    progress: Progress | None = None, cache_dir: "Path | None" = None,
 ) -> Derived:  # fmt: skip
     """Compute every table from the registry's rows at a position; nothing is written but the cache."""
     from corelab.tables.derive import derive_described_tables
@@ -109,8 +110,9 @@ def derive(
 
     inputs = home.registry.inputs(position)
     gates = gate_all(
-        inputs.acquisitions, home.objects.read, workers=workers, cache_dir=cache_dir, progress=progress
-    )
+        inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
+        decisions=home.registry.gate_decisions(position),
+    )  # fmt: skip
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
     tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
@@ -133,6 +135,10 @@ def describe_inputs(
         "study": home.study.id,
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
         "subjects": home.registry.subject_hashes(position),
+        "gates": {
+            file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
+            for file_id, decisions in sorted(home.registry.gate_decisions(position).items())
+        },
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},

@@ -26,7 +26,7 @@ _LONGEST_LIST: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class HomePlace:
     """Where a home is, for another process."""
 
     path: Path
@@ -34,7 +34,7 @@ class Place:
     object_url: str | None = None
 
 
-def start_runner(home: "Home", place: Place, *, clock: Clock, workers: int = 1) -> Callable[[], None]:
+def start_runner(home: "Home", place: HomePlace, *, clock: Clock, workers: int = 1) -> Callable[[], None]:
     """Look for work beside a server, and return how to stop looking."""
     stop = threading.Event()
     thread = threading.Thread(target=_watch, args=(home, place, clock, workers, stop), daemon=True)
@@ -47,7 +47,7 @@ def start_runner(home: "Home", place: Place, *, clock: Clock, workers: int = 1) 
     return end
 
 
-def _watch(home: "Home", place: Place, clock: Clock, workers: int, stop: threading.Event) -> None:
+def _watch(home: "Home", place: HomePlace, clock: Clock, workers: int, stop: threading.Event) -> None:
     context = get_context("spawn")
     while not stop.wait(_LOOK_EVERY_SECONDS):
         try:
@@ -61,7 +61,7 @@ def _watch(home: "Home", place: Place, clock: Clock, workers: int, stop: threadi
             process.join(timeout=_LOOK_EVERY_SECONDS)
 
 
-def work_at(place: Place, workers: int = 1) -> None:
+def work_at(place: HomePlace, workers: int = 1) -> None:
     """Open a home and do all the work that waits there."""
     from corelab.store import open_home
 
@@ -129,10 +129,11 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
 
 def update_tables(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Mapping[str, Any]:
     """Bring the tables up to date."""
+    from pipelines.executor import Place
     from pipelines.run import run
 
     report = run(
-        home, at=clock(), workers=workers, actor=job.account,
+        home, at=clock(), place=Place(workers=workers), actor=job.account,
         progress=lambda *_: home.jobs.extend(job.id, at=clock()),
     )  # fmt: skip
     return {"snapshot": report.snapshot_id, "is_new": report.is_new, "failed": report.n_failed}

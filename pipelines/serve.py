@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import ConfigError
-from pipelines.runner import Place, start_runner
+from pipelines.runner import HomePlace, start_runner
 
 if TYPE_CHECKING:
     from corelab.store import Home
@@ -17,7 +17,7 @@ _KEY_BYTES: Final = 32
 _THREADS: Final = 8
 
 
-def serve(home: "Home", place: Place, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(home: "Home", place: HomePlace, *, host: str, port: int, announce: Callable[[str], None]) -> None:
     """Serve until interrupted, and do the work that is asked for; announce the address once it is bound.
 
     Raises

@@ -105,9 +105,7 @@ class _Intake:
 
     def _known_files(self) -> set[str]:
         """Return the ids of delivered files that were taken before; accept their corrections if asked."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
-        known = {file_id for file_id in delivered if file_id in self.book.files}
+        known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
                 self.accept_pending(pending)
@@ -122,6 +120,8 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for stored in self.delivery.others:
+            self._add_file(stored)
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:
@@ -335,9 +335,7 @@ class _Intake:
 
     def _tell(self, again: set[str]) -> None:
         """Name everything that waits from the files of this delivery, known or new."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
-        delivered |= {held.file_id for held in self.delivery.failed}
+        delivered = self.delivery.file_ids | {held.file_id for held in self.delivery.failed}
         waiting = [h for h in self.book.held.values() if h.file_id in delivered and not h.waiting]
         self.report.waiting += [
             f"{held.path}: {held.reason}" for held in sorted(waiting, key=lambda h: (h.kind, h.path, h.row))

@@ -140,11 +140,6 @@ class AuditTrail:
             result = connection.execute(query)
             return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
 
-    def last_seq(self) -> int:
-        """Return the number of the last row."""
-        with reading(self.engine) as connection:
-            return int(connection.execute(sa.select(schema.audit_head.c.seq)).scalar() or 0)
-
     def verify(self) -> list[str]:
         """Return what is wrong with the chain, each finding in words; an empty list is a sound chain."""
         with reading(self.engine) as connection:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from corelab.ingest.book import (
     Book,
     Changes,
     Gone,
-    Happening,
     Held,
     NewVersion,
     PendingCorrection,
@@ -82,18 +81,18 @@ def _read_gone(connection: sa.Connection, last: Mapping[tuple[str, str], int]) -
 
 def admit(  # noqa: PLR0913 - what is delivered, and who does it when and why
     home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, role: str = "", accept_reason: str = "",
-    happenings: Sequence[Happening] = (),
+    then: Callable[[sa.Connection], Head | None] = lambda _: None,
 ) -> Report:  # fmt: skip
     """Admit a delivery in one transaction: its rows, what waits, and the lines of the audit trail.
 
-    ``happenings`` are told first, such as that a person assigned a file.
+    ``then`` records what else came with it, in the same transaction.
     """
     with writing(home.registry.engine) as connection:
         changes, report = admit_delivery(
             read_book(connection), delivery, study=home.study, accept_reason=accept_reason
         )
-        changes.happenings[:0] = happenings
         head = write_changes(connection, changes, at=at, actor=actor, role=role)
+        head = then(connection) or head
     home.registry.audit.write_head(head)
     return report
 

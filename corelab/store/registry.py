@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from corelab.cytometry.interchange.revision import Decision
 from corelab.store import schema
 from corelab.store.audit import AuditTrail
 from corelab.store.database import reading
@@ -77,8 +78,27 @@ class Registry:
         return build_study_inputs(self.active_rows(position), study=self.study)
 
     def subject_hashes(self, position: Position | None = None) -> dict[str, str]:
-        """Return a hash of each subject's active rows; run tubes, which have none, are under ``""``."""
-        return compute_subject_hashes(self.active_rows(position))
+        """Return a hash of each subject's active rows and the gates that people set for its tubes.
+
+        Run tubes, which have no subject, are under ``""``.
+        """
+        rows, gates = self._rows_and_gates(position)
+        return compute_subject_hashes(rows, gates)
+
+    def gate_decisions(self, position: Position | None = None) -> dict[str, tuple[Decision, ...]]:
+        """Return what people decided about gates, by file id, for the tubes that take part."""
+        return self._rows_and_gates(position)[1]
+
+    def _rows_and_gates(
+        self, position: Position | None
+    ) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
+        from corelab.store.gates import pick_for_rows, read_revisions
+
+        with reading(self.engine) as connection:
+            rows, revisions = read_active_rows(connection, position), read_revisions(connection)
+        if position is not None:
+            revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
+        return rows, pick_for_rows(rows, revisions, study=self.study)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -221,11 +241,16 @@ def _select_withdrawn_files(position: Position | None) -> "sa.Select[tuple[str]]
     return query if position is None else query.where(gone.id <= position.get("withdrawal", 0))
 
 
-def compute_subject_hashes(rows: Iterable[ActiveRow]) -> dict[str, str]:
-    """Hash the rows of each subject."""
+def compute_subject_hashes(
+    rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
+) -> dict[str, str]:
+    """Hash the rows of each subject, those of a tube with what people decided about its gates."""
     lines: dict[str, list[str]] = {}
     for row in rows:
-        line = _canonical([row.kind, row.key, dict(row.values), row.source])
+        decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
+        line = _canonical([
+            row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
+        ])  # fmt: skip
         lines.setdefault(row.subject_id, []).append(line)
     return {
         subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import dash_ag_grid as dag
+import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, no_update
 
 from corelab.errors import ReviewError
@@ -60,14 +61,23 @@ def build_grid(site: Site, rows: list[dict[str, Any]]) -> Any:
 
 def build_form(site: Site, snapshot_id: str) -> Any:
     """Build what a signature needs: its meaning, a reason where one is due, and the password."""
-    choices = [{"value": state.value, "label": site.text(f"review.meaning.{state}")} for state in MEANINGS]
+    choices = [dmc.Radio(site.text(f"review.meaning.{state}"), value=state.value) for state in MEANINGS]
     return html.Div(
         [
-            dcc.RadioItems(choices, value=ReviewState.REVIEWED.value, id="review-state", className="choices"),
-            html.Label(site.text("review.reason"), htmlFor="review-reason"),
-            dcc.Input(id="review-reason", type="text", maxLength=500, autoComplete="off"),
-            html.Label(site.text("review.password"), htmlFor="review-password"),
-            dcc.Input(id="review-password", type="password", maxLength=1024, autoComplete="current-password"),
+            dmc.RadioGroup(
+                dmc.Stack(choices, gap="xs"),
+                id="review-state",
+                label=site.text("review.meaning_label"),
+                value=ReviewState.REVIEWED.value,
+                size="xs",
+            ),
+            dmc.TextInput(id="review-reason", label=site.text("review.reason"), size="xs", className="grow"),
+            dmc.PasswordInput(
+                id="review-password",
+                label=site.text("review.password"),
+                size="xs",
+                visibilityToggleButtonProps={"aria-label": site.text("review.show")},
+            ),
             html.Button(site.text("review.sign"), id="review-sign", className="button primary"),
             html.P(id="review-answer", role="status"),
             dcc.Store(id="review-snapshot", data=snapshot_id),

@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import dash_ag_grid as dag
+import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, no_update
 from flask_login import current_user
 
 from corelab.errors import CorelabError
 from corelab.ingest.layouts import LAYOUTS
 from corelab.store.intake import decide_corrections
-from corelab.store.jobs import RUN
+from corelab.store.jobs import RUN, Job
+from corelab.store.objects import compute_sha256
 from corelab.store.resolving import assign_files
 from corelab.store.withdrawal import withdraw
 from corelab.vocabulary import RUN_TUBES, Panel, Role
@@ -95,7 +97,13 @@ def build_work(site: Site) -> Any:
 def build_templates(site: Site) -> Any:
     """Build the links to every input file, empty."""
     links = [
-        html.Li(html.A(f"{stem}.csv", href=f"/api/v1/templates/{stem}.csv", className="button"))
+        html.Li(
+            html.A(
+                site.text("upload.template", name=stem),
+                href=f"/api/v1/templates/{stem}.csv",
+                className="button",
+            )
+        )
         for stem in LAYOUTS
     ]
     return html.Section(
@@ -174,18 +182,22 @@ def build_panel(
             "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
             "rowSelection": {"mode": "multiRow", "headerCheckbox": True}, "singleClickEdit": True,
             "stopEditingWhenCellsLoseFocus": True, "tooltipShowDelay": 300,
-            "overlayNoRowsTemplate": site.text(f"upload.{name}.none"),
+            "localeText": {"noRowsToShow": site.text(f"upload.{name}.none")},
         },
-        style={"height": "240px"},
+        columnSize="autoSize",
+        style={"height": "190px"},
     )  # fmt: skip
     actions = [
         html.Button(site.text(f"upload.{action}"), id=f"upload-{action}", className="button")
         for action in buttons
     ]
-    reason = dcc.Input(
-        id=f"upload-{name}-reason", type="text", maxLength=500, autoComplete="off",
+    reason = dmc.TextInput(
+        id=f"upload-{name}-reason",
+        label=site.text("upload.reason"),
         placeholder=site.text(f"upload.{name}.reason"),
-    )  # fmt: skip
+        size="xs",
+        className="grow",
+    )
     return html.Section(
         [
             html.H2(site.text(f"upload.{name}.title")),
@@ -193,7 +205,6 @@ def build_panel(
             grid,
             html.Div(
                 [
-                    html.Label(site.text("upload.reason"), htmlFor=f"upload-{name}-reason"),
                     reason, *actions,
                     html.Span(id=f"upload-{name}-say", role="status"),
                 ],
@@ -218,10 +229,18 @@ def dismiss(site: Site, rows: Sequence[dict[str, Any]], reason: str) -> int:
     """Take what is selected out of the quarantine, for a reason."""
     for row in rows:
         withdraw(
-            site.home, str(row["object"]), reason=reason, at=site.clock(), author=current_user.name,  # type: ignore[arg-type]
+            site.whole_home, str(row["object"]), reason=reason, at=site.clock(), author=current_user.name,
             role=current_user.role.value,
         )  # fmt: skip
     return len(rows)
+
+
+def read_version(site: Site, jobs: Sequence[Job]) -> str:
+    """Return what changes when anything on the page does, and only then: a refresh undoes unsaved edits."""
+    waits = [(row["file_id"], row["row"], row["reason"]) for row in site.home.registry.quarantine_rows()]
+    pending = list(site.home.registry.corrections()["id"])
+    words = repr((waits, pending, [(job.id, job.state) for job in jobs]))
+    return compute_sha256(words.encode("utf-8", "surrogatepass"))
 
 
 def register(app: Any, site: Site) -> None:
@@ -229,7 +248,7 @@ def register(app: Any, site: Site) -> None:
 
     def poll(_ticks: int | None, _tick: Any, seen: str | None) -> tuple[Any, Any]:
         jobs = site.home.jobs.latest()
-        version = f"{site.home.registry.audit.last_seq()} {[(job.id, job.state) for job in jobs]}"
+        version = read_version(site, jobs)
         if version == seen:
             return no_update, no_update
         return [html.Li(write_job(site, job)) for job in jobs], version
@@ -262,11 +281,11 @@ def register_decisions(app: Any, site: Site) -> None:
         return {"at": site.clock(), "actor": current_user.name, "role": current_user.role.value}
 
     def assign(rows: list[dict[str, Any]], reason: str) -> int:
-        return assign_files(site.home, rows, reason=reason, **who())  # type: ignore[arg-type]
+        return assign_files(site.whole_home, rows, reason=reason, **who())
 
     def decide(rows: list[dict[str, Any]], reason: str, *, accept: bool) -> int:
         ids = {int(row["record_id"]) for row in rows}
-        return decide_corrections(site.home, ids, accept=accept, reason=reason, **who())  # type: ignore[arg-type]
+        return decide_corrections(site.whole_home, ids, accept=accept, reason=reason, **who())
 
     acts: dict[str, tuple[str, Callable[[list[dict[str, Any]], str], int]]] = {
         "assign": ("files", assign),
@@ -280,20 +299,28 @@ def register_decisions(app: Any, site: Site) -> None:
             Output("upload-tick", "data", allow_duplicate=True),
             Input(f"upload-{name}", "n_clicks"),
             State(f"upload-{grid}", "selectedRows"),
+            State(f"upload-{grid}", "rowData"),
             State(f"upload-{grid}-reason", "value"),
             prevent_initial_call=True,
         )(allow(Role.SCIENTIST)(make_press(site, name, act)))
 
 
+def pick_rows(selected: Any, shown: Any) -> list[dict[str, Any]]:
+    """Return the selected rows as they are shown: the browser's list of selected ones knows no edits."""
+    chosen = [row for row in selected or [] if isinstance(row, dict)]
+    edited = {row["file_id"]: row for row in shown or [] if isinstance(row, dict) and "file_id" in row}
+    return [edited.get(row.get("file_id"), row) for row in chosen]
+
+
 def make_press(
     site: Site, name: str, act: Callable[[list[dict[str, Any]], str], int]
-) -> Callable[[int | None, Any, str | None], tuple[Any, Any]]:
+) -> Callable[[int | None, Any, Any, str | None], tuple[Any, Any]]:
     """Make what a button does with the selected rows and the reason."""
 
-    def press(clicks: int | None, selected: Any, reason: str | None) -> tuple[Any, Any]:
+    def press(clicks: int | None, selected: Any, shown: Any, reason: str | None) -> tuple[Any, Any]:
         if not clicks:
             return no_update, no_update
-        rows = [row for row in selected or [] if isinstance(row, dict)]
+        rows = pick_rows(selected, shown)
         if not rows:
             return site.text("upload.select"), no_update
         return settle(site, lambda: act(rows, reason or ""), f"upload.done.{name}"), f"{name} {clicks}"

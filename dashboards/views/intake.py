@@ -1,4 +1,4 @@
-"""What waits at the door, as rows: files without a tube, corrections, the rest of the quarantine, the work."""
+"""What waits at the door, as rows: files without a tube, corrections, the rest of the quarantine."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def list_file_rows(site: Site) -> list[dict[str, Any]]:
             "against": " · ".join(write_remark(site, remark) for remark in one.proposal.conflicts),
             "waits": one.reason,
         }
-        for one in list_unnamed(site.home)  # type: ignore[arg-type]
+        for one in list_unnamed(site.whole_home)
     ]  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def write_job(site: Site, job: Job) -> str:
         return site.text("upload.job.run.done", snapshot=job.report.get("snapshot", ""))
     counts = job.report.get("counts", {})
     return site.text(
-        "upload.job.ingest.done", id=job.id, files=counts.get("files_new", 0), known=counts.get("files_known", 0),
+        "upload.job.ingest.done", id=job.id, files=counts.get("files_new", 0),
+        known=counts.get("files_known", 0),
         rows=counts.get("rows_new", 0), waiting=len(job.report.get("waiting", [])),
         corrections=len(job.report.get("corrections", [])),
     )  # fmt: skip

@@ -17,9 +17,13 @@ def list_visits(tables: SnapshotTables) -> list[ResultTarget]:
 def list_standings(site: Site, tables: SnapshotTables) -> list[Standing]:
     """Return where each visit stands, those that wait for a reviewer first."""
     standings = site.home.reviews.standings(list_visits(tables)).values()
-    return sorted(
-        standings, key=lambda one: (one.state is not ReviewState.DRAFT and not one.is_stale, one.target)
-    )
+    codes = {code: place for place, code in enumerate(site.home.study.visits_by_code)}
+
+    def order(one: Standing) -> tuple[bool, str, int, str]:
+        is_done = one.state is not ReviewState.DRAFT and not one.is_stale
+        return is_done, one.target.subject_id, codes.get(one.target.visit, len(codes)), one.target.visit
+
+    return sorted(standings, key=order)
 
 
 def count_waiting(site: Site, tables: SnapshotTables) -> dict[str, int]:

@@ -160,7 +160,7 @@ def test_open_home__answers_in_one_line_when_the_database_is_spoilt(make_home: C
         open_home(home.path)
 
 
-@pytest.mark.parametrize("found", ["0001", "0002"])
+@pytest.mark.parametrize("found", ["0001", "0002", "0003"])
 def test_migrate_home__brings_every_earlier_schema_to_the_present_one(
     make_home: Callable[..., Home], tmp_path: Path, found: str
 ) -> None:
