@@ -133,7 +133,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
 def _read_gates(
     home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
 ) -> "TakenGates":
-    from pipelines.gate_files import take_gates
+    from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
 
@@ -144,7 +144,7 @@ def _read_gates(
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
     files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, files=files, read=read)
+    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
