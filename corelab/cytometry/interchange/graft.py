@@ -1,6 +1,6 @@
 """Trees that people drew taken into the trial's own tree of an acquisition."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -8,13 +8,10 @@ from corelab.cytometry.interchange.evaluate import order_gates
 from corelab.cytometry.interchange.model import (
     Boolean,
     Dimension,
-    Ellipsoid,
     Gate,
     GateTree,
-    Geometry,
     Operand,
-    Polygon,
-    Rectangle,
+    map_dimensions,
     select_subtree,
 )
 
@@ -127,15 +124,3 @@ def _limit(added: dict[str, Gate], name: str, limit: str) -> None:
     added[name] = Gate(
         name=name, label=name, parent=limit, geometry=Boolean(operation="and", operands=operands)
     )
-
-
-def map_dimensions(geometry: Geometry, call: Callable[[Dimension], Dimension]) -> Geometry:
-    """Return a geometry with every axis changed by a function."""
-    match geometry:
-        case Rectangle(bounds=bounds):
-            return Rectangle(bounds=tuple(replace(one, dimension=call(one.dimension)) for one in bounds))
-        case Polygon(dimensions=(x, y)):
-            return replace(geometry, dimensions=(call(x), call(y)))
-        case Ellipsoid(dimensions=dimensions):
-            return replace(geometry, dimensions=tuple(call(one) for one in dimensions))
-    return geometry

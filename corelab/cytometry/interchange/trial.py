@@ -6,6 +6,7 @@ the middle of the gap between the two events beside it, and the events inside ar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -90,7 +91,7 @@ def _find_matrix(gated: GatedAcquisition, acquisition: Acquisition) -> Matrix | 
     return as_matrix(spillover)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class _Drawing:
     """A tree under way. ``nodes`` maps a population to its gate, or to its parent's where it has none."""
 
@@ -104,7 +105,6 @@ class _Drawing:
     gates: dict[str, Gate] = field(default_factory=dict)
     nodes: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
-    compensated: Values | None = None
 
     def add(self, rule: PopulationRule) -> None:
         """Draw one population, if it was gated."""
@@ -212,7 +212,7 @@ class _Drawing:
         columns = [self.markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in self.markers.scatter]
         if not columns or not mask.any():
             raise InputError("no beads or no scatter", expected="beads to draw a box around")
-        events = self.acquisition.events
+        events = self.events
         sides = {i: (float(events[mask, i].min()), float(events[mask, i].max())) for i in columns}
         spare = parent & ~mask
         for i, (low, high) in sides.items():
@@ -220,18 +220,16 @@ class _Drawing:
         return self._box(sides | find_sides(events, mask, spare, self.markers.fluorescence))
 
     def _box(self, sides: Mapping[int, tuple[float, float]]) -> Rectangle:
-        """Draw a box of recorded values."""
         bounds = []
         for column, inside in sides.items():
-            low, high = find_enclosure(self.acquisition.events[:, column], inside)
-            dimension = Dimension(channel=self.acquisition.detectors[column])
-            bounds.append(Bound(dimension=dimension, low=low, high=high))
+            low, high = find_enclosure(self.events[:, column], inside)
+            bounds.append(Bound(dimension=self._dimension(column), low=low, high=high))
         return Rectangle(bounds=tuple(bounds))
 
     def _draw_singlets(self, rule: PopulationRule, mask: Mask, parent: Mask) -> list[Geometry | str]:
         """Draw the wedge in which area fits height, without beads, and without what is off the scale."""
         columns = [self.markers.scatter[name] for name in ("FSC-A", "FSC-H")]
-        events = self.acquisition.events
+        events = self.events
         area, height = (events[:, column] for column in columns)
         if not mask.any():
             raise InputError("no singlets", expected="events to draw a shape around")
@@ -302,7 +300,7 @@ class _Drawing:
         if not np.isfinite(cut):
             raise InputError(f"cut {term.cut} was not placed", expected="a limit")
         column = self.markers.columns[self.template.cuts[term.cut].marker]
-        limit = find_gap(self.values(column), cut)
+        limit = find_gap(self.events[:, column], cut)
         dimension = self._dimension(column)
         low, high = (limit, None) if term.positive else (None, limit)
         return Bound(dimension=dimension, low=low, high=high)
@@ -316,13 +314,10 @@ class _Drawing:
         dimension = Dimension(channel=self.acquisition.detectors[column])
         return Bound(dimension=dimension, low=find_gap(values, 0.0), high=find_gap(values, limit))
 
-    def values(self, column: int) -> Values:
-        """Return the compensated values of a channel."""
-        if self.matrix is None:
-            return self.acquisition.events[:, column]
-        if self.compensated is None:
-            self.compensated = compensate(self.acquisition).events
-        return np.asarray(self.compensated[:, column])
+    @cached_property
+    def events(self) -> Values:
+        """The events as they were gated: compensated where there is a matrix."""
+        return self.acquisition.events if self.matrix is None else compensate(self.acquisition).events
 
     def _dimension(self, column: int) -> Dimension:
         channel = self.acquisition.detectors[column]
