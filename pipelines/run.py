@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from corelab.tables.inputs import Inputs
 
 Progress = Callable[[int, int], None]
-_DERIVING: Final = ("clinical", "cytometry", "ingest", "kinetics", "statistics", "study", "tables")
+_DERIVING: Final = (
+    "clinical",
+    "cytometry",
+    "immunoassay",
+    "ingest",
+    "kinetics",
+    "statistics",
+    "study",
+    "tables",
+)
 _PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
 _TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
 _MANIFEST_FORMAT: Final = 1
