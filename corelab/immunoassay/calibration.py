@@ -13,6 +13,7 @@ from corelab.immunoassay.settings import STRICT, RunRules
 NAN = float("nan")
 FEWEST_BLANKS_FOR_LOD = 3
 LEAST_BLANK_CV = 0.05
+_RAISED = (5.0, 25.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +76,55 @@ def calibrate(
         The range is the widest from one accepted standard to another within which the required share of the
         standards is accepted. Levels outside it stay in the fit as anchors: a failing end level bounds the
         range, where +-20 % hold at the next accepted one, and still tells where the curve bends.
+
+    Notes
+    -----
+    The spread of a response has a part that grows with it and one that does not. Where standards far below
+    the noise of the blank drown the others, the floor of the weights is raised to where the first part takes
+    over (five and twenty-five times the blank's spread), and the remark ``FLOOR_RAISED`` says so.
     """
     x, y = np.asarray(nominal, dtype=np.float64), np.asarray(response, dtype=np.float64)
     empty = np.asarray(blanks, dtype=np.float64)
     hooked = find_hook(x, y, drop_percent=rules.hook_drop)
     remarks = tuple(f"HOOK: response falls at {level:g}" for level in hooked)
     used = ~np.isin(x, hooked)
-    fit = _fit_with_blanks(x[used], y[used], empty, rules)
-    if fit is None:
+    standards = _Standards(x=x, y=y, used=used, blanks=empty, hooked=tuple(hooked), rules=rules)
+    fitted = standards.fit(raised=1.0, remarks=remarks)
+    if fitted is None:
         return _without_curve(x, y, empty, reason=_why_no_curve(x[used]), remarks=remarks)
-    levels = _judge_levels(x, y, fit, rules, hooked)
+    for raised in _RAISED if len(empty) and not fitted.is_accepted else ():
+        again = standards.fit(
+            raised=raised, remarks=(*remarks, f"FLOOR_RAISED: {raised:g} times the blank's")
+        )
+        if again is not None and again.is_accepted:
+            return again
+    return fitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Standards:
+    """What a curve is fitted to."""
+
+    x: Values
+    y: Values
+    used: npt.NDArray[np.bool_]
+    blanks: Values
+    hooked: tuple[float, ...]
+    rules: RunRules
+
+    def fit(self, *, raised: float, remarks: tuple[str, ...]) -> Calibration | None:
+        """Fit, back-calculate and find the range; None where there is no curve."""
+        x, y = self.x[self.used], self.y[self.used]
+        fit = _fit_with_blanks(x, y, self.blanks, self.rules, raised=raised)
+        if fit is None:
+            return None
+        levels = _judge_levels(self.x, self.y, fit, self.rules, self.hooked)
+        return _find_limits(fit, levels, self.blanks, self.rules, remarks)
+
+
+def _find_limits(
+    fit: Fit, levels: Sequence[StandardLevel], empty: Values, rules: RunRules, remarks: tuple[str, ...]
+) -> Calibration:
     blank_mean = float(empty.mean()) if len(empty) else NAN
     first, last = _find_range(levels, blank_mean, rules)
     return Calibration(
@@ -110,23 +150,28 @@ def find_hook(nominal: Values, response: Values, *, drop_percent: float) -> list
     return hooked
 
 
-def estimate_floor(blanks: Values) -> float:
+def estimate_floor(blanks: Values, nominal: Values, response: Values) -> float:
     """Return the response above the blank below which the spread no longer shrinks with the response.
 
-    The spread of the blanks; two or three of them tell it badly, so never less than 5 % of their mean.
+    The spread of the blanks; two or three of them tell it badly, so never less than 5 % of their mean, and
+    never less than the spread of the blanks together with the standards that read no higher than a blank.
     """
-    spread = float(np.std(blanks, ddof=1)) if len(blanks) > 1 else 0.0
-    return max(spread, LEAST_BLANK_CV * float(blanks.mean()))
+    middle = float(blanks.mean())
+    levels = np.unique(nominal)
+    empty = [level for level in levels if response[nominal == level].mean() <= middle]
+    together = np.concatenate([blanks, response[np.isin(nominal, empty)]])
+    spreads = [float(np.std(one, ddof=1)) for one in (blanks, together) if len(one) > 1]
+    return max(LEAST_BLANK_CV * middle, *spreads, 0.0)
 
 
-def _fit_with_blanks(x: Values, y: Values, blanks: Values, rules: RunRules) -> Fit | None:
+def _fit_with_blanks(x: Values, y: Values, blanks: Values, rules: RunRules, *, raised: float) -> Fit | None:
     if len(np.unique(x[x > 0])) < 4:
         return None
     if not len(blanks):
         return fit_curve(x, y, weighting=rules.weighting)
     return fit_curve(
         np.concatenate([np.zeros(len(blanks)), x]), np.concatenate([blanks, y]),
-        blank=float(blanks.mean()), floor=estimate_floor(blanks), weighting=rules.weighting,
+        blank=float(blanks.mean()), floor=raised * estimate_floor(blanks, x, y), weighting=rules.weighting,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ ABOVE_CURVE = "ABOVE_CURVE"
 ABOVE_ULOQ = "ABOVE_ULOQ"
 REPLICATE_CV = "REPLICATE_CV"
 REPEAT = "REPEAT"
+HOOK = "HOOK"
 MIXED = "MIXED_REPLICATES"
 NO_CURVE = "NO_CURVE"
 NO_RANGE = "NO_RANGE"
@@ -195,12 +196,22 @@ def combine_specimen(
     ]
     if not combined:
         raise ValueError("a specimen has at least one well")
-    for status in (Status.QUANTIFIED, Status.ABOVE_ULOQ):
-        found = [one for one in combined if one.status is status]
-        if found:
-            return found[0] if status is Status.QUANTIFIED else max(found, key=lambda one: one.low)
+    in_range = [one for one in combined if one.status is Status.QUANTIFIED]
+    if in_range:
+        return _choose_dilution(in_range, rules)
+    above = [one for one in combined if one.status is Status.ABOVE_ULOQ]
+    if above:
+        return max(above, key=lambda one: one.low)
     censored = [one for one in combined if one.status is not Status.FAILED]
     return min(censored, key=lambda one: one.high) if censored else combined[0]
+
+
+def _choose_dilution(in_range: Sequence[Quantity], rules: RunRules) -> Quantity:
+    """Return the least diluted result, or the most diluted one where dilution uncovers a hook."""
+    first, last = in_range[0], in_range[-1]
+    if last.value > first.value * (1 + rules.dilutions_off / 100):
+        return replace(last, reason=HOOK)
+    return first
 
 
 def combine_replicates(
