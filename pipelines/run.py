@@ -29,7 +29,7 @@ _DERIVING: Final = (
     "tables",
 )
 _PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
-_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
+_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "plate_layout")
 _MANIFEST_FORMAT: Final = 1
 
 

@@ -326,13 +326,14 @@ PLATE_WELLS = TableSchema(
         _STATUS_COLUMN, _REASON,
         Column(name="vendor_result", label="The vendor's result as written", origin="delivered"),
         _number("vendor_value", "The vendor's result where it is a number", "as unit"),
+        Column(name="vendor_remark", label="The vendor's remark as written", origin="delivered"),
         _number("difference_percent", "Ours less the vendor's", "%"),
-        Column(name="flags", label="Flags", derivation="LOW_BEAD OUTLIER MALFUNCTION EXCLUDED HOOK NOT_FITTED ANCHOR, with spaces between them"),
+        Column(name="flags", label="Flags", derivation="LOW_BEAD OUTLIER MALFUNCTION CONTRADICTED NOT_FITTED ANCHOR FAILS, with spaces between them"),
     ),
 )  # fmt: skip
 
 PLATE_CONTROLS = TableSchema(
-    name="plate_controls", row="plate x analyte x control", key=("analyte", "level", "plate"),
+    name="plate_controls", row="plate x analyte x control", key=("platform", "analyte", "level", "plate"),
     columns=(
         _PLATE, _PLATE_ANALYTE, Column(name="platform", label="Platform", origin="delivered"),
         Column(name="level", label="Control", required=True, origin="delivered"), _KIT_LOT, _RUN_AT,
