@@ -91,6 +91,7 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
 ) -> RunReport:  # fmt: skip
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
+    from pipelines.plates import read_plates
 
     inputs = home.registry.inputs()
     gates = gate_all(
@@ -98,7 +99,9 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
         progress=progress,
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
-    tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
+    tables, wide = derive_described_tables(
+        inputs, gates, study=home.study, as_of=cutoff, exports=read_plates(inputs.plates, home.objects.read)
+    )
     manifest = {
         **made_of,
         "cutoff": cutoff.isoformat() if cutoff else "",
