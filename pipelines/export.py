@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corelab.errors import ConfigError, HomeError
-from corelab.export import check_format, format_companions, format_export
+from corelab.export import check_format, find_schemas, format_companions, format_export
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
-    from corelab.tables.schema import TableSchema
 
 
 def export(  # noqa: PLR0913 - the options of the command
@@ -64,29 +63,13 @@ def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
     return snapshot
 
 
-def find_schemas(snapshot: "Snapshot", names: Sequence[str]) -> "dict[str, TableSchema]":
-    """Return the schemas of a snapshot's tables; that of ``analysis`` stands in its manifest."""
-    from corelab.tables.schema import Column, TableSchema
-    from corelab.tables.schemas import SCHEMAS
-
-    columns = [
-        Column(**{**described, "codes": tuple(described["codes"])})
-        for described in snapshot.manifest.get("analysis_columns", [])
-    ]
-    wide = TableSchema(
-        name="analysis", row="subject x visit", columns=tuple(columns),
-        key=("subject_id", "visit", "collected_at"),
-    )  # fmt: skip
-    return {name: SCHEMAS.get(name, wide) for name in names}
-
-
 def _files(
     home: "Home", snapshot: "Snapshot", names: tuple[str, ...], format_name: str
 ) -> Iterator[tuple[str, bytes]]:
     yield from format_export(
         names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
     )
-    yield from format_companions(find_schemas(snapshot, names), describe_provenance(home, snapshot))
+    yield from format_companions(find_schemas(names, snapshot.manifest), describe_provenance(home, snapshot))
 
 
 def describe_provenance(home: "Home", snapshot: "Snapshot") -> dict[str, Any]:
