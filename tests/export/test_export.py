@@ -113,8 +113,14 @@ def test_export__is_audited(ready: Home, tmp_path: Path) -> None:
 
 
 def test_export__writes_only_the_asked_tables(ready: Home, tmp_path: Path) -> None:
-    written = export(ready, tmp_path / "out", at=NOW, actor="ann", tables=["subjects", "quality"])
-    assert written == ["subjects.csv", "quality.csv", "dictionary.csv", "codelists.csv", "provenance.json"]
+    report = export(ready, tmp_path / "out", at=NOW, actor="ann", tables=["subjects", "quality"])
+    assert report.files == [
+        "subjects.csv",
+        "quality.csv",
+        "dictionary.csv",
+        "codelists.csv",
+        "provenance.json",
+    ]
 
 
 def test_export__refuses_before_it_writes(
