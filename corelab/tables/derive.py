@@ -17,6 +17,7 @@ from corelab.tables import (
     kinetics,
     laboratory,
     measurements,
+    medications,
     persistence,
     phenotype,
     populations,
@@ -127,6 +128,7 @@ def derive_described_tables(
         "kinetics": kinetics.derive_kinetics(persistent, concentrations, clocks=clocks),
         "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
+        "medications": medications.derive_medications(inputs.medications, clocks=clocks),
         "quality": quality.derive_quality(
             inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
         ),

@@ -204,6 +204,19 @@ ADVERSE_EVENTS = TableSchema(
     ),
 )  # fmt: skip
 
+MEDICATIONS = TableSchema(
+    name="medications", row="delivered medication", key=("subject_id", "start", "drug", "source_id"),
+    columns=(
+        _SUBJECT, _ARM, Column(name="drug", label="Drug", required=True, origin="delivered"),
+        Column(name="start", label="Begin", unit="ISO 8601", origin="delivered"),
+        Column(name="end", label="End; empty while ongoing or unknown", unit="ISO 8601", origin="delivered"),
+        Column(name="start_day", label="Study day of the begin", type="integer", unit="d"),
+        Column(name="end_day", label="Study day of the end", type="integer", unit="d"),
+        _number("dose", "Dose", "unit of the row"), Column(name="unit", label="Unit of the dose", origin="delivered"),
+        Column(name="route", label="Route", origin="delivered"), Column(name="reason", label="Why it was given", origin="delivered"), _SOURCE,
+    ),
+)  # fmt: skip
+
 LAB_TOXICITY = TableSchema(
     name="lab_toxicity", row="subject x visit x test x direction",
     key=("subject_id", "visit", "collected_at", "test", "direction"),
@@ -248,7 +261,7 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
     schema.name: schema
     for schema in (
         SUBJECTS, POPULATIONS, EXPRESSION, MEASUREMENTS, CD19_STATUS, PERSISTENCE, PHENOTYPE, KINETICS,
-        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, LAB_TOXICITY, RESPONSES, SUMMARY, QUALITY,
+        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, MEDICATIONS, LAB_TOXICITY, RESPONSES, SUMMARY, QUALITY,
     )
 }  # fmt: skip
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by
