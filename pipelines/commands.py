@@ -138,10 +138,10 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     from pipelines.export import export
 
     tables = [name.strip() for name in arguments.tables.split(",") if name.strip()]
-    with _home(settings) as home:
+    with _home(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None,
+            snapshot_id=arguments.snapshot or None, progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         _name(finding)

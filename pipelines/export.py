@@ -1,8 +1,9 @@
 """Writes a snapshot to a folder, in one of its formats, and the audit trail's line about it."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from corelab.export import check_format, find_schemas, format_companions, format
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
 
+Progress = Callable[[int, int], None]
 WHOLE_FORMATS: Final = ("xpt", "h5ad")
 """Formats whose files are not those of single tables."""
 
@@ -33,6 +35,7 @@ def export(  # noqa: PLR0913 - the options of the command
     format_name: str = "csv",
     tables: Sequence[str] = (),
     snapshot_id: str | None = None,
+    progress: Progress | None = None,
 ) -> ExportReport:
     """Write a snapshot in a format, with dictionary, code lists and provenance.
 
@@ -49,7 +52,9 @@ def export(  # noqa: PLR0913 - the options of the command
     report = ExportReport(files=[], findings=[])
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, data in _files(home, snapshot, names, format_name=format_name, findings=report.findings):
+        for name, data in _files(
+            home, snapshot, names, format_name=format_name, findings=report.findings, progress=progress
+        ):
             (out / name).write_bytes(data)
             report.files.append(name)
     except OSError as error:
@@ -76,16 +81,37 @@ def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
 
 
 def _files(
-    home: "Home", snapshot: "Snapshot", names: tuple[str, ...], *, format_name: str, findings: list[str]
-) -> Iterator[tuple[str, bytes]]:
+    home: "Home", snapshot: "Snapshot", names: tuple[str, ...], *, format_name: str, findings: list[str],
+    progress: Progress | None,
+) -> Iterator[tuple[str, bytes]]:  # fmt: skip
     if format_name == "xpt":
         yield from _format_xpt(home, snapshot, findings)
+    elif format_name == "h5ad":
+        yield from _format_h5ad(home, snapshot, findings, progress=progress)
     else:
         yield from format_tables(
             names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
         )
     schemas = find_schemas(names, snapshot.manifest)
     yield from format_companions(schemas, describe_provenance(home, snapshot))
+
+
+def _format_h5ad(
+    home: "Home", snapshot: "Snapshot", findings: list[str], *, progress: Progress | None
+) -> Iterator[tuple[str, bytes]]:
+    from corelab.export.single_cells import build_events, build_populations, format_h5ad
+    from pipelines.sketch import SEED, sketch_events
+
+    about = {"snapshot": snapshot.id, "study": home.study.id, "corelab": version("corelab")}
+    populations = snapshot.table("populations")
+    yield (
+        "populations.h5ad",
+        format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
+    )
+    report = sketch_events(home, populations, seed=SEED, progress=progress)
+    findings += report.findings
+    chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
+    yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))
 
 
 def _format_xpt(home: "Home", snapshot: "Snapshot", findings: list[str]) -> Iterator[tuple[str, bytes]]:

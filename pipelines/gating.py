@@ -151,6 +151,24 @@ def gate_subject(job: SubjectJob) -> Rows:
     return rows
 
 
+def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcquisition]:
+    """Gate some files of a subject as `gate_subject` does, with their events: for export and plots.
+
+    Raises
+    ------
+    CorelabError
+        If a file cannot be read.
+    """
+    runner = _Subject(job)
+    first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
+    gated = {}
+    for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
+        priors = collect_priors(tube, job.tubes, first)
+        used = priors if needs_priors(first[tube.file_id], priors) else {}
+        gated[tube.file_id] = runner.gate(tube, runner.templates[tube.panel], used)
+    return gated
+
+
 def collect_priors(tube: TubeFile, tubes: Sequence[TubeFile], rows: Mapping[str, Rows]) -> dict[str, float]:
     """Collect the limits of the child's other full tubes of this panel, as medians by gate."""
     if tube.tube != "full":
@@ -212,30 +230,24 @@ class _Subject:
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate(tube, template, controls, priors)
+            cached = self._gate_rows(tube, template, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> Rows:
-        gated_controls = {}
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
-            for control in controls:
-                gated = self._gate_control(control, template)
-                if gated is not None:
-                    gated_controls[control.tube] = gated
-            if tube.tube == "full":
-                result = self._gate_file(tube, template, gated_controls, priors)
-            else:
-                result = self._gate_once(tube, template)
+            return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
-        return list_rows(tube.file_id, result)
+
+    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
+        """Gate one tube, past the cache; its controls first."""
+        if tube.tube != "full":
+            return self._gate_once(tube, template)
+        controls = find_controls(tube, self.job.tubes)
+        found = {control.tube: self._gate_control(control, template) for control in controls}
+        usable = {name: gated for name, gated in found.items() if gated is not None}
+        return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
         self,

@@ -19,9 +19,13 @@ NOW = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
 
 @pytest.fixture(scope="session")
 def trial_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home with two children, all assays and a snapshot; tests only read it."""
+    """A home with a child of all assays and one who was only screened, and a snapshot; tests only read it."""
     folder = tmp_path_factory.mktemp("exports")
-    simulate(folder / "delivery", subjects=2, events=1500, seed=7)
+    simulate(folder / "delivery", subjects=1, events=3000, seed=7)
+    columns = (folder / "delivery" / "subjects.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    screened = {"subject_id": "LN-099", "sex": "F", "age_years": "9"}
+    with (folder / "delivery" / "subjects.csv").open("a", encoding="utf-8") as stream:
+        stream.write(",".join(screened.get(column, "") for column in columns) + "\n")
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="test")
     run(home, at=NOW)
