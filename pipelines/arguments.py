@@ -145,7 +145,9 @@ def _add_keeping_commands(maker: _Maker) -> None:
 def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
-    export.add_argument("--format", default="csv", metavar="F", help="csv, parquet or xlsx (%(default)s)")
+    export.add_argument(
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+    )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
 

@@ -139,13 +139,15 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     from pipelines.export import export
 
     tables = [name.strip() for name in arguments.tables.split(",") if name.strip()]
-    with _home(settings) as home:
-        written = export(
+    with _home(settings) as home, show_progress("gating") as progress:
+        report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None,
+            snapshot_id=arguments.snapshot or None, progress=progress,
         )  # fmt: skip
-    _say(f"wrote {len(written)} files to {arguments.out}")
-    return DONE
+    for finding in report.findings:
+        _name(finding)
+    _say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
 
 
 def run_verify(settings: Settings, arguments: argparse.Namespace) -> int:
