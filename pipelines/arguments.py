@@ -113,6 +113,9 @@ def _add_home_commands(maker: _Maker) -> None:
     )
     run = maker.add("run", "bring every table up to date in a new snapshot")
     run.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
+    run.add_argument(
+        "--scheduler", default="", metavar="URL", help="run on the Dask cluster at tcp://host:port"
+    )
     run.add_argument("--as-of", type=_date, metavar="DATE", help="data cut-off; by default the newest sample")
     status = maker.add("status", "say what the home holds and what waits")
     status.add_argument("--json", action="store_true", help="as a JSON object")

@@ -91,7 +91,7 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
             home, arguments.paths, at=_now(), actor=_actor(), accept_reason=arguments.accept_corrections,
             progress=lambda _path, done, total: progress(done, total),
         )  # fmt: skip
-    for line in (*report.remarks, *report.waiting, *report.corrections):
+    for line in (*report.remarks, *report.waiting, *report.corrections, *report.troubles):
         _name(line)
     counts = report.counts
     _say(
@@ -105,12 +105,13 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
+    from pipelines.executor import Place
     from pipelines.run import run
 
-    workers = arguments.workers or os.cpu_count() or 1
+    place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
     with _home(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None
-        report = run(home, at=_now(), workers=workers, as_of=as_of, progress=progress, actor=_actor())
+        report = run(home, at=_now(), place=place, as_of=as_of, progress=progress, actor=_actor())
     if report.is_new:
         _say(f"snapshot {report.snapshot_id}: {report.n_files} files, {report.n_failed} of them failed")
     else:

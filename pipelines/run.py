@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import IntegrityError
+from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
@@ -47,7 +48,7 @@ def run(
     home: "Home",
     *,
     at: dt.datetime,
-    workers: int = 1,
+    place: Place = HERE,
     as_of: dt.datetime | None = None,
     progress: Progress | None = None,
     actor: str = "corelab",
@@ -60,8 +61,8 @@ def run(
         The home.
     at
         The present moment, for the registry; it enters no table.
-    workers
-        Processes for gating.
+    place
+        Where gating runs: here, on processes, or on a Dask cluster.
     as_of
         Data cut-off; by default the newest ``collected_at``.
     progress
@@ -74,7 +75,7 @@ def run(
     current = _find_sound_snapshot(home)
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
-    return _compute(home, made_of, at=at, workers=workers, as_of=as_of, progress=progress, actor=actor)
+    return _compute(home, made_of, at=at, place=place, as_of=as_of, progress=progress, actor=actor)
 
 
 def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
@@ -86,7 +87,7 @@ def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
 
 
 def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
-    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, workers: int,
+    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, place: Place,
     as_of: dt.datetime | None, progress: Progress | None, actor: str,
 ) -> RunReport:  # fmt: skip
     from corelab.tables.derive import derive_described_tables
@@ -95,8 +96,8 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
 
     inputs = home.registry.inputs()
     gates = gate_all(
-        inputs.acquisitions, home.objects.read, workers=workers, cache_dir=home.cache / "gates",
-        progress=progress,
+        inputs.acquisitions, home.objects.read, place=place, cache_dir=home.cache / "gates",
+        progress=progress, decisions=home.registry.gate_decisions(),
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
     tables, wide = derive_described_tables(
@@ -122,6 +123,10 @@ def describe_inputs(home: "Home", *, as_of: dt.datetime | None) -> dict[str, Any
         "study": home.study.id,
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
         "subjects": home.registry.subject_hashes(),
+        "gates": {
+            file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
+            for file_id, decisions in sorted(home.registry.gate_decisions().items())
+        },
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},

@@ -91,8 +91,7 @@ class _Intake:
 
     def _known_files(self) -> set[str]:
         """Return the ids of delivered files that were taken before; accept their corrections if asked."""
-        delivered = self.delivery.file_ids
-        known = {file_id for file_id in delivered if file_id in self.book.files}
+        known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
                 self._accept_pending(pending)
@@ -110,6 +109,8 @@ class _Intake:
         for path in sorted(self.delivery.plates):
             if self._add_file(self.delivery.plates[path]):
                 fresh.append(make_plate_candidate(self.delivery.plates[path]))
+        for stored in self.delivery.others:
+            self._add_file(stored)
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:

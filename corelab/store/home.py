@@ -99,7 +99,7 @@ def open_home(
     ConfigError
         If its registry or objects are elsewhere and the URL is not given, or the study file is wrong.
     """
-    home = Path(path)
+    home = Path(path).absolute()  # a worker elsewhere reads its objects by this path
     kept = _read_kept(home)
     _check_where(kept, "database", database_url)
     _check_where(kept, "objects", object_url)

@@ -9,6 +9,7 @@ import pytest
 
 import pipelines.gating
 from corelab.store import Home
+from pipelines.executor import Place
 from pipelines.ingest import ingest
 from pipelines.run import compute_code_hash, compute_run_key, describe_inputs, run
 from tests.deliveries import LAB, write_delivery, write_table
@@ -60,7 +61,7 @@ def test_run__gives_the_same_bytes_in_another_home_on_another_day_with_more_work
         home = make_home(name)
         at = NOW + dt.timedelta(days=day)
         ingest(home, [tiny_trial], at=at, actor=name)
-        ids.append(run(home, at=at, workers=workers, actor=name).snapshot_id)
+        ids.append(run(home, at=at, place=Place(workers=workers), actor=name).snapshot_id)
     assert ids[0] == ids[1]
 
 
