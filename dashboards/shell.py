@@ -17,6 +17,7 @@ NAVIGATION: Final = (
     ("screening", "/screening"),
     ("patients", "/patients"),
     ("cohort", "/cohort"),
+    ("outcomes", "/outcomes"),
     ("exports", "/exports"),
     ("audit", "/audit"),
 )

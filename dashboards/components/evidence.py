@@ -19,9 +19,7 @@ def build_evidence(  # noqa: PLR0913 - the parts of a drawer, all by keyword
     foot: Sequence[Any] = (),
 ) -> list[Any]:
     """Build the inside of a drawer; facts without a value are left out."""
-    rows = [
-        html.Tr([html.Th(head, scope="row"), html.Td(fact)]) for head, fact in facts if fact not in ("", None)
-    ]
+    rows = [html.Tr([html.Th(head, scope="row"), html.Td(fact)]) for head, fact in facts if fact]
     return [
         html.Header([html.H2(title), close]),
         html.P(lead, className="lead", id="drawer-lead"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, dcc, html
 
 from corelab.figures.cd19 import cd19_figure
 from corelab.figures.course import to_float
@@ -307,7 +307,7 @@ def register(app: Any, site: Site) -> None:
     def draw(verdict: Any, criteria: Any, viewport: Any, scheme: Any) -> tuple[Any, Any]:
         return draw_charts(site, (verdict, criteria), read_viewport(viewport), read_scheme_word(scheme))
 
-    def show(choice: Any, _address: Any) -> tuple[Any, bool, bool]:
+    def show(choice: Any) -> tuple[Any, bool, bool]:
         drawer = show_evidence(site, choice)
         return drawer or [], drawer is None, drawer is not None
 
@@ -324,7 +324,6 @@ def register(app: Any, site: Site) -> None:
         Output("screening-drawer", "hidden"),
         Output("screening-aside", "hidden"),
         Input(STORE, "data"),
-        State("screening-names", "data"),
     )(allow(*EVERY_ROLE)(show))
     keep_in_address(
         app, "screening", {"screening-verdict": "value", "screening-criteria": "value", STORE: "data"}

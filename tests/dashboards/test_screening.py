@@ -38,7 +38,7 @@ def test_list_lacks__names_what_stands_against_before_what_is_open(app, home):
 def test_drawer__shows_value_limit_reason_exception_and_version(app, client):
     log_in(client, "ortiz")
 
-    shown = str(call(client, app, "screening-drawer.children", ["I09b3", "CL-002", ""], None).json)
+    shown = str(call(client, app, "screening-drawer.children", ["I09b3", "CL-002", ""]).json)
 
     for part in (
         "31.0",
@@ -55,7 +55,7 @@ def test_drawer__shows_value_limit_reason_exception_and_version(app, client):
 def test_drawer__shows_the_cd19_call_with_interval_counts_and_control(app, client):
     log_in(client, "chen")
 
-    shown = str(call(client, app, "screening-drawer.children", ["I06", "CL-001", ""], None).json)
+    shown = str(call(client, app, "screening-drawer.children", ["I06", "CL-001", ""]).json)
 
     assert "95 % CI 96.3–97.9 % of 2" in shown
     assert "own FMO tube" in shown
@@ -65,7 +65,7 @@ def test_drawer__stays_shut_for_what_is_not_there(app, client):
     log_in(client, "ortiz")
 
     for sent in (None, [], ["I99", "CL-001", ""], "I06", [1, 2, 3], ["x" * 500, "y", ""]):
-        answer = call(client, app, "screening-drawer.children", sent, None).json["response"]
+        answer = call(client, app, "screening-drawer.children", sent).json["response"]
         assert answer["screening-drawer"]["hidden"] is True
         assert answer["screening-aside"]["hidden"] is False
 
