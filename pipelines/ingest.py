@@ -97,9 +97,10 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
+    plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
     for number, delivered in enumerate(files, start=1):
-        if delivered.kind not in (FileKind.TABLE, FileKind.FCS):
+        if delivered.kind in _LISTED:
             continue
         progress(delivered.path, number, len(files))
         data = b""
@@ -107,12 +108,14 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
+            elif delivered.kind is FileKind.PLATE:
+                plates[delivered.path] = _read_plate(home, delivered, data)
             else:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    return _Reading(delivery=Delivery(tables=tables, fcs=fcs, failed=failed), listed=listed)
+    return _Reading(delivery=Delivery(tables=tables, fcs=fcs, failed=failed, plates=plates), listed=listed)
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -170,9 +173,26 @@ def _read_acquisition(
     )
 
 
+def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    """Read an export; what is kept are its cells without operators, computers and paths."""
+    from corelab.ingest.plates.reader import read_plate
+    from corelab.ingest.plates.sheets import blank_people, open_export, pack_sheets
+
+    sheets = blank_people(open_export(data, name=delivered.path))
+    export = read_plate(sheets, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(pack_sheets(sheets)),
+        kind="plate",
+        name=delivered.path,
+        facts={"plate": export.plate, "batch": export.batch, "format": export.format},
+    )
+
+
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
-    kind = "fcs" if delivered.kind is FileKind.FCS else table_stem(delivered.path)
+    is_table = delivered.kind is FileKind.TABLE
+    kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 

@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from corelab.tables.inputs import Inputs
 
 Progress = Callable[[int, int], None]
-_DERIVING: Final = ("clinical", "cytometry", "ingest", "kinetics", "statistics", "study", "tables")
+_DERIVING: Final = (
+    "clinical",
+    "cytometry",
+    "immunoassay",
+    "ingest",
+    "kinetics",
+    "statistics",
+    "study",
+    "tables",
+)
 _PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
-_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
+_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "plate_layout")
 _MANIFEST_FORMAT: Final = 1
 
 
@@ -82,6 +91,7 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
 ) -> RunReport:  # fmt: skip
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
+    from pipelines.plates import read_plates
 
     inputs = home.registry.inputs()
     gates = gate_all(
@@ -89,7 +99,9 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
         progress=progress,
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
-    tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
+    tables, wide = derive_described_tables(
+        inputs, gates, study=home.study, as_of=cutoff, exports=read_plates(inputs.plates, home.objects.read)
+    )
     manifest = {
         **made_of,
         "cutoff": cutoff.isoformat() if cutoff else "",

@@ -249,7 +249,7 @@ def _axes(place: _Place, axis: LogGutter, tokens: Tokens, catalog: Catalog) -> P
     return {
         f"xaxis{place.suffix}": x_axis,
         f"yaxis{place.suffix}": {
-            **linear_axis(axis.floor, axis.top, ticks, shown, tokens),
+            **linear_axis(axis.floor, axis.top, ticks=ticks, labels=shown, tokens=tokens),
             "domain": [place.paper(TITLE_PX + place.height_px), place.paper(TITLE_PX)],
             "anchor": f"x{place.suffix}",
         },

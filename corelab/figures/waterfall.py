@@ -129,7 +129,8 @@ def _layout(
     foot = (24.0 if is_flat else FOOT_PX) if has_names else 12.0
     ticks = [tick for tick in (-100, -50, 0, 50, 100, 200, 400) if tick <= top]
     labels = [format_exact(float(tick)) for tick in ticks]
-    y_axis = linear_axis(-116.0, top * 1.12, [float(t) for t in ticks], labels, tokens)
+    heights = [float(tick) for tick in ticks]
+    y_axis = linear_axis(-116.0, top * 1.12, ticks=heights, labels=labels, tokens=tokens)
     line = {"color": tokens.ok, "width": 1, "dash": DASH_THRESHOLD}
     return {
         "template": None, "width": size[0], "height": size[1], "autosize": False,

@@ -18,6 +18,7 @@ from corelab.ingest.arrival import (
     in_order,
     list_candidates,
     list_waiting,
+    make_plate_candidate,
 )
 from corelab.ingest.book import (
     Book,
@@ -90,8 +91,7 @@ class _Intake:
 
     def _known_files(self) -> set[str]:
         """Return the ids of delivered files that were taken before; accept their corrections if asked."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
+        delivered = self.delivery.file_ids
         known = {file_id for file_id in delivered if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
@@ -107,6 +107,9 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for path in sorted(self.delivery.plates):
+            if self._add_file(self.delivery.plates[path]):
+                fresh.append(make_plate_candidate(self.delivery.plates[path]))
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:
@@ -295,9 +298,7 @@ class _Intake:
 
     def _tell(self, again: set[str]) -> None:
         """Name everything that waits from the files of this delivery, known or new."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
-        delivered |= {held.file_id for held in self.delivery.failed}
+        delivered = self.delivery.file_ids | {held.file_id for held in self.delivery.failed}
         waiting = [h for h in self.book.held.values() if h.file_id in delivered and not h.waiting]
         self.report.waiting += [
             f"{held.path}: {held.reason}" for held in sorted(waiting, key=lambda h: (h.kind, h.path, h.row))

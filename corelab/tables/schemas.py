@@ -210,6 +210,19 @@ ADVERSE_EVENTS = TableSchema(
     ),
 )  # fmt: skip
 
+MEDICATIONS = TableSchema(
+    name="medications", row="delivered medication", key=("subject_id", "start", "drug", "source_id"),
+    columns=(
+        _SUBJECT, _ARM, Column(name="drug", label="Drug", required=True, origin="delivered"),
+        Column(name="start", label="Begin", unit="ISO 8601", origin="delivered"),
+        Column(name="end", label="End; empty while ongoing or unknown", unit="ISO 8601", origin="delivered"),
+        Column(name="start_day", label="Study day of the begin", type="integer", unit="d"),
+        Column(name="end_day", label="Study day of the end", type="integer", unit="d"),
+        _number("dose", "Dose", "unit of the row"), Column(name="unit", label="Unit of the dose", origin="delivered"),
+        Column(name="route", label="Route", origin="delivered"), Column(name="reason", label="Why it was given", origin="delivered"), _SOURCE,
+    ),
+)  # fmt: skip
+
 LAB_TOXICITY = TableSchema(
     name="lab_toxicity", row="subject x visit x test x direction",
     key=("subject_id", "visit", "collected_at", "test", "direction"),
@@ -292,14 +305,119 @@ QUALITY = TableSchema(
     ),
 )  # fmt: skip
 
+_PLATE = Column(
+    name="plate",
+    label="Plate",
+    required=True,
+    origin="delivered",
+    derivation="stem of the export's file name",
+)
+_PLATE_ANALYTE = Column(
+    name="analyte",
+    label="Analyte",
+    required=True,
+    origin="delivered",
+    derivation="as the export names it, in the house spelling",
+)
+_KIT_LOT = Column(name="kit_lot", label="Kit lot", origin="delivered")
+_RUN_AT = Column(name="run_at", label="When the plate was read", unit="ISO 8601", origin="delivered")
+_PLATE_STATES = ("parsed", "qc_evaluated", "accepted", "rejected", "locked")
+_ROLES = ("standard", "qc", "blank", "unknown", "unstated")
+
+PLATES = TableSchema(
+    name="plates", row="plate", key=("plate",),
+    columns=(
+        _PLATE, Column(name="batch", label="Batch name in the export", origin="delivered"),
+        Column(name="platform", label="Platform", origin="delivered", derivation="Luminex, MSD or ELISA"),
+        Column(name="format", label="Format of the export"), Column(name="software", label="Version of the reader's software", origin="delivered"),
+        _KIT_LOT, Column(name="matrix", label="Matrix", origin="delivered"), _RUN_AT,
+        Column(name="n_wells", label="Wells read", type="integer"), Column(name="n_specimens", label="Specimens named by the layout", type="integer"),
+        Column(name="n_analytes", label="Analytes", type="integer"), Column(name="n_accepted", label="Analytes accepted", type="integer"),
+        Column(name="tier", label="Tier of the limits", type="integer", derivation="1 ICH M10; 2 exploratory, wider limits stated beforehand"),
+        Column(name="state", label="State", codes=_PLATE_STATES, required=True), _REASON, _SOURCE,
+    ),
+)  # fmt: skip
+
+PLATE_CURVES = TableSchema(
+    name="plate_curves", row="plate x analyte", key=("plate", "analyte"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, Column(name="platform", label="Platform", origin="delivered"), _KIT_LOT, _RUN_AT,
+        Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        Column(name="state", label="State of the run", codes=_PLATE_STATES, required=True),
+        Column(name="reason", label="Why the run is rejected or waits"), Column(name="remark", label="What was found and does not reject it"),
+        Column(name="model", label="Curve", codes=("4PL", "5PL"), derivation="y = d + (a - d) / (1 + (x / c)^b)^g; 5PL if it lowers AICc by more than 2"),
+        _number("a", "Response at concentration 0"), _number("b", "Slope factor"), _number("c", "Midpoint", "as unit"),
+        _number("d", "Response at saturation"), _number("g", "Asymmetry; 1 for 4PL"),
+        _number("residual_cv", "Residual spread of the responses", "%", "of the weighted fit"),
+        Column(name="n_levels", label="Standard levels above 0", type="integer"), Column(name="n_accepted_levels", label="Accepted standard levels", type="integer"),
+        _number("lod", "Limit of detection", "as unit", "mean + 3 SD of three blanks or more, from the curve; before dilution"),
+        _number("lloq", "Lower limit of quantification", "as unit", "lowest accepted standard; before dilution"),
+        _number("uloq", "Upper limit of quantification", "as unit", "highest accepted standard; before dilution"),
+        _number("blank_mean", "Mean response of the blanks"),
+        Column(name="n_qc", label="Controls judged", type="integer"), Column(name="n_qc_accepted", label="Controls within the limit", type="integer"),
+        _number("vendor_a", "Vendor's curve: response at concentration 0"), _number("vendor_b", "Vendor's curve: slope factor"),
+        _number("vendor_c", "Vendor's curve: midpoint"), _number("vendor_d", "Vendor's curve: response at saturation"), _number("vendor_g", "Vendor's curve: asymmetry"),
+        _number("median_difference_percent", "Median difference to the vendor's results in range", "%"),
+    ),
+)  # fmt: skip
+
+PLATE_CURVE_POINTS = TableSchema(
+    name="plate_curve_points", row="plate x analyte x concentration", key=("plate", "analyte", "concentration"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, _number("concentration", "Concentration before dilution", "as unit"),
+        _number("response", "Response of the fitted curve"),
+        _number("response_low", "Lower 95 % limit of the curve"), _number("response_high", "Upper 95 % limit of the curve"),
+        Column(name="in_range", label="Between LLOQ and ULOQ", codes=_YES_NO),
+    ),
+)  # fmt: skip
+
+PLATE_WELLS = TableSchema(
+    name="plate_wells", row="plate x well x analyte", key=("plate", "analyte", "well"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE,
+        Column(name="well", label="Well, or the wells of which the export gives the mean", required=True, origin="delivered"),
+        Column(name="role", label="What is in the well", codes=_ROLES, required=True, derivation="layout.csv, else the export's own types"),
+        Column(name="name", label="Standard, control or sample by name", origin="delivered"),
+        _ANY_SUBJECT, _VISIT, _COLLECTED,
+        _number("dilution", "Dilution of the specimen", "fold"), _number("nominal", "Nominal concentration of a standard or control", "as unit"),
+        _number("signal", "Response"), _number("net_signal", "Response less the blank, as exported"),
+        _number("bead_count", "Beads"), _number("signal_cv", "CV of the exported mean of wells", "%"),
+        _number("calculated", "What the curve gives, in range or not, dilution applied", "as unit"),
+        _number("recovery_percent", "Calculated of nominal", "%"),
+        _number("value", "Value; empty unless in range", "as unit"), Column(name="relation", label="Relation of the true value to the limit", codes=_RELATIONS),
+        _number("low", "Lower bound of the value", "as unit"), _number("high", "Upper bound of the value", "as unit"),
+        _number("ci_low", "Lower 95 % limit", "as unit", "curve and well, delta method"), _number("ci_high", "Upper 95 % limit", "as unit", "curve and well, delta method"),
+        Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        _STATUS_COLUMN, _REASON,
+        Column(name="vendor_result", label="The vendor's result as written", origin="delivered"),
+        _number("vendor_value", "The vendor's result where it is a number", "as unit"),
+        Column(name="vendor_remark", label="The vendor's remark as written", origin="delivered"),
+        _number("difference_percent", "Ours less the vendor's", "%"),
+        Column(name="flags", label="Flags", derivation="LOW_BEAD OUTLIER MALFUNCTION CONTRADICTED NOT_FITTED ANCHOR FAILS, with spaces between them"),
+    ),
+)  # fmt: skip
+
+PLATE_CONTROLS = TableSchema(
+    name="plate_controls", row="plate x analyte x control", key=("platform", "analyte", "level", "plate"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, Column(name="platform", label="Platform", origin="delivered"),
+        Column(name="level", label="Control", required=True, origin="delivered"), _KIT_LOT, _RUN_AT,
+        _number("nominal", "Nominal concentration", "as unit"), _number("value", "Mean of the control's wells", "as unit"),
+        _number("recovery_percent", "Of nominal", "%"), Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        _number("centre", "Centre of the lot's chart", "as unit"), _number("sd", "Spread of the lot's chart", "as unit"), _number("z", "Deviations off the centre"),
+        Column(name="rules", label="Westgard rules broken", derivation="1_2s is a warning; 1_3s 2_2s R_4s 4_1s 10_x reject"),
+        Column(name="verdict", label="Verdict of the chart", codes=("in_control", "warning", "out_of_control", "not_evaluable")),
+    ),
+)  # fmt: skip
+
 ANALYSIS_KEYS = (_SUBJECT, _ARM, *_WHEN)
 
 SCHEMAS: Final[Mapping[str, TableSchema]] = {
     schema.name: schema
     for schema in (
         SUBJECTS, POPULATIONS, EXPRESSION, MEASUREMENTS, CD19_STATUS, PERSISTENCE, PHENOTYPE, KINETICS,
-        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, LAB_TOXICITY, LAB_SHIFT, RESPONSES, SUMMARY,
-        ASSOCIATIONS, QUALITY,
+        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, MEDICATIONS, LAB_TOXICITY, LAB_SHIFT, RESPONSES, SUMMARY,
+        ASSOCIATIONS, QUALITY, PLATES, PLATE_CURVES, PLATE_CURVE_POINTS, PLATE_WELLS, PLATE_CONTROLS,
     )
 }  # fmt: skip
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by

@@ -18,7 +18,7 @@ from tests.browser.chromium import log_in, serve
 from tests.browser.conftest import open_watched
 from tests.browser.course import click_mark, wait_for_course
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("real_home")]
 
 NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
