@@ -120,6 +120,7 @@ def derive_described_tables(
         "subjects": people,
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
+        "cuts": populations.derive_cuts(gates.cuts, judged),
         "measurements": measured,
         "cd19_status": cd19.derive_cd19_status(counted, clocks=clocks),
         "persistence": persistent,
