@@ -113,7 +113,7 @@ def decide_cut(gate: str, limit: float) -> Decision:
     return Decision(kind=Kind.CUT, gate=gate, content=json.dumps(limit), source=GateSource.MANUAL)
 
 
-def decide_shape(population: str, tree: GateTree, gate: str, source: GateSource) -> Decision:
+def decide_shape(population: str, tree: GateTree, gate: str, *, source: GateSource) -> Decision:
     """Set the shape of a population: a gate of a tree, kept with everything it rests on.
 
     Raises
