@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.interchange.revision import Decision
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
-from corelab.errors import CorelabError
+from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
@@ -30,7 +31,7 @@ _SETTLED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TubeFile:
-    """One FCS file of a job: its ids, where it belongs, and marker names given from outside."""
+    """One FCS file of a job: its ids, where it belongs, and what people decided about its gates."""
 
     file_id: str
     object_id: str
@@ -38,7 +39,12 @@ class TubeFile:
     collected_at: str
     panel: str
     tube: str
-    labels: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The decisions as short texts that differ wherever they do."""
+        return tuple(f"{one.kind}:{one.gate}:{one.version}" for one in self.decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,7 @@ def gate_all(
     workers: int = 1,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-    marker_labels: Mapping[str, Mapping[str, str]] | None = None,
+    decisions: Mapping[str, tuple[Decision, ...]] | None = None,
 ) -> GateTables:
     """Gate all acquisitions.
 
@@ -78,8 +84,8 @@ def gate_all(
         the template and the gating code. May be deleted at any time.
     progress
         Told the files that are done and all files.
-    marker_labels
-        By file id: detector to label, for files that name no marker themselves.
+    decisions
+        By file id: what people decided about limits, shapes and names of markers.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def gate_all(
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, marker_labels or {})
+    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {})
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
@@ -104,14 +110,14 @@ def plan_jobs(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     cache_dir: Path | None,
-    marker_labels: Mapping[str, Mapping[str, str]],
+    decisions: Mapping[str, tuple[Decision, ...]],
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
     for row in acquisitions.to_dict(orient="records"):
         tube = TubeFile(
-            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "labels"},
-            labels=tuple(sorted(marker_labels.get(row["file_id"], {}).items())),
+            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "decisions"},
+            decisions=decisions.get(row["file_id"], ()),
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
@@ -149,6 +155,25 @@ def gate_subject(job: SubjectJob) -> Rows:
         needed = needs_priors(first[tube.file_id], priors)
         rows += runner.rows(tube, priors) if needed else first[tube.file_id]
     return rows
+
+
+def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcquisition]:
+    """Gate some files of a subject as `gate_subject` does, with their events: for export and plots.
+
+    Raises
+    ------
+    CorelabError
+        If a file cannot be read or its panel has no template.
+    """
+    runner = _Subject(job)
+    first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
+    gated = {}
+    for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
+        priors = collect_priors(tube, job.tubes, first)
+        used = priors if needs_priors(first[tube.file_id], priors) else {}
+        template = runner.template(tube)
+        gated[tube.file_id] = runner.gate(tube, template, find_controls(tube, job.tubes), used)
+    return gated
 
 
 def collect_priors(tube: TubeFile, tubes: Sequence[TubeFile], rows: Mapping[str, Rows]) -> dict[str, float]:
@@ -196,46 +221,64 @@ class _Subject:
         self.templates = dict(job.templates)
         self.controls: dict[str, GatedAcquisition] = {}
 
+    def template(self, tube: TubeFile) -> Template:
+        """Return the template of a tube's panel.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        if tube.panel not in self.templates:
+            raise ConfigError(f"no gating template for panel {tube.panel!r}")
+        return self.templates[tube.panel]
+
     def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
         """Return the rows of one tube; a bad file gives one finding."""
-        template = self.templates.get(tube.panel)
-        if template is None:
-            return _unreadable(tube, f"no gating template for panel {tube.panel!r}")
+        try:
+            template = self.template(tube)
+        except ConfigError as error:
+            return _unreadable(tube, str(error))
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
             repr(template),
             tube.object_id,
             tube.tube,
-            repr(tube.labels),
-            *(f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls),
+            repr(tube.decided),
+            *(f"{control.tube}:{control.object_id}:{control.decided!r}" for control in controls),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate(tube, template, controls, priors)
+            cached = self._gate_rows(tube, template, controls, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate(
+    def _gate_rows(
         self,
         tube: TubeFile,
         template: Template,
         controls: Sequence[TubeFile],
         priors: Mapping[str, float],
     ) -> Rows:
-        gated_controls = {}
         try:
-            for control in controls:
-                gated = self._gate_control(control, template)
-                if gated is not None:
-                    gated_controls[control.tube] = gated
-            if tube.tube == "full":
-                result = self._gate_file(tube, template, gated_controls, priors)
-            else:
-                result = self._gate_once(tube, template)
+            return list_rows(tube.file_id, self.gate(tube, template, controls, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
-        return list_rows(tube.file_id, result)
+
+    def gate(
+        self,
+        tube: TubeFile,
+        template: Template,
+        controls: Sequence[TubeFile],
+        priors: Mapping[str, float],
+    ) -> GatedAcquisition:
+        """Gate one tube, past the cache; its controls first."""
+        if tube.tube != "full":
+            return self._gate_once(tube, template)
+        found = {control.tube: self._gate_control(control, template) for control in controls}
+        usable = {name: gated for name, gated in found.items() if gated is not None}
+        return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
         self,
@@ -247,7 +290,7 @@ class _Subject:
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
-            marker_labels=dict(tube.labels),
+            decisions=tube.decisions,
         )  # fmt: skip
 
     def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:

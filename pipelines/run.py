@@ -86,7 +86,7 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
     inputs = home.registry.inputs()
     gates = gate_all(
         inputs.acquisitions, home.objects.read, workers=workers, cache_dir=home.cache / "gates",
-        progress=progress,
+        progress=progress, decisions=home.registry.gate_decisions(),
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
     tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
@@ -110,6 +110,10 @@ def describe_inputs(home: "Home", *, as_of: dt.datetime | None) -> dict[str, Any
         "study": home.study.id,
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
         "subjects": home.registry.subject_hashes(),
+        "gates": {
+            file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
+            for file_id, decisions in sorted(home.registry.gate_decisions().items())
+        },
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},

@@ -35,11 +35,10 @@ def format_number(value: float, *, digits: int = 3) -> str:
         return DASH
     if value == 0:
         return "0"
-    rounded = _round_significant(value, digits)
-    exponent = math.floor(math.log10(abs(rounded)))
+    mantissa, exponent = _split_significant(value, digits)
     if exponent < -4 or exponent >= 9:
-        return _scientific(rounded, digits, exponent)
-    return _fixed(rounded, max(0, digits - 1 - exponent))
+        return _signed(f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPT)}")
+    return _fixed(float(f"{mantissa}e{exponent}"), max(0, digits - 1 - exponent))
 
 
 def format_exact(value: float) -> str:
@@ -71,8 +70,7 @@ def count_decimals(value: float, *, digits: int = 3) -> int:
     """Return the decimals that `format_number` gives a value."""
     if not math.isfinite(value) or value == 0:
         return digits - 1
-    rounded = _round_significant(value, digits)
-    return max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return max(0, digits - 1 - _split_significant(value, digits)[1])
 
 
 def format_fraction(count: float, total: float) -> str:
@@ -119,17 +117,14 @@ def escape_markup(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _round_significant(value: float, digits: int) -> float:
-    return float(f"{value:.{digits - 1}e}")
+def _split_significant(value: float, digits: int) -> tuple[str, int]:
+    """Round to significant digits; as text, since the largest floats round beyond what a float holds."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return mantissa, int(exponent)
 
 
 def _fixed(value: float, decimals: int) -> str:
     return _signed(f"{value:,.{decimals}f}".replace(",", THIN))
-
-
-def _scientific(value: float, digits: int, exponent: int) -> str:
-    mantissa = f"{value / 10.0**exponent:.{digits - 1}f}"
-    return _signed(f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPT)}")
 
 
 def _signed(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from corelab.cytometry.interchange.revision import Decision
 from corelab.store import schema
 from corelab.store.audit import AuditTrail
 from corelab.store.database import reading
@@ -61,8 +62,23 @@ class Registry:
         return build_study_inputs(self.active_rows(), study=self.study)
 
     def subject_hashes(self) -> dict[str, str]:
-        """Return a hash of each subject's active rows; run tubes, which have none, are under ``""``."""
-        return compute_subject_hashes(self.active_rows())
+        """Return a hash of each subject's active rows and the gates that people set for its tubes.
+
+        Run tubes, which have no subject, are under ``""``.
+        """
+        rows, gates = self._rows_and_gates()
+        return compute_subject_hashes(rows, gates)
+
+    def gate_decisions(self) -> dict[str, tuple[Decision, ...]]:
+        """Return what people decided about gates, by file id, for the tubes that take part."""
+        return self._rows_and_gates()[1]
+
+    def _rows_and_gates(self) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
+        from corelab.store.gates import pick_for_rows, read_revisions
+
+        with reading(self.engine) as connection:
+            rows, revisions = read_active_rows(connection), read_revisions(connection)
+        return rows, pick_for_rows(rows, revisions, study=self.study)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -172,11 +188,16 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
     return sorted(rows, key=lambda row: (row.kind, row.key))
 
 
-def compute_subject_hashes(rows: Iterable[ActiveRow]) -> dict[str, str]:
-    """Hash the rows of each subject."""
+def compute_subject_hashes(
+    rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
+) -> dict[str, str]:
+    """Hash the rows of each subject, those of a tube with what people decided about its gates."""
     lines: dict[str, list[str]] = {}
     for row in rows:
-        line = _canonical([row.kind, row.key, dict(row.values), row.source])
+        decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
+        line = _canonical([
+            row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
+        ])  # fmt: skip
         lines.setdefault(row.subject_id, []).append(line)
     return {
         subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -115,7 +115,7 @@ gate_revision = Table(
     Column("subject_id", String(64), nullable=False),
     Column("visit", String(16), nullable=False),
     Column("panel", String(32), nullable=False),
-    Column("kind", String(16), nullable=False, comment="cut, shape, labels"),
+    Column("kind", String(16), nullable=False, comment="cut, shape, labels, refused"),
     Column("gate", Text, nullable=False, comment="a cut of the template or a population"),
     Column("content", Text, nullable=False, comment="JSON; empty takes the decision back"),
     Column("source", String(16), nullable=False, comment="manual, flowjo, gatingml"),
@@ -123,6 +123,7 @@ gate_revision = Table(
     Column("recorded_at", String(32), nullable=False),
     Column("reason", Text, nullable=False),
     Column("supersedes", _SERIAL, nullable=True),
+    Column("origin", String(64), nullable=False, comment="SHA-256 of the file it came from; empty: a person"),
     Index("gate_revision_by_file", "file_id"),
     Index("gate_revision_by_subject", "subject_id"),
 )  # fmt: skip

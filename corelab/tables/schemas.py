@@ -139,7 +139,7 @@ CD19_STATUS = TableSchema(
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
-        Column(name="threshold_source", label="Control that placed the CD19 limit", codes=("fmo", "t_cells")),
+        Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
         Column(name="alert", label="Below the alert percentage", codes=_YES_NO), _REASON,
     ),
 )  # fmt: skip
