@@ -16,6 +16,8 @@ from dashboards.ports import HomePort, SnapshotPort
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dashboards.desk import Desk
+
 T = TypeVar("T")
 
 REMEMBERED: Final = 64
@@ -97,6 +99,7 @@ class Site:
     catalog: Catalog
     figure_catalog: Catalog
     cache: SnapshotCache
+    desk: "Desk"
     clock: Callable[[], dt.datetime]
     version: str
 

@@ -139,7 +139,8 @@ def _tick_decades(axis: Axis) -> list[Tick]:
     for power in range(2 if has_zero else 0, math.ceil(math.log10(top)) + 1):
         numbers += [sign * step * 10.0**power for sign in signs for step in range(1, 10)]
     places = apply_scale(np.array(numbers), axis.scale)
-    return [_tick(float(p), n, has_zero=has_zero) for p, n in zip(places, numbers, strict=True) if p == p]
+    pairs = zip(places.tolist(), numbers, strict=True)
+    return [_tick(place, number, has_zero=has_zero) for place, number in pairs if math.isfinite(place)]
 
 
 def _tick(place: float, number: float, *, has_zero: bool) -> Tick:

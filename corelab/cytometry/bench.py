@@ -1,12 +1,14 @@
 """One gated tube to look into and to try limits on: populations by given limits, nothing is fitted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.decided import prepare_decisions
 from corelab.cytometry.engine import Engine
+from corelab.cytometry.interchange.revision import Decision, decide_cut
 from corelab.cytometry.markers import MarkerMap
 from corelab.cytometry.records import Cut, Mask, Values
 from corelab.cytometry.template import CutRule, PopulationRule, Template, Term
@@ -24,8 +26,9 @@ class _Applied(Engine):
         """Return a given limit."""
         return self.cuts.get(name) or unplaced(self.template.cuts[name])
 
-    def _note_source(self, population: str, cut: Cut) -> None:
-        """Whose limit is the least certain is a question of a run."""
+    def is_left_out(self, term: Term) -> bool:
+        """Tell whether a claim does not count in this tube."""
+        return self._is_left_out(term)
 
     def _gate_lymphocytes(self, rule: PopulationRule, parent: Mask) -> Mask | None:
         side = self.tube.scatter("SSC-A")
@@ -66,20 +69,28 @@ class Bench:
         """Return the rule of a population; raises KeyError for a name that the template does not have."""
         return self._engine.rules[population]
 
+    @property
+    def population_names(self) -> frozenset[str]:
+        """Every population of the template, with or without a gate here."""
+        return frozenset(self._engine.rules)
+
     def select(self, population: str) -> Mask | None:
         """Return the events of a population, None where it has no gate in this tube."""
         return self._engine.select(population)
 
+    def is_drawn(self, population: str) -> bool:
+        """Tell whether a person drew the gate of a population as a shape: then no limit of it counts."""
+        return population in self._engine.decided.masks
+
     def terms(self, population: str) -> tuple[Term, ...]:
         """Return the claims of a population that count in this tube, those of which all must hold."""
-        rule = self.rule(population)
-        return tuple(term for term in rule.all_of if not self._engine._is_left_out(term))  # noqa: SLF001
+        claims = () if self.is_drawn(population) else self.rule(population).all_of
+        return tuple(term for term in claims if not self._engine.is_left_out(term))
 
     def alternatives(self, population: str) -> tuple[Term, ...]:
         """Return the claims of a population of which one is enough, as far as they are placed."""
-        return tuple(
-            term for term in self.rule(population).any_of if self._engine.place(term.cut).is_placed
-        )
+        claims = () if self.is_drawn(population) else self.rule(population).any_of
+        return tuple(term for term in claims if self._engine.place(term.cut).is_placed)
 
     def meets(self, term: Term) -> Mask:
         """Return the events of the tube that meet one claim."""
@@ -118,7 +129,8 @@ class Bench:
         if term is None or self.select(population) is None:
             return None
         rule = self.rule(population)
-        if {rule.parent, *rule.none_of} & find_touched(self.template, (gate,)):
+        is_mixed = bool(self._engine.decided.masks)
+        if is_mixed or {rule.parent, *rule.none_of} & find_touched(self.template, (gate,)):
             # The limit also decides what is above or beside: all of it is gated again.
             counted = self.try_limits({gate: limit}).count(population)
             return None if counted is None else counted[0]
@@ -130,6 +142,7 @@ class Bench:
         """Return the claim of a population about a limit; None where it makes none in this tube."""
         if gate == SIDE_SCATTER:
             is_own = self.rule(population).gate == SIDE_SCATTER and gate in self.cuts
+            is_own = is_own and not self.is_drawn(population)
             return Term(cut=gate, positive=False, optional=False, if_shared="") if is_own else None
         claims = (*self.terms(population), *self.alternatives(population))
         return next((term for term in claims if term.cut == gate), None)
@@ -193,26 +206,25 @@ class Bench:
 
     def try_limits(self, limits: Mapping[str, float]) -> "Bench":
         """Return the same tube with some limits set by hand and all others held where they are."""
-        moved = {gate: self._move(gate, limit) for gate, limit in limits.items()}
-        engine = _Applied(self.tube, self.template, self.name, {}, {})
-        engine.cuts = {**self._engine.cuts, **moved}
-        engine.time, engine.margin = self._engine.time, self._engine.margin
+        decisions = {gate: decide_cut(gate, limit) for gate, limit in limits.items()}
+        decided = replace(self._engine.decided, cuts={**self._engine.decided.cuts, **decisions})
+        cuts = {**self.cuts, **{gate: self._move(gate, limit) for gate, limit in limits.items()}}
+        engine = _Applied(self.tube, self.template, self.name, controls={}, priors={}, decided=decided)
+        engine.cuts = dict(cuts)
         touched = find_touched(self.template, limits)
         engine.masks = {name: mask for name, mask in self._engine.masks.items() if name not in touched}
-        engine.reasons = {
-            name: reason for name, reason in self._engine.reasons.items() if name not in touched
-        }
-        return Bench(
-            tube=self.tube, template=self.template, name=self.name, cuts=dict(engine.cuts), _engine=engine
-        )
+        known = self._engine.reasons.items()
+        engine.reasons = {name: reason for name, reason in known if name not in touched}
+        return Bench(tube=self.tube, template=self.template, name=self.name, cuts=cuts, _engine=engine)
 
     def _move(self, gate: str, limit: float) -> Cut:
-        known = self.cuts.get(gate)
-        start = known or unplaced(self.template.cuts[gate])
-        return replace(start, cut=limit, source=GateSource.MANUAL, recipe="manual", control="", reason="")
+        start = self.cuts.get(gate) or unplaced(self.template.cuts[gate])
+        return replace(start, cut=limit, source=GateSource.MANUAL, recipe="decided", control="", reason="")
 
 
-def open_bench(tube: Tube, *, template: Template, name: str, cuts: Iterable[Cut]) -> Bench:
+def open_bench(
+    tube: Tube, *, template: Template, name: str, cuts: Iterable[Cut], decisions: Sequence[Decision] = ()
+) -> Bench:
     """Lay a prepared tube out with the limits that a run placed.
 
     Parameters
@@ -223,10 +235,19 @@ def open_bench(tube: Tube, *, template: Template, name: str, cuts: Iterable[Cut]
         As in gating: the panel's template and ``full``, ``fmo_<marker>`` or a run tube.
     cuts
         The limits. A population that asks for one that is not among them has no gate.
+    decisions
+        What people decided about the tube; of these the shapes are applied here.
+
+    Raises
+    ------
+    InputError
+        If a decision holds no usable gate.
     """
-    engine = _Applied(tube, template, name, {}, {})
-    engine.cuts = {cut.gate: cut for cut in cuts}
-    return Bench(tube=tube, template=template, name=name, cuts=dict(engine.cuts), _engine=engine)
+    placed = {cut.gate: cut for cut in cuts}
+    decided = prepare_decisions(decisions, tube.acquisition, template)
+    engine = _Applied(tube, template, name, controls={}, priors={}, decided=decided)
+    engine.cuts = dict(placed)
+    return Bench(tube=tube, template=template, name=name, cuts=placed, _engine=engine)
 
 
 def unplaced(rule: CutRule) -> Cut:

@@ -1,7 +1,7 @@
 """What a plot of one gate shows: its two axes, its limits on them, and the events they divide."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -255,3 +255,9 @@ def select_in_limits(bench: Bench, view: GateView) -> Mask | None:
         else:
             mask &= meets
     return mask & np.logical_or.reduce(either) if either else mask
+
+
+def place_on(view: GateView, *, x: Axis, y: Axis) -> GateView:
+    """Return the same plot on the axes of another tube, so that both compare."""
+    lines = [replace(line, place=(x if line.side == "x" else y).place(line.limit)) for line in view.lines]
+    return replace(view, x=x, y=y, lines=tuple(lines))

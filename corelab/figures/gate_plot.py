@@ -26,13 +26,23 @@ BACK_SHARE: Final = 0.9
 _MARGIN_BINS: Final = 160
 _MARGIN_SPREAD: Final = 1.5
 _CONTOUR_BINS: Final = 128
-_MOST_SINGLE: Final = 2000
+_MOST_SINGLE: Final = 400
 """Events of a population that are drawn one by one; of more only the outline is seen."""
 _MOST_CROSSES: Final = 120
 _FEWEST_IN_CURVE: Final = 50
 _B_POPULATIONS: Final = frozenset({"b_cells", "b_reference", "cd19_positive", *B_SUBSETS})
 
 Curve = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """Width and height of a picture and of its bins in px, and whether curves stand beside it."""
+
+    width: int
+    height: int
+    bin_px: int = 2
+    has_margin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,13 +82,7 @@ class GatePlot:
 
 
 def build_gate_plot(
-    bench: Bench,
-    view: GateView,
-    *,
-    size: tuple[int, int],
-    scheme: Scheme,
-    overlays: Overlays | None = None,
-    bin_px: int = 2,
+    bench: Bench, view: GateView, *, canvas: Canvas, scheme: Scheme, overlays: Overlays | None = None
 ) -> GatePlot:
     """Draw the events of a view and gather what lies over them.
 
@@ -86,17 +90,15 @@ def build_gate_plot(
     ----------
     bench, view
         The tube, and what to show of it.
-    size
-        Width and height of the picture in px.
+    canvas
+        How large and how finely it is drawn.
     scheme
         Colour scheme.
     overlays
-        Other tubes and a population to look for; nothing without it, and no margin either.
-    bin_px
-        Width of a bin.
+        Other tubes and a population to look for; nothing without it.
     """
     over = overlays or Overlays()
-    shape = (max(size[1] // bin_px, 8), max(size[0] // bin_px, 8))
+    shape = (max(canvas.height // canvas.bin_px, 8), max(canvas.width // canvas.bin_px, 8))
     tokens = SCHEMES[scheme]
     before = None if over.before is None or not view.has_lines else select_in_limits(over.before, view)
     back = _find_back(bench, view, over.back)
@@ -110,13 +112,13 @@ def build_gate_plot(
     back_colour = choose_back_colour(over.back, tokens)
     return GatePlot(
         population=view.population, x=view.x, y=view.y,
-        picture=draw_events(layers, scheme=scheme, back_colour=back_colour, bin_px=bin_px),
+        picture=draw_events(layers, scheme=scheme, back_colour=back_colour, bin_px=canvas.bin_px),
         colour=choose_colour(view.population, tokens), lines=view.lines,
         region=outline_region(view.lines) if view.has_lines else [],
         contour=_trace_fmo(over.fmo, view),
         back_contour=[] if back is None or is_few else _trace(bench, back, view, BACK_SHARE),
         back_colour=back_colour,
-        margin=None if overlays is None else _build_margin(bench, view, over),
+        margin=_build_margin(bench, view, over) if canvas.has_margin else None,
         n_before=None if before is None else int(before.sum()),
     )  # fmt: skip
 
@@ -179,7 +181,7 @@ def _scale_to(own: Curve, other: Bench | None, view: GateView) -> Curve | None:
     mask = None if other is None else other.select_shown(view.population, (view.x.channel, view.y.channel))
     if other is None or mask is None or _lacks_channel(other, view) or mask.sum() < _FEWEST_IN_CURVE:
         return None
-    return _count_along(other, mask, view) * (own.sum() / mask.sum())
+    return np.asarray(_count_along(other, mask, view) * (own.sum() / mask.sum()))
 
 
 def _count_along(bench: Bench, mask: Mask, view: GateView) -> Curve:

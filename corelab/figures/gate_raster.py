@@ -17,8 +17,12 @@ _FIRST_COLOUR: Final = 1
 _BODY, _DOT, _BACK, _CROSS, _FAINT = 0, RAMP + 1, RAMP + 2, RAMP + 3, RAMP + 4
 _SPARSE: Final = 0.45
 """Smoothed events in a bin below which single events are drawn instead of a colour."""
+_PALEST: Final = 0.2
+"""Where the ramp begins: its very first colours are lighter than the dots around the cloud."""
 _SPREAD: Final = 1.3
-_CONTOUR_SPREAD: Final = 3.0
+_CONTOUR_SPREAD: Final = 2.0
+_SHORTEST: Final = 12
+"""Points of a contour below which it goes around a single event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,8 +60,8 @@ def find_levels(density: Grid, top: float) -> npt.NDArray[np.uint8]:
     """Return the step of the ramp of each density, evenly on a logarithm from the sparsest to the top."""
     if top <= _SPARSE:
         return np.zeros(density.shape, dtype=np.uint8)
-    share = np.log(density / _SPARSE) / np.log(top / _SPARSE)
-    return np.minimum(np.clip(share, 0.0, 1.0) * RAMP, RAMP - 1).astype(np.uint8)
+    share = _PALEST + (1 - _PALEST) * np.log(density / _SPARSE) / np.log(top / _SPARSE)
+    return np.asarray(np.minimum(np.clip(share, 0.0, 1.0) * RAMP, RAMP - 1), dtype=np.uint8)
 
 
 @cache
@@ -66,7 +70,9 @@ def build_ramp(stops: tuple[str, ...]) -> tuple[str, ...]:
     channels = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops[1:]], dtype=float)
     at = np.linspace(0, len(channels) - 1, RAMP)
     mixed = [np.interp(at, np.arange(len(channels)), channels[:, channel]) for channel in range(3)]
-    return tuple("#" + "".join(f"{round(value):02X}" for value in colour) for colour in zip(*mixed, strict=True))
+    return tuple(
+        "#" + "".join(f"{round(value):02X}" for value in colour) for colour in zip(*mixed, strict=True)
+    )
 
 
 def smooth_grid(counts: npt.NDArray[np.int64], spread: float) -> Grid:
@@ -106,8 +112,9 @@ def trace_contour(counts: npt.NDArray[np.int64], share: float) -> list[Grid]:
     level = float(ordered[np.searchsorted(np.cumsum(ordered), share * ordered.sum())])
     up, across = counts.shape
     padded = np.pad(density, 1)
-    traced = contourpy.contour_generator(z=padded).lines(level)
-    return [np.clip((line - 0.5) / (across, up), 0.0, 1.0) for line in traced if len(line) > 12]
+    traced = [np.asarray(line) for line in contourpy.contour_generator(z=padded).lines(level)]
+    size = np.array([across, up], dtype=float)
+    return [np.clip((line - 0.5) / size, 0.0, 1.0) for line in traced if len(line) > _SHORTEST]
 
 
 def _paint_dots(grid: Pixels, counts: npt.NDArray[np.int64] | None, colour: int) -> None:

@@ -112,13 +112,19 @@ def _write_picture(picture: bytes, box: Box) -> str:
 
 
 def _write_limits(plot: GatePlot, box: Box, tokens: Tokens, *, halo: int = _HALO) -> list[str]:
-    paths = [_path([(box.across(x), box.up(y)) for x, y in corners], closed=True) for corners in plot.region]
-    rest = [] if plot.region else [_path(_line_ends(line.side, line.place, box)) for line in plot.lines]
-    return [
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
-        for path in (*paths, *rest)
-        for colour, width in ((tokens.body, halo), (plot.colour, 1.5))
+    """Write the limits inside a frame of their own, so that no halo covers a tick."""
+    inner = Box(left=0, top=0, width=box.width, height=box.height)
+    paths = [
+        _path([(inner.across(x), inner.up(y)) for x, y in corners], closed=True) for corners in plot.region
     ]
+    if not plot.region:
+        paths = [_path(_line_ends(line.side, line.place, inner)) for line in plot.lines]
+    drawn = "".join(
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+        for path in paths
+        for colour, width in ((tokens.body, halo), (plot.colour, 2))
+    )
+    return [f'<svg x="{box.left}" y="{box.top}" width="{box.width}" height="{box.height}">{drawn}</svg>']
 
 
 def _line_ends(side: str, place: float, box: Box) -> list[tuple[float, float]]:
@@ -128,7 +134,10 @@ def _line_ends(side: str, place: float, box: Box) -> list[tuple[float, float]]:
 
 
 def _write_contour(plot: GatePlot, box: Box, tokens: Tokens) -> list[str]:
-    kinds = ((plot.contour, tokens.warn, ' stroke-dasharray="4 2.5"'), (plot.back_contour, plot.back_colour, ""))
+    kinds = (
+        (plot.contour, tokens.warn, ' stroke-dasharray="4 2.5"'),
+        (plot.back_contour, plot.back_colour, ""),
+    )
     return [
         f'<path d="{path}" fill="none" stroke="{ink}" stroke-width="{width}"{pattern}/>'
         for lines, colour, dash in kinds
@@ -198,7 +207,7 @@ def label_tick(tick: Tick) -> str:
 
 
 def _write_margin(plot: GatePlot, margin: Margin, box: Box, tokens: Tokens) -> list[str]:
-    top = max(float(np.log10(1 + curve.max())) for curve in (margin.own,) if curve.size) or 1.0
+    top = float(np.log10(1 + margin.own.max())) or 1.0
     outline = _curve(margin.own, box, top)
     area = f"{outline}L{box.left} {box.top}L{box.left} {box.top + box.height}Z"
     parts = [
@@ -209,10 +218,8 @@ def _write_margin(plot: GatePlot, margin: Margin, box: Box, tokens: Tokens) -> l
     ]
     for curve, colour, dash in ((margin.fmo, tokens.warn, "4 2.5"), (margin.before, tokens.fail, "1.5 2.5")):
         if curve is not None:
-            path = _curve(curve, box, top)
-            parts.append(
-                f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-dasharray="{dash}"/>'
-            )
+            line = f'fill="none" stroke="{colour}" stroke-width="1.5" stroke-dasharray="{dash}"'
+            parts.append(f'<path d="{_curve(curve, box, top)}" {line}/>')
     for power in range(1, int(top) + 1):
         at = box.left + power / top * box.width
         if at < box.left + box.width - 6:
@@ -231,7 +238,7 @@ def _curve(curve: Curve, box: Box, top: float) -> str:
     return _path([(box.left + height * box.width, box.up(place)) for place, height in pairs])
 
 
-def _text(x: float, y: float, text: str, colour: str, size: int, *, anchor: str = "middle") -> str:  # noqa: PLR0913
+def _text(x: float, y: float, text: str, colour: str, size: int, *, anchor: str = "middle") -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" font-size="{size}" text-anchor="{anchor}" '
         f'style="font-variant-numeric:tabular-nums">{escape_markup(text)}</text>'

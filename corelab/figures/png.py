@@ -15,7 +15,7 @@ _LEVEL: Final = 6
 
 
 def encode_png(pixels: Pixels, palette: Sequence[str]) -> bytes:
-    """Write an indexed picture.
+    r"""Write an indexed picture.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def encode_png(pixels: Pixels, palette: Sequence[str]) -> bytes:
     Examples
     --------
     >>> encode_png(np.zeros((1, 1), dtype=np.uint8), ["#FFFFFF"])[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
+    b'\x89PNG\r\n\x1a\n'
     """
     height, width = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
