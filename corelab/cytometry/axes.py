@@ -104,7 +104,7 @@ def choose_logicle(top: float, noise: float) -> Logicle:
     Examples
     --------
     >>> choose_logicle(262144.0, 150.0).w
-    0.8
+    1.0
     """
     t = top if math.isfinite(top) and top > 1 else _TOP
     m = _DECADES + max(0.0, math.log10(t / _TOP))

@@ -145,7 +145,8 @@ class Bench:
             is_own = is_own and not self.is_drawn(population)
             return Term(cut=gate, positive=False, optional=False, if_shared="") if is_own else None
         claims = (*self.terms(population), *self.alternatives(population))
-        return next((term for term in claims if term.cut == gate), None)
+        found = next((term for term in claims if term.cut == gate), None)
+        return None if found is None or self.values(self.template.cuts[gate].marker) is None else found
 
     def _values_along(self, population: str, term: Term) -> tuple[Values, int]:
         """Return, in order, the values of the events that a limit decides, and how many are in anyhow."""

@@ -134,7 +134,7 @@ def build_grid(site: Site, rows: Sequence[SampleRow]) -> Any:
 def list_columns(site: Site) -> list[dict[str, Any]]:
     """Describe the columns: text to the left, numbers to the right with their unit in the header."""
     columns: list[dict[str, Any]] = [
-        {"field": "subject", "cellRenderer": "SampleLink", "width": 96, "pinned": "left"},
+        {"field": "subject", "cellRenderer": "SampleLink", "width": 96},
         {"field": "visit", "width": 70, "sortable": False},
         {"field": "panel", "width": 74},
         {"field": "tube", "width": 92},

@@ -88,8 +88,10 @@ def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):
 
     expect(page.locator("#shell-snapshot")).to_contain_text(snapshot)
     expect(page.locator("#shell-snapshot")).to_contain_text("2026-11-22 09:14")
-    assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", "Patients", "Cohort", "Exports"]
-    for name in ("Patients", "Cohort", "Exports", "Home"):
+    assert page.locator("#shell-navigation a").all_inner_texts() == [
+        "Home", "Samples", "Patients", "Cohort", "Exports",
+    ]  # fmt: skip
+    for name in ("Samples", "Patients", "Cohort", "Exports", "Home"):
         page.click(f"#nav-{name.lower()}")
         expect(page.locator(f"#nav-{name.lower()}")).to_have_attribute("aria-current", "page")
         expect(page.locator("#unknown")).to_have_count(0)
