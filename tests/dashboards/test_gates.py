@@ -23,7 +23,8 @@ def client(trial_app):
 def tube(trial) -> dict:
     """The CAR-T tube with the most CAR-T cells."""
     table = trial.snapshots.current().table("populations")
-    cars = table[(table["population"] == "car_t") & (table["tube"] == "full")]
+    sound = (table["tube"] == "full") & (table["qc"] != "fail")
+    cars = table[(table["population"] == "car_t") & sound]
     return cars.loc[cars["count"].astype(float).idxmax()].to_dict()
 
 
