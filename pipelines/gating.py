@@ -1,9 +1,7 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +14,7 @@ from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
+from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def gate_all(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     *,
-    workers: int = 1,
+    place: Place = HERE,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
     decisions: Mapping[str, tuple[Decision, ...]] | None = None,
@@ -77,8 +76,8 @@ def gate_all(
         As in `corelab.tables.inputs.Inputs.acquisitions`.
     read_object
         Gives the bytes of an object by its id; must be picklable for more than one worker.
-    workers
-        Processes; 1 runs here.
+    place
+        Where the work is done: here, on processes, or on a Dask cluster.
     cache_dir
         Where results are kept by the content of the file, its controls, limits of other visits,
         the template and the gating code. May be deleted at any time.
@@ -97,7 +96,7 @@ def gate_all(
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
-    for job, done in _run(jobs, workers):
+    for job, done in _run(jobs, place):
         rows += done
         finished += len(job.tubes)
         if progress:
@@ -133,16 +132,22 @@ def plan_jobs(
     return sorted(jobs, key=lambda job: -len(job.tubes))
 
 
-def _run(jobs: Sequence[SubjectJob], workers: int) -> Iterable[tuple[SubjectJob, Rows]]:
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, gate_subject(job)
-        return
-    context = get_context("spawn")  # a fork would copy the locks of a serving process
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        futures = {pool.submit(gate_subject, job): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
+    for job, rows in run_jobs(gate_subject, jobs, place=place):
+        yield job, _gate_without_poison(job) if isinstance(rows, Lost) else rows
+
+
+def _gate_without_poison(job: SubjectJob) -> Rows:
+    """Gate what can be gated of a subject whose files end the process that reads them; name those that do."""
+    deadly = [
+        tube for tube in job.tubes if isinstance(run_alone(gate_subject, replace(job, tubes=(tube,))), Lost)
+    ]
+    harmless = tuple(tube for tube in job.tubes if tube not in deadly)
+    rows = run_alone(gate_subject, replace(job, tubes=harmless))
+    if isinstance(rows, Lost):
+        deadly, rows = list(job.tubes), []
+    reason = "the process that gated it was ended from outside or ran out of memory, each time"
+    return [*rows, *(row for tube in deadly for row in _unreadable(tube, reason))]
 
 
 def gate_subject(job: SubjectJob) -> Rows:
@@ -171,8 +176,7 @@ def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcqu
     for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
         priors = collect_priors(tube, job.tubes, first)
         used = priors if needs_priors(first[tube.file_id], priors) else {}
-        template = runner.template(tube)
-        gated[tube.file_id] = runner.gate(tube, template, find_controls(tube, job.tubes), used)
+        gated[tube.file_id] = runner.gate(tube, runner.template(tube), used)
     return gated
 
 
@@ -250,32 +254,21 @@ class _Subject:
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate_rows(tube, template, controls, priors)
+            cached = self._gate_rows(tube, template, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate_rows(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> Rows:
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
-            return list_rows(tube.file_id, self.gate(tube, template, controls, priors))
+            return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
-    def gate(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> GatedAcquisition:
+    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
         """Gate one tube, past the cache; its controls first."""
         if tube.tube != "full":
             return self._gate_once(tube, template)
+        controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
         usable = {name: gated for name, gated in found.items() if gated is not None}
         return self._gate_file(tube, template, usable, priors)

@@ -8,6 +8,7 @@ THIN: Final = "\u202f"
 NARROW: Final = "\u00a0"
 """No-break space between a number and its unit."""
 MINUS: Final = "−"
+_MOST_DECIMALS: Final = 6
 DASH: Final = "–"
 _SUPERSCRIPT: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -54,14 +55,16 @@ def format_exact(value: float) -> str:
 
 
 def format_interval(low: float, high: float, *, estimate: float, digits: int = 3) -> str:
-    """Write an interval to the decimals of its estimate.
+    """Write an interval to the decimals of its estimate, with one or two more where it would seem a point.
 
     Examples
     --------
-    >>> format_interval(0.17765, 0.25691, estimate=0.21454)
-    '0.178–0.257'
+    >>> format_interval(0.17765, 0.25691, estimate=0.21454), format_interval(99.8, 100, estimate=100)
+    ('0.178–0.257', '99.8–100.0')
     """
     decimals = count_decimals(estimate, digits=digits)
+    while low < high and _fixed(low, decimals) == _fixed(high, decimals) and decimals < _MOST_DECIMALS:
+        decimals += 1
     ends = (_fixed(end, decimals) if math.isfinite(end) else DASH for end in (low, high))
     return DASH.join(ends)
 

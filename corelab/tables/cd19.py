@@ -51,7 +51,8 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
     low, high = clopper_pearson(n.where(known, 0), total.where(known, 0))
     percent = (100 * n / total.where(total > 0)).where(known)
     # A person's limit stands for itself; a fitted one needs the control that placed it.
-    source = rows["control"].map(SOURCES).fillna(rows["decided"]).fillna("")
+    source = rows["control"].map(SOURCES).fillna("")
+    source = source.where(source != "", rows["decided"].fillna(""))
     # The order is that of importance: the first cause that holds is the reason.
     obstacles = [
         rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, n.isna() | total.isna(),

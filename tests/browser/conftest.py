@@ -57,7 +57,7 @@ def real_home(tmp_path_factory) -> Iterator[Home]:
     simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW, workers=1)
+    run(home, at=NOW)
     for name, role in ACCOUNTS.items():
         home.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
     yield home

@@ -91,7 +91,7 @@ def test_gate_acquisition__takes_a_persons_limit_and_says_so(tube, fitted):
 
 
 def test_gate_acquisition__takes_a_drawn_shape_inside_its_parent(tube, fitted):
-    shape = decide_shape("car_t", tree(box("mine", CAR=1500.0)), "mine", GateSource.MANUAL)
+    shape = decide_shape("car_t", tree(box("mine", CAR=1500.0)), "mine", source=GateSource.MANUAL)
     gated = gate_acquisition(tube, template=CART, decisions=[shape])
     expected = fitted.membership["t_cells"] & (column(tube, "CAR") >= 1500.0)
     assert np.array_equal(gated.membership["car_t"], expected)
@@ -104,7 +104,7 @@ def test_gate_acquisition__gives_a_whole_tree_its_own_counts(tube, fitted):
     """A workspace that gates T cells straight from all events is not cut by fitted gates above."""
     drawn = tree(box("T", CD3=-100.0), box("T/CD8", parent="T", CD8=4000.0))
     decisions = [
-        decide_shape(p, drawn, g, GateSource.FLOWJO) for p, g in (("t_cells", "T"), ("cd8_t", "T/CD8"))
+        decide_shape(p, drawn, g, source=GateSource.FLOWJO) for p, g in (("t_cells", "T"), ("cd8_t", "T/CD8"))
     ]
     gated = gate_acquisition(tube, template=CART, decisions=decisions)
     t = column(tube, "CD3") >= -100.0
@@ -123,7 +123,7 @@ def test_gate_acquisition__keeps_a_whole_tree_inside_what_was_decided_above(tube
     drawn = tree(box("T", CD3=3000.0), box("T/CD8", parent="T", CD8=4000.0))
     decisions = [
         decide_cut("CD3", 12_000.0),
-        decide_shape("cd8_t", drawn, "T/CD8", GateSource.GATINGML),
+        decide_shape("cd8_t", drawn, "T/CD8", source=GateSource.GATINGML),
     ]
     gated = gate_acquisition(tube, template=CART, decisions=decisions)
     assert not (column(tube, "CD3")[gated.membership["cd8_t"]] <= 12_000.0).any()
@@ -137,7 +137,7 @@ def test_gate_acquisition__fits_what_a_shape_cannot_say_here(tube, fitted):
         geometry=Rectangle(bounds=(Bound(dimension=Dimension(channel="V1-A"), low=1.0, high=None),)),
     )  # fmt: skip
     decisions = [
-        decide_shape("t_cells", tree(lost), "T", GateSource.GATINGML),
+        decide_shape("t_cells", tree(lost), "T", source=GateSource.GATINGML),
         decide_cut("CD99", 10.0),
         note_refusal("T/odd", "a spider", GateSource.FLOWJO),
     ]
@@ -153,7 +153,7 @@ def test_gate_acquisition__fits_what_a_shape_cannot_say_here(tube, fitted):
 def test_gate_acquisition__finds_counts_that_are_not_those_of_the_drawing(tube):
     def findings(stored):
         drawn = tree(box("T", stored=stored, CD3=3000.0))
-        decision = decide_shape("t_cells", drawn, "T", GateSource.FLOWJO)
+        decision = decide_shape("t_cells", drawn, "T", source=GateSource.FLOWJO)
         gated = gate_acquisition(tube, template=CART, decisions=[decision])
         return [(one.value, one.limit) for one in gated.findings if one.check == "GATE_PARITY"]
 
@@ -164,7 +164,7 @@ def test_gate_acquisition__finds_counts_that_are_not_those_of_the_drawing(tube):
 
 def test_gate_acquisition__fits_nothing_where_only_given_gates_count(tube):
     drawn = tree(box("T", CD3=3000.0), box("T/CD4", parent="T", CD4=3000.0))
-    decision = decide_shape("cd4_t", drawn, "T/CD4", GateSource.GATINGML)
+    decision = decide_shape("cd4_t", drawn, "T/CD4", source=GateSource.GATINGML)
     gated = gate_acquisition(tube, template=CART, decisions=[decision], only_decided=True)
     expected = (column(tube, "CD3") >= 3000.0) & (column(tube, "CD4") >= 3000.0)
     cd4 = row(gated, "cd4_t")
@@ -191,7 +191,7 @@ def test_gate_acquisition__takes_a_polygon_on_scales():
     line = Polygon(dimensions=dimensions, vertices=((0.3, -1.0), (9.0, -1.0), (9.0, 0.4), (0.3, 0.4)))
     gate = Gate(name="P", label="P", parent="", geometry=line)
     drawn = GateTree(gates={"P": gate}, scales={"lin": scale})
-    decision = decide_shape("cd4_t", drawn, "P", GateSource.MANUAL)
+    decision = decide_shape("cd4_t", drawn, "P", source=GateSource.MANUAL)
     gated = gate_acquisition(tube, template=CART, decisions=[decision])
     x, y = (column(tube, m) / 10_000.0 for m in ("CD4", "CD8"))
     inside = (x >= 0.3) & (x <= 9.0) & (y >= -1.0) & (y <= 0.4) & gated.membership["t_cells"]

@@ -60,7 +60,7 @@ def made_trial(tmp_path_factory) -> Path:
     simulate(folder / "delivery", subjects=1, events=1_500, seed=5)
     made = create_home(folder / "home", study_text=builtin_study().source)
     ingest(made, [folder / "delivery"], at=NOW, actor="test")
-    run(made, at=NOW, workers=1)
+    run(made, at=NOW)
     for name, role in ACCOUNTS.items():
         made.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
     made.close()

@@ -180,7 +180,7 @@ def test_page__shows_what_was_decided_until_a_run_counts_with_it(client, trial_a
     assert "none is real" in waits
     listed = call(client, trial_app, "page.children", "/samples", "?state=stale").text
     assert tube["file_id"] in listed
-    run(trial, at=NOW, workers=1)
+    run(trial, at=NOW)
     after = call(client, trial_app, "page.children", path, "?population=car_t").text
     assert "gate-waits" not in after
     assert "\\u270e" in after
