@@ -18,12 +18,23 @@ from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
 from dashboards.desk import Desk
 from dashboards.gates_api import build_gates_api
-from dashboards.pages import acquisition, cohort, exports, home, patients, samples
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    exports,
+    home,
+    outcomes,
+    patients,
+    samples,
+    screening,
+)
 from dashboards.ports import HomePort
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
+from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, samples, acquisition, patients, cohort, exports)
+PAGES: Final = (home, samples, acquisition, screening, patients, cohort, outcomes, exports, audit)
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -108,6 +119,7 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
         figure_catalog=figure_catalog(),
         cache=SnapshotCache(home),
         desk=Desk(home),
+        trail=AuditCache(home.registry.audit),
         clock=clock,
         version=metadata.version("corelab"),
     )

@@ -12,6 +12,7 @@ from flask import request
 from corelab.figures.catalog import Catalog
 from corelab.figures.tokens import Scheme
 from dashboards.ports import HomePort, SnapshotPort
+from dashboards.views.audit import AuditCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,7 @@ class Site:
     figure_catalog: Catalog
     cache: SnapshotCache
     desk: "Desk"
+    trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str
 

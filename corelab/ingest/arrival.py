@@ -33,7 +33,6 @@ class Delivery:
     failed: Sequence[Held]
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
     others: Sequence[StoredFile] = ()
-    plates: Mapping[str, StoredFile] = field(default_factory=dict)
 
     @property
     def file_ids(self) -> set[str]:

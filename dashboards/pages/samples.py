@@ -10,8 +10,8 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html
 from corelab.figures.numbers import format_count
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
+from dashboards.components.grid import GRID_THEME
 from dashboards.components.stamp import build_stamp
-from dashboards.pages.exports import GRID_THEME
 from dashboards.shell import format_time
 from dashboards.site import Site
 from dashboards.views.samples import (
