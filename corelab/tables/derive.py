@@ -154,6 +154,7 @@ def derive_described_tables(
         "subjects": people,
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
+        "cuts": populations.derive_cuts(gates.cuts, judged),
         "measurements": measured,
         "cd19_status": cd19_status,
         "persistence": persistent,

@@ -103,6 +103,24 @@ EXPRESSION = TableSchema(
     ),
 )  # fmt: skip
 
+CUTS = TableSchema(
+    name="cuts", row="FCS file x limit",
+    key=("subject_id", "visit", "collected_at", "panel", "tube", "file_id", "gate"),
+    columns=(
+        _ANY_SUBJECT, _ARM, *_WHEN, _FILE_ID,
+        Column(name="panel", label="Panel", codes=tuple(Panel), origin="delivered"),
+        Column(name="tube", label="Tube", origin="delivered"),
+        Column(name="gate", label="Limit of the template", required=True),
+        Column(name="marker", label="Marker or scatter channel that it divides", required=True),
+        _number("cut", "Limit; empty where none could be placed", "linear, compensated"),
+        _number("score", "How sure the limit is, 0 to 1"),
+        Column(name="gate_source", label="Origin of the limit", codes=tuple(GateSource)),
+        Column(name="recipe", label="How the limit was placed"),
+        Column(name="control", label="Tube or population that placed it"),
+        _count("n_reference", "Events behind the limit"), _REASON,
+    ),
+)  # fmt: skip
+
 MEASUREMENTS = TableSchema(
     name="measurements", row="measured value",
     key=("subject_id", "visit", "collected_at", "assay", "name", "metric", "source_id"),
@@ -420,6 +438,7 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
         SUBJECTS,
         POPULATIONS,
         EXPRESSION,
+        CUTS,
         MEASUREMENTS,
         CD19_STATUS,
         PERSISTENCE,
