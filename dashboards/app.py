@@ -16,13 +16,13 @@ from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
-from dashboards.pages import audit, cohort, exports, home, outcomes, patients, screening
+from dashboards.pages import audit, cohort, cytokines, exports, home, outcomes, patients, screening
 from dashboards.ports import HomePort
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
 from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, screening, patients, cohort, outcomes, exports, audit)
+PAGES: Final = (home, screening, patients, cohort, cytokines, outcomes, exports, audit)
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>

@@ -11,7 +11,7 @@ from flask import Response, request
 from dashboards import shell
 from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import audit, cohort, exports, home, outcomes, patients, screening
+from dashboards.pages import audit, cohort, cytokines, exports, home, outcomes, patients, screening
 from dashboards.site import Site
 
 
@@ -31,6 +31,7 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
+    "cytokines": lambda site, address: cytokines.layout(site, address.query),
     "outcomes": lambda site, address: outcomes.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
     "audit": lambda site, address: audit.layout(site, address.query),

@@ -17,6 +17,7 @@ NAVIGATION: Final = (
     ("screening", "/screening"),
     ("patients", "/patients"),
     ("cohort", "/cohort"),
+    ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
     ("exports", "/exports"),
     ("audit", "/audit"),

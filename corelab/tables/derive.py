@@ -45,8 +45,6 @@ from corelab.tables.inputs import Inputs
 from corelab.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from corelab.tables.schema import TableSchema
 
 __all__ = ["derive_described_tables", "derive_tables"]

@@ -47,7 +47,7 @@ def test_weights__of_one_lose_the_lowest_standards() -> None:
     a=st.floats(0, 100), span=st.floats(500, 50_000), b=st.floats(0.5, 3), c=st.floats(1, 5000),
     g=st.floats(0.3, 3), share=st.floats(0.01, 0.99),
 )  # fmt: skip
-def test_inverse__undoes_the_curve(a: float, span: float, b: float, c: float, g: float, share: float) -> None:  # noqa: PLR0913
+def test_inverse__undoes_the_curve(a: float, span: float, b: float, c: float, g: float, share: float) -> None:
     curve = Curve(a=a, b=b, c=c, d=a + span, g=g)
     response = a + share * span
     x = float(compute_concentration(curve, response))
