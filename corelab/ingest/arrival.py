@@ -24,18 +24,21 @@ class ReadTable:
 class Delivery:
     """A delivery after its files were read.
 
-    ``fcs`` and ``plates`` are stored files by path; ``failed`` is what could not be read.
+    ``fcs`` and ``plates`` are stored files by path; ``others`` are kept but hold no rows: workspaces and
+    Gating-ML; ``failed`` is what could not be read.
     """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
+    others: Sequence[StoredFile] = ()
 
     @property
     def file_ids(self) -> set[str]:
         """Ids of the files that could be read."""
-        stored = (*(read.file for read in self.tables), *self.fcs.values(), *self.plates.values())
+        tables = [read.file for read in self.tables]
+        stored = (*tables, *self.fcs.values(), *self.plates.values(), *self.others)
         return {one.file_id for one in stored}
 
 

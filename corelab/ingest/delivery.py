@@ -16,6 +16,7 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
+    GATES = "gates"
     PLATE = "plate"
     NOT_READ_YET = "not_read_yet"
     UNKNOWN = "unknown"
@@ -23,7 +24,8 @@ class FileKind(StrEnum):
 
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
-_LATER_SUFFIXES: Final = (".wsp", ".gml", ".spill.csv")
+_GATE_SUFFIXES: Final = (".wsp", ".gml")
+_LATER_SUFFIXES: Final = (".spill.csv",)
 _PLATE_FOLDER: Final = "plates"
 _PLATE_SUFFIXES: Final = (".csv", ".txt", ".tsv", ".xlsx", ".xls")
 _LARGEST_FILE: Final = 4 * 2**30
@@ -43,10 +45,10 @@ def recognise(path: str) -> FileKind:
 
     Examples
     --------
-    >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.spill.csv", "plates/p1.csv", "x.csv")]
-    ['table', 'fcs', 'not_read_yet', 'plate', 'unknown']
-    >>> recognise("plates/layout.csv").value, recognise("layout.csv").value
-    ('table', 'unknown')
+    >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.wsp", "a.spill.csv", "x.csv")]
+    ['table', 'fcs', 'gates', 'not_read_yet', 'unknown']
+    >>> [recognise(path).value for path in ("plates/p1.csv", "plates/layout.csv", "layout.csv")]
+    ['plate', 'table', 'unknown']
     """
     name = PurePosixPath(path).name.lower()
     if _is_in_plates(path) and name.endswith(_PLATE_SUFFIXES):
@@ -56,6 +58,8 @@ def recognise(path: str) -> FileKind:
         return FileKind.NOT_READ_YET
     if name.endswith(".fcs"):
         return FileKind.FCS
+    if name.endswith(_GATE_SUFFIXES):
+        return FileKind.GATES
     if name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS:
         return FileKind.TABLE
     return FileKind.UNKNOWN

@@ -23,8 +23,8 @@ def mark_interference(concentrations: pd.DataFrame, inputs: Inputs, *, clocks: C
     """
     given = _collect_doses(inputs, clocks)
     days = float(clocks.study.settings["cytokine"]["tocilizumab_days"])
-    base = concentrations["name"].str.partition(" (")[0]
-    rows = concentrations["subject_id"].isin(given) & base.isin(_RAISED)
+    series = concentrations["name"].map(lambda name: name.partition(" (")[0])
+    rows = concentrations["subject_id"].isin(given) & series.isin(_RAISED)
     reasons = concentrations["reason"].copy()
     for index in concentrations.index[rows]:
         drawn = parse_moment(concentrations.at[index, "collected_at"], clocks.study)

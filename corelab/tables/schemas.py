@@ -47,10 +47,11 @@ def _people(name: str, label: str) -> Column:
     return Column(name=name, label=label, type="integer", unit="subjects")
 
 
+_ROW = "unit of the row"
 _EXACT = "Clopper-Pearson, 95 %"
 _CI = (
-    _number("ci_low", "Lower 95 % limit", derivation=_EXACT),
-    _number("ci_high", "Upper 95 % limit", derivation=_EXACT),
+    _number("ci_low", "Lower 95 % limit", "%", _EXACT),
+    _number("ci_high", "Upper 95 % limit", "%", _EXACT),
 )
 
 SUBJECTS = TableSchema(
@@ -110,12 +111,13 @@ MEASUREMENTS = TableSchema(
         Column(name="assay", label="Assay", codes=tuple(Assay), required=True),
         Column(name="name", label="What was measured", required=True),
         Column(name="metric", label="Metric", required=True),
-        _number("value", "Value; empty when censored"),
+        _number("value", "Value; empty when censored", _ROW),
         Column(name="relation", label="Relation of the true value to the limit", codes=_RELATIONS),
-        _number("low", "Lower bound of the value"), _number("high", "Upper bound of the value"),
+        _number("low", "Lower bound of the value", _ROW), _number("high", "Upper bound of the value", _ROW),
         Column(name="unit", label="Unit of the row"), _STATUS_COLUMN, _REASON,
-        _number("lod", "Limit of detection"), _number("lloq", "Lower limit of quantification"),
-        _number("uloq", "Upper limit of quantification"), *_CI, _SOURCE,
+        _number("lod", "Limit of detection", _ROW), _number("lloq", "Lower limit of quantification", _ROW),
+        _number("uloq", "Upper limit of quantification", _ROW),
+        _number("ci_low", "Lower 95 % limit", _ROW, _EXACT), _number("ci_high", "Upper 95 % limit", _ROW, _EXACT), _SOURCE,
     ),
 )  # fmt: skip
 
@@ -127,7 +129,7 @@ CD19_STATUS = TableSchema(
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
-        Column(name="threshold_source", label="Control that placed the CD19 limit", codes=("fmo", "t_cells")),
+        Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
         Column(name="alert", label="Below the alert percentage", codes=_YES_NO), _REASON,
     ),
 )  # fmt: skip
@@ -137,16 +139,16 @@ PERSISTENCE = TableSchema(
     columns=(
         _SUBJECT, _ARM, *_WHEN,
         Column(name="analyte", label="CAR-T analyte", codes=tuple(Analyte), required=True),
-        _number("value", "Value; empty unless quantified"), Column(name="unit", label="Unit of the row", required=True),
+        _number("value", "Value; empty unless quantified", _ROW), Column(name="unit", label="Unit of the row", required=True),
         _count("n_events", "CAR+ events"),
         Column(name="n_reference", label="Events of the denominator", type="integer", unit="events", derivation="CD3+ events; lymphocytes for CAR_PCT_LYM"),
         _count("blank_events", "CAR+ events of the blank"),
         Column(name="blank_reference", label="Events of the blank's denominator", type="integer", unit="events", derivation="pre-infusion tubes of the subject pooled, else of the study; empty before infusion"),
-        _number("p_value", "One-sided Fisher p against the blank"),
-        _number("ci_low", "Lower 95 % limit", derivation="Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
-        _number("ci_high", "Upper 95 % limit", derivation="Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
-        _number("lod", "Limit of detection", derivation="20 events, or the limit of blank where it is higher, in the unit of the row"),
-        _number("lloq", "Lower limit of quantification", derivation="50 events, or the limit of detection where it is higher; qPCR: LLOQ x nominal / actual DNA"),
+        _number("p_value", "One-sided Fisher p against the blank", "1"),
+        _number("ci_low", "Lower 95 % limit", _ROW, "Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
+        _number("ci_high", "Upper 95 % limit", _ROW, "Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
+        _number("lod", "Limit of detection", _ROW, "20 events, or the limit of blank where it is higher, in the unit of the row"),
+        _number("lloq", "Lower limit of quantification", _ROW, "50 events, or the limit of detection where it is higher; qPCR: LLOQ x nominal / actual DNA"),
         _STATUS_COLUMN, _REASON,
     ),
 )  # fmt: skip
@@ -167,7 +169,7 @@ KINETICS = TableSchema(
     columns=(
         _SUBJECT, _ARM, Column(name="analyte", label="Analyte", required=True),
         Column(name="parameter", label="Parameter", required=True),
-        _number("value", "Value"), _number("low", "Lower bound"), _number("high", "Upper bound; empty when right-censored"),
+        _number("value", "Value", _ROW), _number("low", "Lower bound", _ROW), _number("high", "Upper bound; empty when right-censored", _ROW),
         Column(name="unit", label="Unit of the row"), _STATUS_COLUMN, _REASON,
     ),
 )  # fmt: skip
@@ -201,7 +203,7 @@ ADVERSE_EVENTS = TableSchema(
     name="adverse_events", row="subject x term", key=("subject_id", "term"),
     columns=(
         _SUBJECT, _ARM, Column(name="term", label="Term", required=True, origin="delivered"),
-        Column(name="worst_grade", label="Worst grade", type="integer"), Column(name="scale", label="Grading scale", origin="delivered"),
+        Column(name="worst_grade", label="Worst grade", type="integer", unit="1"), Column(name="scale", label="Grading scale", origin="delivered"),
         _number("onset_day", "First onset", "d"), _number("duration_days", "Duration", "d"),
         Column(name="related", label="Related", codes=_YES_NO), Column(name="serious", label="Serious", codes=_YES_NO),
         Column(name="ongoing", label="Ongoing", codes=_YES_NO),
@@ -229,12 +231,12 @@ LAB_TOXICITY = TableSchema(
     columns=(
         _SUBJECT, _ARM, *_WHEN, Column(name="test", label="Test", required=True), Column(name="term", label="CTCAE term"),
         Column(name="direction", label="Direction", codes=("high", "low"), required=True),
-        Column(name="grade", label="Grade", type="integer"), _number("value", "Value"), Column(name="unit", label="Unit of the row"),
-        _number("baseline", "Baseline", derivation="last sound value before lymphodepletion"), _REASON,
-        Column(name="baseline_grade", label="Grade at baseline", type="integer"),
-        Column(name="shift", label="Change of grade from baseline", type="integer", derivation="grade - baseline_grade"),
-        Column(name="ref_low", label="Lower reference limit", type="number"),
-        Column(name="ref_high", label="Upper reference limit", type="number"), _RULES,
+        Column(name="grade", label="Grade", type="integer", unit="1"), _number("value", "Value", _ROW), Column(name="unit", label="Unit of the row"),
+        _number("baseline", "Baseline", _ROW, derivation="last sound value before lymphodepletion"), _REASON,
+        Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
+        Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="grade - baseline_grade"),
+        Column(name="ref_low", label="Lower reference limit", type="number", unit=_ROW),
+        Column(name="ref_high", label="Upper reference limit", type="number", unit=_ROW), _RULES,
     ),
 )  # fmt: skip
 
@@ -244,10 +246,10 @@ LAB_SHIFT = TableSchema(
         _SUBJECT, _ARM, Column(name="test", label="Test", required=True), Column(name="term", label="CTCAE term"),
         Column(name="direction", label="Direction", codes=("high", "low"), required=True),
         Column(name="phase", label="Phase, by study day", required=True),
-        Column(name="baseline_grade", label="Grade at baseline", type="integer"),
-        Column(name="worst_grade", label="Worst grade of the phase", type="integer"),
-        Column(name="shift", label="Change of grade from baseline", type="integer", derivation="worst_grade - baseline_grade"),
-        _number("value", "Nadir or peak of the phase", derivation="lowest or highest value, by direction"),
+        Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
+        Column(name="worst_grade", label="Worst grade of the phase", type="integer", unit="1"),
+        Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="worst_grade - baseline_grade"),
+        _number("value", "Nadir or peak of the phase", _ROW, derivation="lowest or highest value, by direction"),
         Column(name="unit", label="Unit of the row"), _STUDY_DAY, _COLLECTED,
         Column(name="n", label="Graded results of the phase", type="integer", unit="results"),
         Column(name="n_not_graded", label="Results of the phase without a grade", type="integer", unit="results"), _RULES,
@@ -301,7 +303,7 @@ QUALITY = TableSchema(
     columns=(
         _ANY_SUBJECT, _VISIT, Column(name="object", label="File, row or plate", required=True), Column(name="check", label="Check", required=True),
         Column(name="level", label="Weight", codes=("warn", "fail"), required=True),
-        _number("value", "Value"), _number("limit", "Limit"), _REASON,
+        _number("value", "Value", "unit of the check"), _number("limit", "Limit", "unit of the check"), _REASON,
     ),
 )  # fmt: skip
 
@@ -415,10 +417,30 @@ ANALYSIS_KEYS = (_SUBJECT, _ARM, *_WHEN)
 SCHEMAS: Final[Mapping[str, TableSchema]] = {
     schema.name: schema
     for schema in (
-        SUBJECTS, POPULATIONS, EXPRESSION, MEASUREMENTS, CD19_STATUS, PERSISTENCE, PHENOTYPE, KINETICS,
-        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, MEDICATIONS, LAB_TOXICITY, LAB_SHIFT, RESPONSES, SUMMARY,
-        ASSOCIATIONS, QUALITY, PLATES, PLATE_CURVES, PLATE_CURVE_POINTS, PLATE_WELLS, PLATE_CONTROLS,
+        SUBJECTS,
+        POPULATIONS,
+        EXPRESSION,
+        MEASUREMENTS,
+        CD19_STATUS,
+        PERSISTENCE,
+        PHENOTYPE,
+        KINETICS,
+        B_CELL_RECOVERY,
+        ELIGIBILITY,
+        ADVERSE_EVENTS,
+        MEDICATIONS,
+        LAB_TOXICITY,
+        RESPONSES,
+        SUMMARY,
+        QUALITY,
+        LAB_SHIFT,
+        ASSOCIATIONS,
+        PLATES,
+        PLATE_CURVES,
+        PLATE_CURVE_POINTS,
+        PLATE_WELLS,
+        PLATE_CONTROLS,
     )
-}  # fmt: skip
+}
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by
 `corelab.tables.analysis`."""
