@@ -21,6 +21,7 @@ from corelab.tables import (
     lab_toxicity,
     laboratory,
     measurements,
+    medications,
     persistence,
     phenotype,
     populations,
@@ -141,6 +142,7 @@ def derive_described_tables(
         "lab_toxicity": lab_toxicity.derive_lab_toxicity(charts, clocks=clocks),
         "responses": responses.derive_responses(charts, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
+        "medications": medications.derive_medications(inputs.medications, clocks=clocks),
         "quality": quality.derive_quality(
             inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
         ),

@@ -127,7 +127,7 @@ CD19_STATUS = TableSchema(
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
-        Column(name="threshold_source", label="Control that placed the CD19 limit", codes=("fmo", "t_cells")),
+        Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
         Column(name="alert", label="Below the alert percentage", codes=_YES_NO), _REASON,
     ),
 )  # fmt: skip
@@ -207,6 +207,19 @@ ADVERSE_EVENTS = TableSchema(
         Column(name="ongoing", label="Ongoing", codes=_YES_NO),
         Column(name="treatment_emergent", label="Treatment-emergent", codes=_YES_NO), Column(name="aesi", label="Of special interest", codes=_YES_NO),
         Column(name="worst_related_grade", label="Worst grade of a related episode", type="integer"),
+    ),
+)  # fmt: skip
+
+MEDICATIONS = TableSchema(
+    name="medications", row="delivered medication", key=("subject_id", "start", "drug", "source_id"),
+    columns=(
+        _SUBJECT, _ARM, Column(name="drug", label="Drug", required=True, origin="delivered"),
+        Column(name="start", label="Begin", unit="ISO 8601", origin="delivered"),
+        Column(name="end", label="End; empty while ongoing or unknown", unit="ISO 8601", origin="delivered"),
+        Column(name="start_day", label="Study day of the begin", type="integer", unit="d"),
+        Column(name="end_day", label="Study day of the end", type="integer", unit="d"),
+        _number("dose", "Dose", "unit of the row"), Column(name="unit", label="Unit of the dose", origin="delivered"),
+        Column(name="route", label="Route", origin="delivered"), Column(name="reason", label="Why it was given", origin="delivered"), _SOURCE,
     ),
 )  # fmt: skip
 
@@ -297,10 +310,25 @@ ANALYSIS_KEYS = (_SUBJECT, _ARM, *_WHEN)
 SCHEMAS: Final[Mapping[str, TableSchema]] = {
     schema.name: schema
     for schema in (
-        SUBJECTS, POPULATIONS, EXPRESSION, MEASUREMENTS, CD19_STATUS, PERSISTENCE, PHENOTYPE, KINETICS,
-        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, LAB_TOXICITY, LAB_SHIFT, RESPONSES, SUMMARY,
-        ASSOCIATIONS, QUALITY,
+        SUBJECTS,
+        POPULATIONS,
+        EXPRESSION,
+        MEASUREMENTS,
+        CD19_STATUS,
+        PERSISTENCE,
+        PHENOTYPE,
+        KINETICS,
+        B_CELL_RECOVERY,
+        ELIGIBILITY,
+        ADVERSE_EVENTS,
+        MEDICATIONS,
+        LAB_TOXICITY,
+        RESPONSES,
+        SUMMARY,
+        QUALITY,
+        LAB_SHIFT,
+        ASSOCIATIONS,
     )
-}  # fmt: skip
+}
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by
 `corelab.tables.analysis`."""

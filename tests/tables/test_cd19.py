@@ -46,6 +46,15 @@ def test_derive_cd19_status__a_limit_from_t_cells_is_flagged() -> None:
     assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "t_cells", "NO_FMO")
 
 
+def test_derive_cd19_status__a_persons_limit_stands_for_itself() -> None:
+    counts = bcell(1_842, reference=1_842, positive=1_790, beads=8_950)
+    trial = Trial().subject(infusion_at="").tube("SCR", -30, counts, panel="bcell", file_id="f", control="")
+    for count in trial.gates["counts"]:
+        count["gate_source"] = "manual"
+    row = one(trial.derive()["cd19_status"], subject_id="A")
+    assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "manual", "")
+
+
 def test_derive_cd19_status__no_control_is_not_evaluable() -> None:
     row = call(1_842, 1_790, control="")
     assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", "NO_CONTROL")
