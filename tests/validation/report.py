@@ -106,8 +106,8 @@ def measure_thinned_trials() -> Section:
     ]
     return Section(
         title="Half a trial taken away at random",
-        asked="every table builds; every verdict of eligibility and response that changes names the file, visit "
-        "and test that went, and nothing is called missing that was delivered",
+        asked="every table builds; every verdict of eligibility and response that changes names the file, "
+        "visit and test that went, and nothing is called missing that was delivered",
         holds=failures == 0,
         lines=lines,
     )
