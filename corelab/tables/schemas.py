@@ -65,7 +65,7 @@ SUBJECTS = TableSchema(
             "actual_dose_per_kg", "Actual dose", "viable CAR+ cells/kg",
             "nucleated cells/mL x viability x CD3 x CAR x volume / weight",
         ),
-        _number("pct_of_planned", "Actual of planned dose", "%"),
+        _number("pct_of_planned", "Actual of planned dose", "%"), _REASON,
     ),
 )  # fmt: skip
 
@@ -79,8 +79,10 @@ POPULATIONS = TableSchema(
         Column(name="parent", label="Parent population"),
         _count("count", "Events in the population"), _count("parent_count", "Events in the parent"),
         _number("percent_of_parent", "Of parent", "%"), *_CI,
-        _number("cells_per_ul", "Concentration in blood", "cells/uL", "events / beads x beads per tube / blood volume x predilution"),
+        _number("cells_per_ul", "Concentration in blood", "cells/uL", "by beads: events / beads x beads per tube / blood volume x predilution; by volume: events / acquired volume x predilution; by blood count: lymphocytes per uL x events / lymphocyte events"),
         _number("cells_per_ul_low", "Lower 95 % limit", "cells/uL"), _number("cells_per_ul_high", "Upper 95 % limit", "cells/uL"),
+        _number("cells_per_ul_cv", "Relative error of counting", "%", "Poisson, of the counts that the route uses"),
+        Column(name="route", label="By what the concentration was computed", codes=("beads", "volume", "blood_count", "none")),
         _STATUS_COLUMN, _REASON,
         Column(name="gate_source", label="Origin of the deciding limit", codes=tuple(GateSource)),
         Column(name="gate_version", label="Version of template and gating code"),
@@ -149,6 +151,11 @@ CD19_STATUS = TableSchema(
         _number("b_cells_per_ul", "B cells", "cells/uL"),
         Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
         Column(name="alert", label="Below the alert percentage", codes=_YES_NO), _REASON,
+        _count("n_cd19_positive", "CD19+ reference B cells"),
+        _number("cd19_b_reference", "Median CD19 of reference B cells", "linear, compensated"),
+        _number("cd19_t_cells", "Median CD19 of T cells of the same tube", "linear, compensated"),
+        _number("density_ratio", "Antigen density ratio", "1", "median of reference B cells / median of T cells; empty where that is not above zero"),
+        _number("stain_index", "Stain index", "1", "difference of the medians / (2 x robust spread of T cells)"),
     ),
 )  # fmt: skip
 
@@ -168,6 +175,14 @@ PERSISTENCE = TableSchema(
         _number("lod", "Limit of detection", _ROW, "20 events, or the limit of blank where it is higher, in the unit of the row"),
         _number("lloq", "Lower limit of quantification", _ROW, "50 events, or the limit of detection where it is higher; qPCR: LLOQ x nominal / actual DNA"),
         _STATUS_COLUMN, _REASON,
+        Column(name="denominator", label="Population of the denominator", codes=("t_cells", "lymphocytes")),
+        _number("lob", "Limit of blank", derivation="mean + 1.645 SD of pre-infusion tubes, in the unit of the row; empty with too few"),
+        _number("net_of_blank", "Percentage above the blank", "%", "difference of the percentages; may be negative"),
+        _number("net_low", "Lower 95 % limit", "%", "Newcombe"), _number("net_high", "Upper 95 % limit", "%", "Newcombe"),
+        _count("fmo_events", "CAR+ events of the FMO of the draw"), _count("fmo_reference", "Events of the FMO's denominator"),
+        _number("fmo_p_value", "One-sided Fisher p against the FMO", derivation="a remark: it decides nothing"),
+        _count("run_blank_events", "CAR+ events of the blanks of the run"), _count("run_blank_reference", "Events of their denominator"),
+        Column(name="route", label="By what the concentration was computed", codes=("beads", "volume", "blood_count", "none")),
     ),
 )  # fmt: skip
 
@@ -203,6 +218,15 @@ B_CELL_RECOVERY = TableSchema(
         _number("recovery_50_low", "50/uL reached after", "d"), _number("recovery_50_high", "50/uL reached at or before", "d"),
         Column(name="recovery_10_censored", label="10/uL not yet reached", codes=_YES_NO),
         Column(name="recovery_50_censored", label="50/uL not yet reached", codes=_YES_NO),
+        _number("aplasia_duration_low", "Aplasia lasted longer than", "d", "recovery_10_low - aplasia_day"),
+        _number("aplasia_duration_high", "Aplasia lasted at most", "d", "recovery_10_high - aplasia_day"),
+        _number("aplasia_duration_longest", "Aplasia lasted less than, whenever it began", "d", "recovery_10_high - onset_low"),
+        _number("deep_depletion_day", "First sample without a B cell among enough lymphocytes", "d"),
+        _number("return_transitional_pct", "Transitional of B cells at return", "%", "sample of recovery_10_high; empty below the event floor"),
+        _number("return_naive_b_pct", "Naive of B cells at return", "%", "as above"),
+        _number("return_switched_memory_b_pct", "Switched memory of B cells at return", "%", "as above"),
+        _number("return_plasmablasts_pct", "Plasmablasts of B cells at return", "%", "as above"),
+        _count("return_b_events", "B cells counted at return"), _REASON,
     ),
 )  # fmt: skip
 
