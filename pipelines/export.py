@@ -108,7 +108,8 @@ def _format_h5ad(
         "populations.h5ad",
         format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
     )
-    report = sketch_events(home, populations, seed=SEED, progress=progress)
+    position = dict(home.snapshots.positions()).get(snapshot.id) or None
+    report = sketch_events(home, populations, position=position, seed=SEED, progress=progress)
     findings += report.findings
     chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
     yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))

@@ -1,20 +1,20 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.interchange.revision import Decision
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
-from corelab.errors import CorelabError
+from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
+from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SETTLED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TubeFile:
-    """One FCS file of a job: its ids, where it belongs, and marker names given from outside."""
+    """One FCS file of a job: its ids, where it belongs, and what people decided about its gates."""
 
     file_id: str
     object_id: str
@@ -38,7 +38,12 @@ class TubeFile:
     collected_at: str
     panel: str
     tube: str
-    labels: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The decisions as short texts that differ wherever they do."""
+        return tuple(f"{one.kind}:{one.gate}:{one.version}" for one in self.decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +60,10 @@ def gate_all(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     *,
-    workers: int = 1,
+    place: Place = HERE,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-    marker_labels: Mapping[str, Mapping[str, str]] | None = None,
+    decisions: Mapping[str, tuple[Decision, ...]] | None = None,
 ) -> GateTables:
     """Gate all acquisitions.
 
@@ -71,15 +76,15 @@ def gate_all(
         As in `corelab.tables.inputs.Inputs.acquisitions`.
     read_object
         Gives the bytes of an object by its id; must be picklable for more than one worker.
-    workers
-        Processes; 1 runs here.
+    place
+        Where the work is done: here, on processes, or on a Dask cluster.
     cache_dir
         Where results are kept by the content of the file, its controls, limits of other visits,
         the template and the gating code. May be deleted at any time.
     progress
         Told the files that are done and all files.
-    marker_labels
-        By file id: detector to label, for files that name no marker themselves.
+    decisions
+        By file id: what people decided about limits, shapes and names of markers.
 
     Returns
     -------
@@ -87,11 +92,11 @@ def gate_all(
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, marker_labels or {})
+    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {})
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
-    for job, done in _run(jobs, workers):
+    for job, done in _run(jobs, place):
         rows += done
         finished += len(job.tubes)
         if progress:
@@ -104,14 +109,14 @@ def plan_jobs(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     cache_dir: Path | None,
-    marker_labels: Mapping[str, Mapping[str, str]],
+    decisions: Mapping[str, tuple[Decision, ...]],
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
     for row in acquisitions.to_dict(orient="records"):
         tube = TubeFile(
-            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "labels"},
-            labels=tuple(sorted(marker_labels.get(row["file_id"], {}).items())),
+            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "decisions"},
+            decisions=decisions.get(row["file_id"], ()),
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
@@ -127,16 +132,22 @@ def plan_jobs(
     return sorted(jobs, key=lambda job: -len(job.tubes))
 
 
-def _run(jobs: Sequence[SubjectJob], workers: int) -> Iterable[tuple[SubjectJob, Rows]]:
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, gate_subject(job)
-        return
-    context = get_context("spawn")  # a fork would copy the locks of a serving process
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        futures = {pool.submit(gate_subject, job): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
+    for job, rows in run_jobs(gate_subject, jobs, place=place):
+        yield job, _gate_without_poison(job) if isinstance(rows, Lost) else rows
+
+
+def _gate_without_poison(job: SubjectJob) -> Rows:
+    """Gate what can be gated of a subject whose files end the process that reads them; name those that do."""
+    deadly = [
+        tube for tube in job.tubes if isinstance(run_alone(gate_subject, replace(job, tubes=(tube,))), Lost)
+    ]
+    harmless = tuple(tube for tube in job.tubes if tube not in deadly)
+    rows = run_alone(gate_subject, replace(job, tubes=harmless))
+    if isinstance(rows, Lost):
+        deadly, rows = list(job.tubes), []
+    reason = "the process that gated it was ended from outside or ran out of memory, each time"
+    return [*rows, *(row for tube in deadly for row in _unreadable(tube, reason))]
 
 
 def gate_subject(job: SubjectJob) -> Rows:
@@ -157,7 +168,7 @@ def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcqu
     Raises
     ------
     CorelabError
-        If a file cannot be read.
+        If a file cannot be read or its panel has no template.
     """
     runner = _Subject(job)
     first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
@@ -165,7 +176,8 @@ def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcqu
     for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
         priors = collect_priors(tube, job.tubes, first)
         used = priors if needs_priors(first[tube.file_id], priors) else {}
-        gated[tube.file_id] = runner.gate(tube, runner.templates[tube.panel], used)
+        template = runner.template(tube)
+        gated[tube.file_id] = runner.gate(tube, template, find_controls(tube, job.tubes), used)
     return gated
 
 
@@ -214,37 +226,61 @@ class _Subject:
         self.templates = dict(job.templates)
         self.controls: dict[str, GatedAcquisition] = {}
 
+    def template(self, tube: TubeFile) -> Template:
+        """Return the template of a tube's panel.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        if tube.panel not in self.templates:
+            raise ConfigError(f"no gating template for panel {tube.panel!r}")
+        return self.templates[tube.panel]
+
     def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
         """Return the rows of one tube; a bad file gives one finding."""
-        template = self.templates.get(tube.panel)
-        if template is None:
-            return _unreadable(tube, f"no gating template for panel {tube.panel!r}")
+        try:
+            template = self.template(tube)
+        except ConfigError as error:
+            return _unreadable(tube, str(error))
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
             repr(template),
             tube.object_id,
             tube.tube,
-            repr(tube.labels),
-            *(f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls),
+            repr(tube.decided),
+            *(f"{control.tube}:{control.object_id}:{control.decided!r}" for control in controls),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate_rows(tube, template, priors)
+            cached = self._gate_rows(tube, template, controls, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
+    def _gate_rows(
+        self,
+        tube: TubeFile,
+        template: Template,
+        controls: Sequence[TubeFile],
+        priors: Mapping[str, float],
+    ) -> Rows:
         try:
-            return list_rows(tube.file_id, self.gate(tube, template, priors))
+            return list_rows(tube.file_id, self.gate(tube, template, controls, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
-    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
+    def gate(
+        self,
+        tube: TubeFile,
+        template: Template,
+        controls: Sequence[TubeFile],
+        priors: Mapping[str, float],
+    ) -> GatedAcquisition:
         """Gate one tube, past the cache; its controls first."""
         if tube.tube != "full":
             return self._gate_once(tube, template)
-        controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
         usable = {name: gated for name, gated in found.items() if gated is not None}
         return self._gate_file(tube, template, usable, priors)
@@ -259,7 +295,7 @@ class _Subject:
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
-            marker_labels=dict(tube.labels),
+            decisions=tube.decisions,
         )  # fmt: skip
 
     def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:

@@ -6,9 +6,9 @@ that a killed run left behind is only found again. The registry changes in one t
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import FcsReadError, InputError, TableReadError
@@ -21,7 +21,12 @@ from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from corelab.ingest.fcs import Acquisition
     from corelab.store import Home
+    from corelab.store.audit import Head
+    from pipelines.gate_files import TakenGates
 
 Progress = Callable[[str, int, int], None]
 _LISTED: Final = {
@@ -38,11 +43,13 @@ class IngestReport:
     corrections: tuple[str, ...]
     remarks: tuple[str, ...]
     counts: Counter[str]
+    troubles: tuple[str, ...] = ()
+    """Gates that are refused, or that count otherwise than the program which drew them."""
 
     @property
     def is_clean(self) -> bool:
         """Whether everything that was delivered takes part."""
-        return not self.waiting and not self.corrections
+        return not self.waiting and not self.corrections and not self.troubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class _Reading:
 
     delivery: Delivery
     listed: tuple[str, ...]
+    gates: "tuple[TakenGates, ...]" = ()
 
 
 def ingest(
@@ -85,11 +93,13 @@ def ingest(
     deliveries = _group(paths)
     reports: list[Report] = []
     listed: list[str] = []
+    troubles: list[str] = []
     for files in deliveries:
         reading = read_delivery(home, files, progress=progress)
-        listed += reading.listed
-        reports.append(_admit(home, reading.delivery, at=at, actor=actor, accept_reason=accept_reason))
-    return _summarise(home, reports, listed)
+        listed += [*reading.listed, *(line for taken in reading.gates for line in taken.remarks)]
+        troubles += [line for taken in reading.gates for line in taken.troubles]
+        reports.append(_admit(home, reading, at=at, actor=actor, accept_reason=accept_reason))
+    return _summarise(home, reports, listed, troubles)
 
 
 def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Progress) -> _Reading:
@@ -97,9 +107,11 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
+    gates: list[TakenGates] = []
     failed: list[Held] = []
-    for number, delivered in enumerate(files, start=1):
-        if delivered.kind not in (FileKind.TABLE, FileKind.FCS):
+    # Gates come last: they are judged on the files that came with them.
+    for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
+        if delivered.kind not in (FileKind.TABLE, FileKind.FCS, FileKind.GATES):
             continue
         progress(delivered.path, number, len(files))
         data = b""
@@ -107,12 +119,32 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
-            else:
+            elif delivered.kind is FileKind.FCS:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
+            else:
+                gates.append(_read_gates(home, delivered, data, fcs))
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    return _Reading(delivery=Delivery(tables=tables, fcs=fcs, failed=failed), listed=listed)
+    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, others=[taken.file for taken in gates])
+    return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
+
+
+def _read_gates(
+    home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
+) -> "TakenGates":
+    from pipelines.gate_files import take_gates
+
+    by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
+
+    def read(file_id: str) -> "Acquisition":
+        from corelab.ingest.fcs import read_fcs
+
+        path, stored = by_id[file_id]
+        return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
+
+    files = {path: stored.file_id for path, stored in fcs.items()}
+    return take_gates(home, data, name=delivered.path, files=files, read=read)
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -172,23 +204,45 @@ def _read_acquisition(
 
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
-    kind = "fcs" if delivered.kind is FileKind.FCS else table_stem(delivered.path)
+    is_table = delivered.kind is FileKind.TABLE
+    kind = table_stem(delivered.path) if is_table else delivered.path.rpartition(".")[2].lower()
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 
-def _admit(home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
+def _admit(home: "Home", reading: _Reading, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
     from corelab.store.database import writing
     from corelab.store.intake import read_book, write_changes
 
     with writing(home.registry.engine) as connection:
         book: Book = read_book(connection)
-        changes, report = admit_delivery(book, delivery, study=home.study, accept_reason=accept_reason)
+        changes, report = admit_delivery(
+            book, reading.delivery, study=home.study, accept_reason=accept_reason
+        )
         head = write_changes(connection, changes, at=at, actor=actor)
+        head = _record_gates(connection, reading.gates, at=at, actor=actor) or head
     home.registry.audit.write_head(head)
     return report
 
 
-def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -> IngestReport:
+def _record_gates(
+    connection: "sa.Connection", taken: "Iterable[TakenGates]", *, at: dt.datetime, actor: str
+) -> "Head | None":
+    """Record the gates of new files; those of a file that gave its gates before are left as they stand."""
+    from corelab.store.gates import Said, read_origins, record_decisions
+
+    head = None
+    known = read_origins(connection)
+    for one in taken:
+        origin = one.file.file_id
+        fresh = [pair for pair in one.decisions if (origin, pair[0].file_id) not in known]
+        said = Said(at=at, author=actor, role="", reason=f"delivered in {one.file.name}", origin=origin)
+        head = record_decisions(connection, fresh, said)[1] or head
+    return head
+
+
+def _summarise(
+    home: "Home", reports: Iterable[Report], listed: Iterable[str], troubles: Iterable[str]
+) -> IngestReport:
     """Join the deliveries' reports; what a later one released is no longer named."""
     still = {f"{row['path']}: {row['reason']}" for row in home.registry.quarantine_rows()}
     waiting: list[str] = []
@@ -203,5 +257,5 @@ def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -
     told = [text if times == 1 else f"{text} ({times} rows)" for text, times in sorted(remarks.items())]
     return IngestReport(
         waiting=tuple(dict.fromkeys(waiting)), corrections=tuple(dict.fromkeys(corrections)),
-        remarks=(*told, *listed), counts=counts,
+        remarks=(*told, *listed), counts=counts, troubles=tuple(dict.fromkeys(troubles)),
     )  # fmt: skip

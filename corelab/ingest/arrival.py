@@ -22,11 +22,21 @@ class ReadTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery after its files were read: tables, FCS files (by path), and what could not be read."""
+    """A delivery after its files were read: tables, FCS files (by path), and what could not be read.
+
+    ``others`` are files that are kept but hold no rows: workspaces and Gating-ML.
+    """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
+    others: Sequence[StoredFile] = ()
+
+    @property
+    def file_ids(self) -> set[str]:
+        """Ids of everything that could be read."""
+        tables = {read.file.file_id for read in self.tables}
+        return tables | {stored.file_id for stored in (*self.fcs.values(), *self.others)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

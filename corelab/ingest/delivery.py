@@ -16,13 +16,15 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
+    GATES = "gates"
     NOT_READ_YET = "not_read_yet"
     UNKNOWN = "unknown"
 
 
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
-_LATER_SUFFIXES: Final = (".wsp", ".gml", ".spill.csv")
+_GATE_SUFFIXES: Final = (".wsp", ".gml")
+_LATER_SUFFIXES: Final = (".spill.csv",)
 _LATER_FOLDER: Final = "plates"
 _LARGEST_FILE: Final = 4 * 2**30
 
@@ -41,8 +43,8 @@ def recognise(path: str) -> FileKind:
 
     Examples
     --------
-    >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.spill.csv", "plates/p1.csv", "x.csv")]
-    ['table', 'fcs', 'not_read_yet', 'not_read_yet', 'unknown']
+    >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.wsp", "a.spill.csv", "x.csv")]
+    ['table', 'fcs', 'gates', 'not_read_yet', 'unknown']
     """
     pure = PurePosixPath(path)
     name = pure.name.lower()
@@ -50,6 +52,8 @@ def recognise(path: str) -> FileKind:
         return FileKind.NOT_READ_YET
     if name.endswith(".fcs"):
         return FileKind.FCS
+    if name.endswith(_GATE_SUFFIXES):
+        return FileKind.GATES
     if name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS:
         return FileKind.TABLE
     return FileKind.UNKNOWN

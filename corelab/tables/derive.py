@@ -11,10 +11,14 @@ from corelab.tables import (
     adverse_events,
     analysis,
     assessments,
+    associations,
     blanks,
     cd19,
+    eligibility,
     flow_measurements,
     kinetics,
+    lab_shift,
+    lab_toxicity,
     laboratory,
     measurements,
     medications,
@@ -23,15 +27,20 @@ from corelab.tables import (
     populations,
     quality,
     recovery,
+    responses,
     soluble,
     subjects,
+    summary,
     tubes,
 )
-from corelab.tables.clock import build_clocks, order_inputs
+from corelab.tables.clock import Clocks, build_clocks, order_inputs
+from corelab.tables.evidence import build_charts
 from corelab.tables.inputs import Inputs
 from corelab.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from corelab.tables.schema import TableSchema
 
 __all__ = ["derive_described_tables", "derive_tables"]
@@ -117,24 +126,43 @@ def derive_described_tables(
     people = subjects.derive_subjects(inputs.subjects, laboratory_rows, clocks=clocks)
     primary = frozenset(judged.table.loc[judged.table["is_primary"], "file_id"])
     wide, wide_schema = analysis.derive_analysis(measured, persistent, primary_files=primary, clocks=clocks)
+    cd19_status = cd19.derive_cd19_status(counted, clocks=clocks)
+    charts = build_charts(inputs, clocks=clocks)
     derived = {
         "subjects": people,
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
         "measurements": measured,
-        "cd19_status": cd19.derive_cd19_status(counted, clocks=clocks),
+        "cd19_status": cd19_status,
         "persistence": persistent,
         "phenotype": phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"]),
         "kinetics": kinetics.derive_kinetics(persistent, concentrations, clocks=clocks),
         "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
+        "eligibility": eligibility.derive_eligibility(charts, cd19_status, clocks=clocks),
+        "lab_toxicity": lab_toxicity.derive_lab_toxicity(charts, clocks=clocks),
+        "responses": responses.derive_responses(charts, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(inputs.medications, clocks=clocks),
         "quality": quality.derive_quality(
             inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
         ),
     }
-    tables = {
-        name: schema.conform(derived[name]) if name in derived and len(derived[name]) else schema.empty()
-        for name, schema in SCHEMAS.items()
+    tables = {name: _conform(name, rows) for name, rows in derived.items()}
+    tables |= _derive_cohort(tables, clocks=clocks)
+    ordered = {name: tables[name] for name in SCHEMAS}
+    return {**ordered, "analysis": wide_schema.conform(wide)}, wide_schema
+
+
+def _derive_cohort(tables: "Mapping[str, pd.DataFrame]", *, clocks: Clocks) -> dict[str, pd.DataFrame]:
+    """Derive what stands on the tables of single children."""
+    phases = clocks.study.settings["toxicity"]["phases"]
+    derived = {
+        "lab_shift": lab_shift.derive_lab_shift(tables["lab_toxicity"], phases),
+        "summary": summary.derive_summary(tables, clocks=clocks),
+        "associations": associations.derive_associations(tables, clocks=clocks),
     }
-    return {**tables, "analysis": wide_schema.conform(wide)}, wide_schema
+    return {name: _conform(name, rows) for name, rows in derived.items()}
+
+
+def _conform(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    return SCHEMAS[name].conform(rows) if len(rows) else SCHEMAS[name].empty()

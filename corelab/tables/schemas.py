@@ -27,6 +27,8 @@ _COLLECTED = Column(name="collected_at", label="Time of collection", unit="ISO 8
 _WHEN = (_VISIT, _VISIT_LABEL, _STUDY_DAY, _COLLECTED)
 _STATUS_COLUMN = Column(name="status", label="Status of the value", codes=_STATUS, required=True)
 _REASON = Column(name="reason", label="Why a value is not quantified, or a remark on one that is")
+_RULES = Column(name="rule_version", label="Version of the rules")
+_EVIDENCE = Column(name="evidence", label="Delivered rows on which the verdict rests", origin="delivered")
 _FILE_ID = Column(
     name="file_id", label="SHA-256 of the FCS file as delivered", required=True, origin="delivered"
 )
@@ -39,6 +41,10 @@ def _number(name: str, label: str, unit: str = "", derivation: str = "") -> Colu
 
 def _count(name: str, label: str) -> Column:
     return Column(name=name, label=label, type="integer", unit="events")
+
+
+def _people(name: str, label: str) -> Column:
+    return Column(name=name, label=label, type="integer", unit="subjects")
 
 
 _ROW = "unit of the row"
@@ -123,7 +129,7 @@ CD19_STATUS = TableSchema(
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
-        Column(name="threshold_source", label="Control that placed the CD19 limit", codes=("fmo", "t_cells")),
+        Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
         Column(name="alert", label="Below the alert percentage", codes=_YES_NO), _REASON,
     ),
 )  # fmt: skip
@@ -188,7 +194,8 @@ ELIGIBILITY = TableSchema(
         _SUBJECT, _ARM, Column(name="criterion", label="Criterion", required=True),
         Column(name="state", label="State", required=True, codes=("met", "not_met", "not_evaluable", "eligible", "ineligible", "pending")),
         Column(name="value", label="Value judged"), Column(name="unit", label="Unit"), Column(name="threshold", label="Threshold"),
-        _REASON, Column(name="exception_used", label="Exception used"), Column(name="rule_version", label="Version of the rules"),
+        _REASON, Column(name="exception_used", label="Exception used"), _RULES,
+        _EVIDENCE,
     ),
 )  # fmt: skip
 
@@ -201,6 +208,7 @@ ADVERSE_EVENTS = TableSchema(
         Column(name="related", label="Related", codes=_YES_NO), Column(name="serious", label="Serious", codes=_YES_NO),
         Column(name="ongoing", label="Ongoing", codes=_YES_NO),
         Column(name="treatment_emergent", label="Treatment-emergent", codes=_YES_NO), Column(name="aesi", label="Of special interest", codes=_YES_NO),
+        Column(name="worst_related_grade", label="Worst grade of a related episode", type="integer", unit="1"),
     ),
 )  # fmt: skip
 
@@ -224,7 +232,27 @@ LAB_TOXICITY = TableSchema(
         _SUBJECT, _ARM, *_WHEN, Column(name="test", label="Test", required=True), Column(name="term", label="CTCAE term"),
         Column(name="direction", label="Direction", codes=("high", "low"), required=True),
         Column(name="grade", label="Grade", type="integer", unit="1"), _number("value", "Value", _ROW), Column(name="unit", label="Unit of the row"),
-        _number("baseline", "Baseline", _ROW), _REASON,
+        _number("baseline", "Baseline", _ROW, "last sound value before lymphodepletion"), _REASON,
+        Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
+        Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="grade - baseline_grade"),
+        Column(name="ref_low", label="Lower reference limit", type="number", unit=_ROW),
+        Column(name="ref_high", label="Upper reference limit", type="number", unit=_ROW), _RULES,
+    ),
+)  # fmt: skip
+
+LAB_SHIFT = TableSchema(
+    name="lab_shift", row="subject x test x direction x phase", key=("subject_id", "test", "direction", "phase"),
+    columns=(
+        _SUBJECT, _ARM, Column(name="test", label="Test", required=True), Column(name="term", label="CTCAE term"),
+        Column(name="direction", label="Direction", codes=("high", "low"), required=True),
+        Column(name="phase", label="Phase, by study day", required=True),
+        Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
+        Column(name="worst_grade", label="Worst grade of the phase", type="integer", unit="1"),
+        Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="worst_grade - baseline_grade"),
+        _number("value", "Nadir or peak of the phase", _ROW, "lowest or highest value, by direction"),
+        Column(name="unit", label="Unit of the row"), _STUDY_DAY, _COLLECTED,
+        Column(name="n", label="Graded results of the phase", type="integer", unit="results"),
+        Column(name="n_not_graded", label="Results of the phase without a grade", type="integer", unit="results"), _RULES,
     ),
 )  # fmt: skip
 
@@ -234,6 +262,8 @@ RESPONSES = TableSchema(
     columns=(
         _SUBJECT, _ARM, *_WHEN, Column(name="endpoint", label="Endpoint", required=True), Column(name="definition", label="Definition", required=True),
         Column(name="state", label="State as observed", codes=("responder", "non_responder", "not_evaluable"), required=True), _REASON,
+        Column(name="value", label="Measures judged"), Column(name="threshold", label="Conditions"), _RULES,
+        _EVIDENCE,
     ),
 )  # fmt: skip
 
@@ -241,8 +271,30 @@ SUMMARY = TableSchema(
     name="summary", row="arm x endpoint x visit x method", key=("arm", "endpoint", "visit", "method"),
     columns=(
         Column(name="arm", label="Dose group", codes=(*_ARMS, "all"), required=True), Column(name="endpoint", label="Endpoint", required=True),
-        Column(name="visit", label="Visit", codes=VISITS), _count("n", "With the endpoint"), _count("n_total", "Judged"),
-        _number("estimate", "Estimate", "%"), *_CI, Column(name="method", label="Method", required=True),
+        Column(name="visit", label="Visit", codes=VISITS), _people("n", "With the endpoint"), _people("n_total", "Judged"),
+        _number("estimate", "Estimate", _ROW),
+        _number("ci_low", "Lower 95 % limit", _ROW, "fractions Clopper-Pearson, km log-log, geometric means Student's t of logarithms"),
+        _number("ci_high", "Upper 95 % limit", _ROW, "fractions Clopper-Pearson, km log-log, geometric means Student's t of logarithms"),
+        Column(name="method", label="Method", required=True), Column(name="unit", label="Unit of the row"), _REASON,
+    ),
+)  # fmt: skip
+
+ASSOCIATIONS = TableSchema(
+    name="associations", row="exposure x outcome x method, exploratory", key=("analyte", "parameter", "outcome", "visit", "method"),
+    columns=(
+        Column(name="analyte", label="Analyte of the exposure", required=True),
+        Column(name="parameter", label="Kinetic parameter of the exposure", required=True),
+        Column(name="outcome", label="What it is set against", required=True),
+        Column(name="visit", label="Landmark visit", codes=VISITS), Column(name="method", label="Test", required=True),
+        _people("n", "With both"), _people("n_first", "With the outcome"), _people("n_second", "Without it"),
+        _number("estimate", "Ratio of geometric means, rank correlation, or statistic of the trend", "1"),
+        _number("ci_low", "Lower 95 % limit", "1", "bootstrap of ratio or correlation"),
+        _number("ci_high", "Upper 95 % limit", "1", "bootstrap of ratio or correlation"),
+        Column(name="ci_method", label="Kind of bootstrap interval", codes=("BCa", "percentile")),
+        _number("p_value", "Two-sided p", "1"),
+        _number("p_holm", "Two-sided p, adjusted by Holm", "1", "within one analyte and method"),
+        Column(name="reason", label="NOT_INFORMATIVE where these numbers could not reach the level, NO_CONTRAST without two groups"),
+        Column(name="seed", label="Seed of what is resampled", type="integer", unit="1"),
     ),
 )  # fmt: skip
 
@@ -260,9 +312,25 @@ ANALYSIS_KEYS = (_SUBJECT, _ARM, *_WHEN)
 SCHEMAS: Final[Mapping[str, TableSchema]] = {
     schema.name: schema
     for schema in (
-        SUBJECTS, POPULATIONS, EXPRESSION, MEASUREMENTS, CD19_STATUS, PERSISTENCE, PHENOTYPE, KINETICS,
-        B_CELL_RECOVERY, ELIGIBILITY, ADVERSE_EVENTS, MEDICATIONS, LAB_TOXICITY, RESPONSES, SUMMARY, QUALITY,
+        SUBJECTS,
+        POPULATIONS,
+        EXPRESSION,
+        MEASUREMENTS,
+        CD19_STATUS,
+        PERSISTENCE,
+        PHENOTYPE,
+        KINETICS,
+        B_CELL_RECOVERY,
+        ELIGIBILITY,
+        ADVERSE_EVENTS,
+        MEDICATIONS,
+        LAB_TOXICITY,
+        RESPONSES,
+        SUMMARY,
+        QUALITY,
+        LAB_SHIFT,
+        ASSOCIATIONS,
     )
-}  # fmt: skip
+}
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by
 `corelab.tables.analysis`."""

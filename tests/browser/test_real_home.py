@@ -30,7 +30,7 @@ def real_home(tmp_path_factory) -> Iterator[Home]:
     simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW, workers=1)
+    run(home, at=NOW)
     home.registry.users.add("ortiz", role=Role.INVESTIGATOR, password=PASSWORD, at=NOW)
     yield home
     home.close()
