@@ -204,7 +204,7 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     rows = []
     for row in connection.execute(query):
         values = json.loads(row.values)
-        if row.kind == "acquisitions":
+        if row.kind in ("acquisitions", "plates"):
             values["object_id"] = stored[values["file_id"]]
         rows.append(
             ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)

@@ -232,7 +232,7 @@ LAB_TOXICITY = TableSchema(
         _SUBJECT, _ARM, *_WHEN, Column(name="test", label="Test", required=True), Column(name="term", label="CTCAE term"),
         Column(name="direction", label="Direction", codes=("high", "low"), required=True),
         Column(name="grade", label="Grade", type="integer", unit="1"), _number("value", "Value", _ROW), Column(name="unit", label="Unit of the row"),
-        _number("baseline", "Baseline", _ROW, "last sound value before lymphodepletion"), _REASON,
+        _number("baseline", "Baseline", _ROW, derivation="last sound value before lymphodepletion"), _REASON,
         Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
         Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="grade - baseline_grade"),
         Column(name="ref_low", label="Lower reference limit", type="number", unit=_ROW),
@@ -249,7 +249,7 @@ LAB_SHIFT = TableSchema(
         Column(name="baseline_grade", label="Grade at baseline", type="integer", unit="1"),
         Column(name="worst_grade", label="Worst grade of the phase", type="integer", unit="1"),
         Column(name="shift", label="Change of grade from baseline", type="integer", unit="1", derivation="worst_grade - baseline_grade"),
-        _number("value", "Nadir or peak of the phase", _ROW, "lowest or highest value, by direction"),
+        _number("value", "Nadir or peak of the phase", _ROW, derivation="lowest or highest value, by direction"),
         Column(name="unit", label="Unit of the row"), _STUDY_DAY, _COLLECTED,
         Column(name="n", label="Graded results of the phase", type="integer", unit="results"),
         Column(name="n_not_graded", label="Results of the phase without a grade", type="integer", unit="results"), _RULES,
@@ -307,6 +307,111 @@ QUALITY = TableSchema(
     ),
 )  # fmt: skip
 
+_PLATE = Column(
+    name="plate",
+    label="Plate",
+    required=True,
+    origin="delivered",
+    derivation="stem of the export's file name",
+)
+_PLATE_ANALYTE = Column(
+    name="analyte",
+    label="Analyte",
+    required=True,
+    origin="delivered",
+    derivation="as the export names it, in the house spelling",
+)
+_KIT_LOT = Column(name="kit_lot", label="Kit lot", origin="delivered")
+_RUN_AT = Column(name="run_at", label="When the plate was read", unit="ISO 8601", origin="delivered")
+_PLATE_STATES = ("parsed", "qc_evaluated", "accepted", "rejected", "locked")
+_ROLES = ("standard", "qc", "blank", "unknown", "unstated")
+
+PLATES = TableSchema(
+    name="plates", row="plate", key=("plate",),
+    columns=(
+        _PLATE, Column(name="batch", label="Batch name in the export", origin="delivered"),
+        Column(name="platform", label="Platform", origin="delivered", derivation="Luminex, MSD or ELISA"),
+        Column(name="format", label="Format of the export"), Column(name="software", label="Version of the reader's software", origin="delivered"),
+        _KIT_LOT, Column(name="matrix", label="Matrix", origin="delivered"), _RUN_AT,
+        Column(name="n_wells", label="Wells read", type="integer", unit="wells"), Column(name="n_specimens", label="Specimens named by the layout", type="integer", unit="specimens"),
+        Column(name="n_analytes", label="Analytes", type="integer", unit="analytes"), Column(name="n_accepted", label="Analytes accepted", type="integer", unit="analytes"),
+        Column(name="tier", label="Tier of the limits", type="integer", unit="1", derivation="1 ICH M10; 2 exploratory, wider limits stated beforehand"),
+        Column(name="state", label="State", codes=_PLATE_STATES, required=True), _REASON, _SOURCE,
+    ),
+)  # fmt: skip
+
+PLATE_CURVES = TableSchema(
+    name="plate_curves", row="plate x analyte", key=("plate", "analyte"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, Column(name="platform", label="Platform", origin="delivered"), _KIT_LOT, _RUN_AT,
+        Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        Column(name="state", label="State of the run", codes=_PLATE_STATES, required=True),
+        Column(name="reason", label="Why the run is rejected or waits"), Column(name="remark", label="What was found and does not reject it"),
+        Column(name="model", label="Curve", codes=("4PL", "5PL"), derivation="y = d + (a - d) / (1 + (x / c)^b)^g; 5PL if it lowers AICc by more than 2"),
+        _number("a", "Response at concentration 0", "signal"), _number("b", "Slope factor", "1"), _number("c", "Midpoint", "as unit"),
+        _number("d", "Response at saturation", "signal"), _number("g", "Asymmetry; 1 for 4PL", "1"),
+        _number("residual_cv", "Residual spread of the responses", "%", "of the weighted fit"),
+        Column(name="n_levels", label="Standard levels above 0", type="integer", unit="levels"), Column(name="n_accepted_levels", label="Accepted standard levels", type="integer", unit="levels"),
+        _number("lod", "Limit of detection", "as unit", "mean + 3 SD of three blanks or more, from the curve; before dilution"),
+        _number("lloq", "Lower limit of quantification", "as unit", "lowest accepted standard; before dilution"),
+        _number("uloq", "Upper limit of quantification", "as unit", "highest accepted standard; before dilution"),
+        _number("blank_mean", "Mean response of the blanks", "signal"),
+        Column(name="n_qc", label="Controls judged", type="integer", unit="wells"), Column(name="n_qc_accepted", label="Controls within the limit", type="integer", unit="wells"),
+        _number("vendor_a", "Vendor's curve: response at concentration 0", "signal"), _number("vendor_b", "Vendor's curve: slope factor", "1"),
+        _number("vendor_c", "Vendor's curve: midpoint", "as unit"), _number("vendor_d", "Vendor's curve: response at saturation", "signal"), _number("vendor_g", "Vendor's curve: asymmetry", "1"),
+        _number("median_difference_percent", "Median difference to the vendor's results in range", "%"),
+    ),
+)  # fmt: skip
+
+PLATE_CURVE_POINTS = TableSchema(
+    name="plate_curve_points", row="plate x analyte x concentration", key=("plate", "analyte", "concentration"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, _number("concentration", "Concentration before dilution", "as unit"),
+        _number("response", "Response of the fitted curve", "signal"),
+        _number("response_low", "Lower 95 % limit of the curve", "signal"), _number("response_high", "Upper 95 % limit of the curve", "signal"),
+        Column(name="in_range", label="Between LLOQ and ULOQ", codes=_YES_NO),
+    ),
+)  # fmt: skip
+
+PLATE_WELLS = TableSchema(
+    name="plate_wells", row="plate x well x analyte", key=("plate", "analyte", "well"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE,
+        Column(name="well", label="Well, or the wells of which the export gives the mean", required=True, origin="delivered"),
+        Column(name="role", label="What is in the well", codes=_ROLES, required=True, derivation="layout.csv, else the export's own types"),
+        Column(name="name", label="Standard, control or sample by name", origin="delivered"),
+        _ANY_SUBJECT, _VISIT, _COLLECTED,
+        _number("dilution", "Dilution of the specimen", "fold"), _number("nominal", "Nominal concentration of a standard or control", "as unit"),
+        _number("signal", "Response", "signal"), _number("net_signal", "Response less the blank, as exported", "signal"),
+        _number("bead_count", "Beads", "beads"), _number("signal_cv", "CV of the exported mean of wells", "%"),
+        _number("calculated", "What the curve gives, in range or not, dilution applied", "as unit"),
+        _number("recovery_percent", "Calculated of nominal", "%"),
+        _number("value", "Value; empty unless in range", "as unit"), Column(name="relation", label="Relation of the true value to the limit", codes=_RELATIONS),
+        _number("low", "Lower bound of the value", "as unit"), _number("high", "Upper bound of the value", "as unit"),
+        _number("ci_low", "Lower 95 % limit", "as unit", "curve and well, delta method"), _number("ci_high", "Upper 95 % limit", "as unit", "curve and well, delta method"),
+        Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        _STATUS_COLUMN, _REASON,
+        Column(name="vendor_result", label="The vendor's result as written", origin="delivered"),
+        _number("vendor_value", "The vendor's result where it is a number", "as unit"),
+        Column(name="vendor_remark", label="The vendor's remark as written", origin="delivered"),
+        _number("difference_percent", "Ours less the vendor's", "%"),
+        Column(name="flags", label="Flags", derivation="LOW_BEAD OUTLIER MALFUNCTION CONTRADICTED NOT_FITTED ANCHOR FAILS, with spaces between them"),
+    ),
+)  # fmt: skip
+
+PLATE_CONTROLS = TableSchema(
+    name="plate_controls", row="plate x analyte x control", key=("platform", "analyte", "level", "plate"),
+    columns=(
+        _PLATE, _PLATE_ANALYTE, Column(name="platform", label="Platform", origin="delivered"),
+        Column(name="level", label="Control", required=True, origin="delivered"), _KIT_LOT, _RUN_AT,
+        _number("nominal", "Nominal concentration", "as unit"), _number("value", "Mean of the control's wells", "as unit"),
+        _number("recovery_percent", "Of nominal", "%"), Column(name="unit", label="Unit of concentrations", origin="delivered"),
+        _number("centre", "Centre of the lot's chart", "as unit"), _number("sd", "Spread of the lot's chart", "as unit"), _number("z", "Deviations off the centre", "1"),
+        Column(name="rules", label="Westgard rules broken", derivation="1_2s is a warning; 1_3s 2_2s R_4s 4_1s 10_x reject"),
+        Column(name="verdict", label="Verdict of the chart", codes=("in_control", "warning", "out_of_control", "not_evaluable")),
+    ),
+)  # fmt: skip
+
 ANALYSIS_KEYS = (_SUBJECT, _ARM, *_WHEN)
 
 SCHEMAS: Final[Mapping[str, TableSchema]] = {
@@ -330,6 +435,11 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
         QUALITY,
         LAB_SHIFT,
         ASSOCIATIONS,
+        PLATES,
+        PLATE_CURVES,
+        PLATE_CURVE_POINTS,
+        PLATE_WELLS,
+        PLATE_CONTROLS,
     )
 }
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by

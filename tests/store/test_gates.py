@@ -135,8 +135,8 @@ def test_migrate__gives_older_revisions_no_origin(tmp_path: Path) -> None:
     migrate(engine, revision="0002")
     row = {
         "scope": "acquisition", "file_id": FILE.file_id, "subject_id": "", "visit": "", "panel": "",
-        "kind": "cut", "gate": "CD3", "content": "4.0", "source": "manual", "author": "zhang", "recorded_at": "2025-04-01",
-        "reason": "the valley is shallow",
+        "kind": "cut", "gate": "CD3", "content": "4.0", "source": "manual", "author": "zhang",
+        "recorded_at": "2025-04-01", "reason": "the valley is shallow",
     }  # fmt: skip
     columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
     with writing(engine) as connection:
