@@ -13,9 +13,11 @@ from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import CorelabError
-from corelab.ingest.fcs import read_fcs
+from corelab.ingest.fcs import Acquisition, read_fcs
+from corelab.ingest.spillover import parse_spillover_csv
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
+from pipelines.run_tubes import Stains, find_stains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 ReadObject = Callable[[str], bytes]
 Progress = Callable[[int, int], None]
 
+_PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
 _SOLID_SCORE: Final = 0.3
 _SOLID_REFERENCE: Final = 500
 _SETTLED: Final = 2000
@@ -30,7 +33,11 @@ _SETTLED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TubeFile:
-    """One FCS file of a job: its ids, where it belongs, and marker names given from outside."""
+    """One FCS file of a job: its ids, where it belongs, and what was given from outside.
+
+    ``labels`` are marker names, ``spillover_id`` is the object of a delivered matrix, ``stains`` the
+    single-stain controls of its run.
+    """
 
     file_id: str
     object_id: str
@@ -39,6 +46,8 @@ class TubeFile:
     panel: str
     tube: str
     labels: tuple[tuple[str, str], ...] = ()
+    spillover_id: str = ""
+    stains: Stains = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +117,14 @@ def plan_jobs(
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
-    for row in acquisitions.to_dict(orient="records"):
+    rows = acquisitions.to_dict(orient="records")
+    stains = find_stains(rows)
+    for row in rows:
         tube = TubeFile(
-            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "labels"},
+            **{name: str(row[name]) for name in _PLACE},
             labels=tuple(sorted(marker_labels.get(row["file_id"], {}).items())),
+            spillover_id=str(row.get("spillover_id", "")),
+            stains=stains.get(row["file_id"], ()),
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
@@ -206,8 +219,11 @@ class _Subject:
             repr(template),
             tube.object_id,
             tube.tube,
-            repr(tube.labels),
-            *(f"{control.tube}:{control.object_id}:{control.labels!r}" for control in controls),
+            repr((tube.labels, tube.spillover_id, tube.stains)),
+            *(
+                f"{one.tube}:{one.object_id}:{(one.labels, one.spillover_id, one.stains)!r}"
+                for one in controls
+            ),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
@@ -244,11 +260,27 @@ class _Subject:
         controls: Mapping[str, GatedAcquisition],
         priors: Mapping[str, float],
     ) -> GatedAcquisition:
+        spillover = None
+        if tube.spillover_id:
+            place = f"the matrix delivered with {tube.file_id[:12]}"
+            spillover = parse_spillover_csv(self.job.read_object(tube.spillover_id), name=place)
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
-            marker_labels=dict(tube.labels),
+            marker_labels=dict(tube.labels), spillover=spillover, stains=self._read_stains(tube),
         )  # fmt: skip
+
+    def _read_stains(self, tube: TubeFile) -> dict[str, Acquisition]:
+        """Read the single-stain controls of a tube; one that cannot be read says so in its own row."""
+        if tube.spillover_id:
+            return {}
+        stains = {}
+        for name, object_id in tube.stains:
+            try:
+                stains[name] = read_fcs(self.job.read_object(object_id), name=name)
+            except (CorelabError, OSError):
+                continue
+        return stains
 
     def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:
         """Gate a tube that is needed for its own rows and as a control of others."""

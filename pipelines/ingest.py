@@ -5,6 +5,7 @@ that a killed run left behind is only found again. The registry changes in one t
 """
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from corelab.ingest.arrival import Delivery, ReadTable, Report
 from corelab.ingest.book import Book, Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import DETECTORS
 from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
 
@@ -97,9 +99,10 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
+    matrices: dict[str, StoredFile] = {}
     failed: list[Held] = []
     for number, delivered in enumerate(files, start=1):
-        if delivered.kind not in (FileKind.TABLE, FileKind.FCS):
+        if delivered.kind in _LISTED:
             continue
         progress(delivered.path, number, len(files))
         data = b""
@@ -107,12 +110,15 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
+            elif delivered.kind is FileKind.SPILLOVER:
+                matrices[delivered.path] = _read_matrix(home, delivered, data)
             else:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    return _Reading(delivery=Delivery(tables=tables, fcs=fcs, failed=failed), listed=listed)
+    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, matrices=matrices)
+    return _Reading(delivery=delivery, listed=listed)
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -154,12 +160,13 @@ def _read_acquisition(
     from corelab.ingest.fcs import read_fcs
 
     file_id = compute_sha256(data)
-    if file_id in known and home.objects.exists(known[file_id].object_id):
-        return known[file_id]
-    read_fcs(data, name=delivered.path)
+    if (stored := known.get(file_id)) and DETECTORS in stored.facts and home.objects.exists(stored.object_id):
+        return stored
+    acquisition = read_fcs(data, name=delivered.path)
     clean = deidentify_fcs(data, name=delivered.path)
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+        DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,
@@ -170,9 +177,22 @@ def _read_acquisition(
     )
 
 
+def _read_matrix(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    from corelab.ingest.spillover import format_spillover_csv, parse_spillover_csv
+
+    spillover = parse_spillover_csv(data, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(format_spillover_csv(spillover)),
+        kind="spillover",
+        name=delivered.path,
+        facts={DETECTORS: json.dumps(spillover.detectors, ensure_ascii=False)},
+    )
+
+
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
-    kind = "fcs" if delivered.kind is FileKind.FCS else table_stem(delivered.path)
+    kind = table_stem(delivered.path) if delivered.kind is FileKind.TABLE else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 

@@ -46,6 +46,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     priors: Mapping[str, float] | None = None,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
+    stains: Mapping[str, Acquisition] | None = None,
 ) -> GatedAcquisition:
     """Gate one acquisition.
 
@@ -65,6 +66,9 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         Detector to label, where ``$PnS`` and ``$PnN`` name no antigen.
     spillover
         A matrix to use instead of the embedded one.
+    stains
+        Single-stain controls by tube (``comp_<marker>``, ``unstained``); their matrix is used where no
+        ``spillover`` is given.
 
     Returns
     -------
@@ -76,7 +80,9 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     InputError
         If the spillover matrix cannot belong to the file.
     """
-    prepared = prepare_tube(acquisition, template=template, marker_labels=marker_labels, spillover=spillover)
+    prepared = prepare_tube(
+        acquisition, template=template, marker_labels=marker_labels, spillover=spillover, stains=stains
+    )
     limits = {name: gated.limits for name, gated in (controls or {}).items()}
     engine = Engine(prepared, template, tube, limits, priors or {})
     rules = [rule for rule in template.populations if _applies(rule, prepared)]

@@ -144,7 +144,7 @@ class GateTables:
 TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "counts": (
         "file_id", "population", "parent", "count", "parent_count", "status", "reason",
-        "gate_source", "gate_version", "control",
+        "gate_source", "gate_version", "control", "compensation",
     ),
     "expression": ("file_id", "population", "marker", "median_intensity", "robust_sd", "n"),
     "findings": ("file_id", "check", "level", "value", "limit", "reason"),
@@ -178,6 +178,8 @@ def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
             if isinstance(record, Cut):
                 row |= {"gate_source": row.pop("source")}
                 row |= {"spillover_sha256": result.spillover_sha256}
+            if isinstance(record, PopulationCount):
+                row |= {"compensation": result.spillover_sha256}
             rows.append({"table": name, "file_id": file_id} | row)
     return rows
 

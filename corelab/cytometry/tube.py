@@ -1,7 +1,7 @@
 """One acquisition made ready for gating: markers found, events compensated, noise measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from corelab.cytometry.compensation import Compensated, compensate
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale
-from corelab.cytometry.records import Mask, Values
+from corelab.cytometry.records import Finding, Mask, Values
 from corelab.cytometry.scatter import BeadGate, find_beads
+from corelab.cytometry.single_stains import MeasuredSpillover, measure_spillover
 from corelab.cytometry.template import Template
 from corelab.ingest.fcs import Acquisition, Spillover
 
@@ -51,8 +52,12 @@ def prepare_tube(
     template: Template,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
+    stains: Mapping[str, Acquisition] | None = None,
 ) -> Tube:
     """Match markers, compensate and measure the noise of every channel.
+
+    The given matrix goes before that of the single-stain controls, if these cover every marker of the
+    tube, and that before the embedded one.
 
     Raises
     ------
@@ -60,7 +65,11 @@ def prepare_tube(
         If the spillover matrix cannot belong to the file.
     """
     markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
-    compensated = compensate(acquisition, external=spillover)
+    measured = _measure(acquisition, markers, stains) if stains and spillover is None else None
+    compensated = compensate(acquisition, external=measured.spillover if measured else spillover)
+    if measured:
+        findings = (*measured.findings, *compensated.findings)
+        compensated = replace(compensated, findings=findings)
     events = np.asfortranarray(compensated.events)
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
     beads = _find_beads(acquisition, markers, _fill(_measure_scales(events)))
@@ -74,6 +83,24 @@ def prepare_tube(
         scales=_fill(scales),
         own_scale=np.isfinite(scales),
     )
+
+
+def _measure(
+    acquisition: Acquisition, markers: MarkerMap, stains: Mapping[str, Acquisition]
+) -> MeasuredSpillover:
+    """Measure the matrix of the single-stain controls; one that leaves a marker out is not used."""
+    measured = measure_spillover(stains, markers, acquisition.detectors)
+    covered = set(measured.spillover.detectors) if measured.spillover else set()
+    names = {m: acquisition.detectors[column] for m, column in markers.columns.items()}
+    lacking = sorted(marker for marker, name in names.items() if name not in covered)
+    if not lacking:
+        return measured
+    # The matrix of fewer colours would leave the spill of the others where it is.
+    finding = Finding(
+        check="COMPENSATION", level="warn", value=float("nan"), limit=float("nan"),
+        reason=f"no usable single stain of {', '.join(lacking)}; the controls' matrix is not applied",
+    )  # fmt: skip
+    return MeasuredSpillover(spillover=None, findings=(*measured.findings, finding))
 
 
 def _measure_scales(events: Values) -> Values:

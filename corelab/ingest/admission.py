@@ -32,6 +32,7 @@ from corelab.ingest.book import (
 )
 from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.matrices import KIND, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
 from corelab.study import Study
@@ -85,14 +86,13 @@ class _Intake:
             self._take(candidate)
         for held in self.delivery.failed:
             self._hold(held)
+        self._bind_matrices(again)
         self._settle_unnamed_files()
         self._tell(again)
 
     def _known_files(self) -> set[str]:
         """Return the ids of delivered files that were taken before; accept their corrections if asked."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
-        known = {file_id for file_id in delivered if file_id in self.book.files}
+        known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
                 self._accept_pending(pending)
@@ -107,6 +107,8 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for path in sorted(self.delivery.matrices):
+            self._add_file(self.delivery.matrices[path])
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:
@@ -170,6 +172,33 @@ class _Intake:
         return replace(
             checked, key=acquisition_key(match.file_id), values={**values, "file_id": match.file_id}
         )
+
+    def _bind_matrices(self, again: set[str]) -> None:
+        """Tie the matrices of this delivery to its FCS files; what was tied before stays as it is."""
+        matrices = self.delivery.matrices
+        bindings, reasons = match_matrices(self.delivery.fcs, matrices)
+        for binding in bindings:
+            matrix = matrices[binding.matrix]
+            if {binding.file_id, matrix.file_id} <= again:
+                continue
+            values = {"file_id": binding.file_id, "spillover_id": matrix.object_id}
+            checked = CheckedRow(
+                kind=KIND, key=f'["{KIND}","{binding.file_id}"]', subject_id="", values=values
+            )
+            path, file_id = binding.matrix, matrix.file_id
+            self._admit(
+                checked,
+                Candidate(layout=BY_KIND[KIND], values=values, path=path, row=1, file_id=file_id),
+            )
+        for path, matrix in matrices.items():
+            held = Held(
+                file_id=matrix.file_id, row=0, path=path, kind=matrix.kind, values={"file": path},
+                reason=reasons.get(path, ""),
+            )  # fmt: skip
+            if path in reasons:
+                self._hold(held)
+            elif held.identity in self.book.held:
+                self._release(held.identity)
 
     def _unreadable(self) -> list[Held]:
         stored = [held for held in self.book.held.values() if held.row == 0 and not held.values]
@@ -295,9 +324,7 @@ class _Intake:
 
     def _tell(self, again: set[str]) -> None:
         """Name everything that waits from the files of this delivery, known or new."""
-        delivered = {read.file.file_id for read in self.delivery.tables}
-        delivered |= {stored.file_id for stored in self.delivery.fcs.values()}
-        delivered |= {held.file_id for held in self.delivery.failed}
+        delivered = self.delivery.file_ids | {held.file_id for held in self.delivery.failed}
         waiting = [h for h in self.book.held.values() if h.file_id in delivered and not h.waiting]
         self.report.waiting += [
             f"{held.path}: {held.reason}" for held in sorted(waiting, key=lambda h: (h.kind, h.path, h.row))

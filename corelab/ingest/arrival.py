@@ -22,11 +22,21 @@ class ReadTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery after its files were read: tables, FCS files (by path), and what could not be read."""
+    """A delivery after its files were read.
+
+    Tables, FCS files and spillover matrices (both by path), and what could not be read.
+    """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
+    matrices: Mapping[str, StoredFile] = field(default_factory=dict)
+
+    @property
+    def file_ids(self) -> set[str]:
+        """Ids of everything that could be read."""
+        stored = (*self.fcs.values(), *self.matrices.values())
+        return {read.file.file_id for read in self.tables} | {one.file_id for one in stored}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Final
 
 from corelab.errors import InputError
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import SUFFIX
 
 
 class FileKind(StrEnum):
@@ -16,13 +17,14 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
+    SPILLOVER = "spillover"
     NOT_READ_YET = "not_read_yet"
     UNKNOWN = "unknown"
 
 
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
-_LATER_SUFFIXES: Final = (".wsp", ".gml", ".spill.csv")
+_LATER_SUFFIXES: Final = (".wsp", ".gml")
 _LATER_FOLDER: Final = "plates"
 _LARGEST_FILE: Final = 4 * 2**30
 
@@ -42,12 +44,14 @@ def recognise(path: str) -> FileKind:
     Examples
     --------
     >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.spill.csv", "plates/p1.csv", "x.csv")]
-    ['table', 'fcs', 'not_read_yet', 'not_read_yet', 'unknown']
+    ['table', 'fcs', 'spillover', 'not_read_yet', 'unknown']
     """
     pure = PurePosixPath(path)
     name = pure.name.lower()
     if name.endswith(_LATER_SUFFIXES) or _LATER_FOLDER in (part.lower() for part in pure.parts[:-1]):
         return FileKind.NOT_READ_YET
+    if name.endswith(SUFFIX):
+        return FileKind.SPILLOVER
     if name.endswith(".fcs"):
         return FileKind.FCS
     if name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS:

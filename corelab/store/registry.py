@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from corelab.ingest.matrices import KIND as SPILLOVERS
 from corelab.store import schema
 from corelab.store.audit import AuditTrail
 from corelab.store.database import reading
@@ -160,16 +161,33 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
         .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
         .where(record.state == ACTIVE)
     )  # fmt: skip
-    stored = {row.file_id: row.object_id for row in connection.execute(sa.select(schema.file))}
-    rows = []
-    for row in connection.execute(query):
-        values = json.loads(row.values)
-        if row.kind == "acquisitions":
-            values["object_id"] = stored[values["file_id"]]
-        rows.append(
-            ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)
+    stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    rows = [
+        ActiveRow(
+            kind=row.kind, key=row.key, subject_id=row.subject_id, values=json.loads(row.values),
+            source=row.source,
         )
-    return sorted(rows, key=lambda row: (row.kind, row.key))
+        for row in connection.execute(query)
+    ]  # fmt: skip
+    matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
+    known = [
+        replace(row, values=_add_file_facts(row.values, stored[row.values["file_id"]], matrices))
+        if row.kind == "acquisitions"
+        else row
+        for row in rows
+        if row.kind != SPILLOVERS
+    ]
+    return sorted(known, key=lambda row: (row.kind, row.key))
+
+
+def _add_file_facts(values: Mapping[str, str], stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
+    """Give an acquisition what is known of its file: object, time of acquisition, delivered matrix."""
+    return {
+        **values,
+        "object_id": stored.object_id,
+        "acquired_at": json.loads(stored.facts).get("acquired_at", ""),
+        "spillover_id": matrices.get(values["file_id"], ""),
+    }
 
 
 def compute_subject_hashes(rows: Iterable[ActiveRow]) -> dict[str, str]:

@@ -77,6 +77,7 @@ POPULATIONS = TableSchema(
         _STATUS_COLUMN, _REASON,
         Column(name="gate_source", label="Origin of the deciding limit", codes=tuple(GateSource)),
         Column(name="gate_version", label="Version of template and gating code"),
+        Column(name="compensation", label="Applied spillover matrix", derivation="SHA-256 of the names and numbers of the matrix; empty where none was applied"),
         Column(name="qc", label="Quality of the tube", codes=tuple(Level)),
     ),
 )  # fmt: skip
