@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.quality import QualityLimits, builtin_limits
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import CorelabError
@@ -58,9 +59,10 @@ class SubjectJob:
     read_object: ReadObject
     templates: tuple[tuple[str, Template], ...]
     cache_dir: Path | None
+    limits: QualityLimits
 
 
-def gate_all(
+def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     *,
@@ -68,6 +70,7 @@ def gate_all(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
     marker_labels: Mapping[str, Mapping[str, str]] | None = None,
+    limits: QualityLimits | None = None,
 ) -> GateTables:
     """Gate all acquisitions.
 
@@ -89,6 +92,8 @@ def gate_all(
         Told the files that are done and all files.
     marker_labels
         By file id: detector to label, for files that name no marker themselves.
+    limits
+        When quality warns and fails; by default as the built-in study says.
 
     Returns
     -------
@@ -96,7 +101,13 @@ def gate_all(
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, marker_labels or {})
+    jobs = plan_jobs(
+        acquisitions,
+        read_object,
+        cache_dir,
+        marker_labels=marker_labels or {},
+        limits=limits or builtin_limits(),
+    )
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
@@ -113,7 +124,9 @@ def plan_jobs(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     cache_dir: Path | None,
+    *,
     marker_labels: Mapping[str, Mapping[str, str]],
+    limits: QualityLimits,
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
@@ -134,6 +147,7 @@ def plan_jobs(
             read_object=read_object,
             templates=templates,
             cache_dir=cache_dir,
+            limits=limits,
         )
         for _, tubes in sorted(groups.items())
     ]
@@ -217,6 +231,7 @@ class _Subject:
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
             repr(template),
+            repr(self.job.limits),
             tube.object_id,
             tube.tube,
             repr((tube.labels, tube.spillover_id, tube.stains)),
@@ -268,6 +283,7 @@ class _Subject:
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
             marker_labels=dict(tube.labels), spillover=spillover, stains=self._read_stains(tube),
+            limits=self.job.limits,
         )  # fmt: skip
 
     def _read_stains(self, tube: TubeFile) -> dict[str, Acquisition]:

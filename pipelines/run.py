@@ -80,13 +80,14 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
     home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, workers: int,
     as_of: dt.datetime | None, progress: Progress | None, actor: str,
 ) -> RunReport:  # fmt: skip
+    from corelab.cytometry.quality import build_quality_limits
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
 
     inputs = home.registry.inputs()
     gates = gate_all(
         inputs.acquisitions, home.objects.read, workers=workers, cache_dir=home.cache / "gates",
-        progress=progress,
+        progress=progress, limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
     cutoff = as_of or find_cutoff(inputs)
     tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)

@@ -186,7 +186,8 @@ def _place_above(
     control = population if rule.valley and population != rule.on else fmo[0] if fmo else ""
     source = GateSource.CONTROL if control else GateSource.AUTO
     made = _make(rule, linear, "negative", source, score)
-    return replace(made, control=control, n_reference=negative.n, reason=reason)
+    spread = float("nan") if rule.on_axis else negative.spread
+    return replace(made, control=control, n_reference=negative.n, reason=reason, spread=spread)
 
 
 def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | None:
@@ -216,14 +217,14 @@ def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
     if units is None or not np.isfinite(units):
         return None
     cut = _make(rule, units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
-    return replace(cut, reason="too few events; the other visits' limit in units of noise")
+    return replace(cut, spread=scale, reason="too few events; the other visits' limit in units of noise")
 
 
 def _take_default(rule: CutRule, scale: float) -> Cut:
     if not np.isfinite(rule.default):
         return _unplaced(rule, "NO_CONTROL")
     cut = _make(rule, rule.default * scale, "default", GateSource.TEMPLATE, 0.1)
-    return replace(cut, reason="too few events; the template's default in units of noise")
+    return replace(cut, spread=scale, reason="too few events; the template's default in units of noise")
 
 
 def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut:
@@ -237,7 +238,9 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     if limit is not None and limit.n >= rule.minimum:
         linear = _carry(limit, negative, rule.minimum)
         cut = _make(rule, linear, "quantile", GateSource.CONTROL, 0.9)
-        return replace(cut, control=rule.control, n_reference=limit.n)
+        return replace(
+            cut, control=rule.control, n_reference=limit.n, spread=_spread_of(negative, evidence, rule)
+        )
     mask = evidence.select(rule.otherwise)
     if mask is None or negative is None or int(mask.sum()) < rule.minimum:
         return _unplaced(rule, "NO_CONTROL")
@@ -245,7 +248,15 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     # Doublets with a B cell lie far above the T cells' own spread and must not set the limit.
     low, top = (negative.mode + k * negative.spread for k in (_MIN_SPREADS, _MAX_SPREADS))
     cut = _make(rule, min(max(high, low), top), "quantile", GateSource.CONTROL, 0.7)
-    return replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
+    made = replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
+    return replace(made, spread=negative.spread)
+
+
+def _spread_of(negative: Negative | None, evidence: Evidence, rule: CutRule) -> float:
+    """Spread of the tube's own negative cells, the noise of the channel where there are too few."""
+    if negative is not None and negative.n >= rule.minimum:
+        return negative.spread
+    return float(evidence.tube.scales[evidence.tube.column(rule.marker) or 0])
 
 
 def _carry(limit: ControlLimit, negative: Negative | None, minimum: int) -> float:

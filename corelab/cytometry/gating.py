@@ -9,12 +9,17 @@ import numpy as np
 from corelab.cytometry.engine import Engine
 from corelab.cytometry.fitting import measure_control
 from corelab.cytometry.quality import (
+    QualityLimits,
+    builtin_limits,
     check_beads,
+    check_car_control,
     check_double_positive,
     check_doublets,
     check_drift,
     check_events,
+    check_lost_car,
     check_margin,
+    check_sum,
     check_templates,
     check_viability,
     find_failure,
@@ -47,6 +52,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
     stains: Mapping[str, Acquisition] | None = None,
+    limits: QualityLimits | None = None,
 ) -> GatedAcquisition:
     """Gate one acquisition.
 
@@ -69,6 +75,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     stains
         Single-stain controls by tube (``comp_<marker>``, ``unstained``); their matrix is used where no
         ``spillover`` is given.
+    limits
+        When quality warns and fails; by default as the built-in study says.
 
     Returns
     -------
@@ -83,12 +91,13 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     prepared = prepare_tube(
         acquisition, template=template, marker_labels=marker_labels, spillover=spillover, stains=stains
     )
-    limits = {name: gated.limits for name, gated in (controls or {}).items()}
-    engine = Engine(prepared, template, tube, limits, priors or {})
+    reach = {name: gated.limits for name, gated in (controls or {}).items()}
+    engine = Engine(prepared, template, tube, reach, priors or {})
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
         engine.select(rule.name)
-    findings = _list_findings(engine)
+    findings = _list_findings(engine, limits or builtin_limits())
+    findings += _check_controls(engine, controls or {})
     return GatedAcquisition(
         name=acquisition.name,
         tube=tube,
@@ -111,32 +120,58 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
     return wanted and not unwanted
 
 
-def _list_findings(engine: Engine) -> tuple[Finding, ...]:
+def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
     tube = engine.tube
     findings = [*tube.markers.findings, *tube.compensated.findings]
-    findings += check_drift(engine.time)
-    findings += _check_scatter(engine)
-    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"))]
+    findings += check_drift(engine.time, limits)
+    findings += _check_scatter(engine, limits)
+    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"), limits)]
     if not is_run_tube(engine.name):
         dead = _above(engine, "viability")
         alive = None if dead is None else ~dead
-        findings += check_viability(engine.select, _above(engine, "CD45"), alive)
+        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits)
     if engine.name == "full":
-        findings += check_events(engine.template, engine.select)
+        findings += check_events(engine.template, engine.select, limits)
+        findings += _check_lost(engine, limits)
+    if "nk_cells" in engine.masks and engine.name == "full":
+        findings += check_sum(engine.select, limits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
-        findings += check_double_positive(engine.select)
+        findings += check_double_positive(engine.select, limits)
     return (*findings, *check_templates(engine.cuts.values()))
 
 
-def _check_scatter(engine: Engine) -> list[Finding]:
+def _check_lost(engine: Engine, limits: QualityLimits) -> list[Finding]:
+    """Count the CAR+ T cells that were left out with a stretch of time."""
+    car, t_cell, kept = _above(engine, "CAR"), _above(engine, "CD3"), engine.masks.get("car_t")
+    if engine.time is None or car is None or t_cell is None or kept is None:
+        return []
+    lost = car & t_cell & ~engine.time.kept
+    beads = engine.tube.beads
+    lost = lost if beads is None else lost & ~beads.mask
+    return check_lost_car(int(lost.sum()), int(kept.sum()), limits)
+
+
+def _check_controls(engine: Engine, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
+    """Hold CAR-T cells against the tube without the CAR reagent, where there is one."""
+    fmo = controls.get("fmo_car")
+    own = (engine.masks.get("car_t"), engine.masks.get("t_cells"))
+    if fmo is None or own[0] is None or own[1] is None:
+        return ()
+    background, total = fmo.count("car_t"), fmo.count("t_cells")
+    if background is None or total is None:
+        return ()
+    return tuple(check_car_control((int(own[0].sum()), int(own[1].sum())), (background, total)))
+
+
+def _check_scatter(engine: Engine, limits: QualityLimits) -> list[Finding]:
     """Judge margin and doublets among what is no bead."""
     parent, beads = engine.select("time_ok"), engine.select("beads")
     if parent is None:
         return []
-    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads)
+    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads, limits)
     singlets = engine.select("singlets")
     if singlets is not None and "singlets" not in engine.reasons:
-        findings += check_doublets(singlets, engine.usable(parent))
+        findings += check_doublets(singlets, engine.usable(parent), limits)
     return findings
 
 
@@ -164,6 +199,7 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     source = engine.sources.get(rule.name)
     status, reason = _judge(engine, rule, findings)
     placed = source.source if source else GateSource.AUTO
+    low, high = engine.count_band(rule)
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
@@ -174,6 +210,8 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
         gate_source="" if mask is None else placed,
         gate_version=f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}",
         control=source.control if source else "",
+        band_low=low,
+        band_high=high,
     )
 
 

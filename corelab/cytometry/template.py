@@ -54,6 +54,7 @@ class CutRule:
     otherwise: str
     minimum: int
     default: float
+    shift: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,17 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         otherwise=rule.get("else", ""),
         minimum=int(rule.get("minimum", 0)),
         default=float(rule.get("default", "nan")),
+        shift=_parse_shift(rule.get("shift", ())),
     )
+
+
+def _parse_shift(raw: Sequence[float]) -> tuple[float, ...]:
+    """Read the two ends of a shift, down and up; without one there is no band."""
+    ends = tuple(float(value) for value in raw)
+    if ends and not (len(ends) == 2 and ends[0] < 0 < ends[1]):
+        reason = f"shift {ends} is not down and up"
+        raise ValueError(reason)
+    return ends
 
 
 def _parse_population(row: Mapping[str, Any]) -> PopulationRule:

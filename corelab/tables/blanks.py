@@ -57,16 +57,19 @@ def build_car_rules(raw: Mapping[str, Any]) -> CarRules:
 def collect_car_counts(counts: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
     """Return one row per primary CAR-T tube with its events: n_car, n_cd3, n_lymphocytes.
 
-    A count is NaN where its gate is missing.
+    ``n_car_low`` and ``n_car_high`` are those of the CAR+ events with the limit moved a little. A count
+    is NaN where its gate is missing.
     """
     table = tubes.table
     chosen = table[table["is_primary"] & (table["panel"] == Panel.CART.value)]
     rows = chosen.copy()
     known = counts[counts["status"] != Status.MISSING.value]
-    for column, population in (
-        ("n_car", "car_t"), ("n_cd3", "t_cells"), ("n_lymphocytes", "lymphocytes"),
+    for column, population, value in (
+        ("n_car", "car_t", "count"), ("n_cd3", "t_cells", "count"),
+        ("n_lymphocytes", "lymphocytes", "count"), ("n_car_low", "car_t", "band_low"),
+        ("n_car_high", "car_t", "band_high"),
     ):  # fmt: skip
-        events = known[known["population"] == population].set_index("file_id")["count"]
+        events = known[known["population"] == population].set_index("file_id")[value]
         rows[column] = rows["file_id"].map(events).astype("float64")
     return rows
 

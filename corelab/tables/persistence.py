@@ -24,7 +24,8 @@ UNITS: Final = {
 }  # fmt: skip
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", *WHEN, "analyte", "value", "unit", "n_events", "n_reference",
-    "blank_events", "blank_reference", "p_value", "ci_low", "ci_high", "lod", "lloq", "status", "reason",
+    "blank_events", "blank_reference", "p_value", "ci_low", "ci_high", "gate_low", "gate_high",
+    "lod", "lloq", "status", "reason",
 ]  # fmt: skip
 
 
@@ -80,6 +81,8 @@ def _derive_percent(
         reason=decisions.reason.astype(object),
         ci_low=100 * low,
         ci_high=100 * high,
+        gate_low=rows["n_car_low"] * scale,
+        gate_high=rows["n_car_high"] * scale,
         lod=rows["lod_events"] * scale,
         lloq=np.maximum(rows["lod_events"], rules.floors.lloq_events) * scale,
     )
@@ -159,6 +162,8 @@ def _derive_concentration(percent: pd.DataFrame, rules: CarRules) -> pd.DataFram
         value=value.where(status == Status.QUANTIFIED.value),
         ci_low=percent["cells_per_ul_low"],
         ci_high=percent["cells_per_ul_high"],
+        gate_low=percent["n_car_low"] * percent["per_event"],
+        gate_high=percent["n_car_high"] * percent["per_event"],
         lod=percent["lod_events"] * percent["per_event"],
         lloq=floor * percent["per_event"],
     )

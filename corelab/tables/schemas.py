@@ -47,6 +47,17 @@ _CI = (
     _number("ci_high", "Upper 95 % limit", derivation=_EXACT),
 )
 
+_SHIFT = "the value with the deciding limit moved {}; sensitivity to the gate, no confidence interval"
+
+
+def _band(up: str, down: str, unit: str = "") -> tuple[Column, Column]:
+    """Describe the value under a shifted gate: what it owes to the place of the limit."""
+    return (
+        _number("gate_low", "With the gate moved up", unit, _SHIFT.format(up)),
+        _number("gate_high", "With the gate moved down", unit, _SHIFT.format(down)),
+    )
+
+
 SUBJECTS = TableSchema(
     name="subjects", row="subject", key=("subject_id",),
     columns=(
@@ -120,6 +131,7 @@ CD19_STATUS = TableSchema(
         _SUBJECT, _ARM,
         Column(name="call", label="CD19 on B cells at screening", codes=("positive", "negative", "not_evaluable"), required=True),
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
+        *_band("up by half a spread of the negatives", "down by half a spread of the negatives", "%"),
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
         Column(name="threshold_source", label="Control that placed the CD19 limit", codes=("fmo", "t_cells")),
@@ -140,6 +152,7 @@ PERSISTENCE = TableSchema(
         _number("p_value", "One-sided Fisher p against the blank"),
         _number("ci_low", "Lower 95 % limit", derivation="Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
         _number("ci_high", "Upper 95 % limit", derivation="Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
+        *_band("up by a spread of the CAR-negative T cells", "down by half a spread of the CAR-negative T cells"),
         _number("lod", "Limit of detection", derivation="20 events, or the limit of blank where it is higher, in the unit of the row"),
         _number("lloq", "Lower limit of quantification", derivation="50 events, or the limit of detection where it is higher; qPCR: LLOQ x nominal / actual DNA"),
         _STATUS_COLUMN, _REASON,

@@ -37,7 +37,8 @@ def test_load_template__names_every_population_of_the_cart_panel():
 
 def test_load_template__names_every_population_of_the_b_cell_panel():
     names = (*COMMON_POPULATIONS, "b_cells", "b_reference", "cd19_positive")
-    assert visible("bcell") == {name: PARENTS[name] for name in names} | dict.fromkeys(B_SUBSETS, "b_cells")
+    own = {name: PARENTS[name] for name in names} | dict.fromkeys(B_SUBSETS, "b_cells")
+    assert visible("bcell") == own | {"nk_cells": "lymphocytes"}
 
 
 @pytest.mark.parametrize("panel", ["cart", "bcell"])
