@@ -129,7 +129,7 @@ def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]
     if not is_run_tube(engine.name):
         dead = _above(engine, "viability")
         alive = None if dead is None else ~dead
-        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits)
+        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits=limits)
     if engine.name == "full":
         findings += check_events(engine.template, engine.select, limits)
         findings += _check_lost(engine, limits)

@@ -124,7 +124,7 @@ def _judge_share(check: str, share: float, limits: WarnFail, reason: str) -> lis
 
 
 def check_viability(
-    select: Select, leukocyte: Mask | None, alive: Mask | None, limits: QualityLimits
+    select: Select, leukocyte: Mask | None, alive: Mask | None, *, limits: QualityLimits
 ) -> list[Finding]:
     """Judge the viable share of the CD45+ singlets (of all singlets where CD45 is not measured)."""
     singlets = select("singlets")

@@ -17,6 +17,8 @@ from corelab.ingest.fcs import Acquisition, Spillover
 
 _FEWEST_DETECTORS: Final = 3
 _MANY_DETECTORS: Final = 8
+_BRIGHTER: Final = 0.4
+_SAMPLED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,7 +74,9 @@ def prepare_tube(
         compensated = replace(compensated, findings=findings)
     events = np.asfortranarray(compensated.events)
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
-    beads = _find_beads(acquisition, markers, _fill(_measure_scales(events)))
+    dark = ~_find_bright(acquisition, markers)
+    noise = _fill(_measure_scales(events[dark]))
+    beads = _find_beads(acquisition, markers, noise)
     scales = _measure_scales(events if beads is None else events[~beads.mask])
     return Tube(
         acquisition=acquisition,
@@ -109,6 +113,19 @@ def _measure_scales(events: Values) -> Values:
 
 def _fill(scales: Values) -> Values:
     return np.where(np.isfinite(scales), scales, DEFAULT_SCALE)
+
+
+def _find_bright(acquisition: Acquisition, markers: MarkerMap) -> Mask:
+    """Mark events that are among the brighter ones in all detectors but one, whatever their units.
+
+    No cell carries everything, so these may be beads; that some are none does no harm to the noise.
+    """
+    observed = acquisition.events[:, list(markers.fluorescence)]
+    if observed.shape[1] < _FEWEST_DETECTORS or not len(observed):
+        return np.zeros(len(observed), dtype=bool)
+    step = max(1, len(observed) // _SAMPLED)
+    brighter = observed > np.quantile(observed[::step], _BRIGHTER, axis=0)
+    return np.asarray(brighter.sum(axis=1) >= observed.shape[1] - 1)
 
 
 def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:

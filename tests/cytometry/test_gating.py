@@ -8,7 +8,9 @@ from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.template import load_template
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
+from corelab.vocabulary import Panel
 from tests.cytometry.acquisitions import MARKERS, make_acquisition, make_t_cells
+from tests.validation.gate_tubes import draw_tube
 
 CART, BCELL = load_template("cart"), load_template("bcell")
 BLOOD = {
@@ -328,3 +330,30 @@ def test_gate_acquisition__judges_by_the_limits_of_the_study():
     assert "FEW_EVENTS" in checks(gated)
     assert row(gated, "car_t").status == "failed"
     assert row(gated, "car_t").count > 500
+
+
+@pytest.mark.parametrize("n_events", [500, 1500])
+@pytest.mark.parametrize("seed", [5001, 5003, 6004])
+def test_gate_acquisition__finds_beads_and_cells_in_a_tube_of_few_events(seed, n_events):
+    """Beads are a third of such a tube; compensated they lie far below zero and once swamped the noise."""
+    tube = draw_tube(seed, Panel.CART, n_events=n_events)
+    gated = gate_acquisition(tube.acquisition, template=CART)
+    for population in ("beads", "lymphocytes", "t_cells", "cd4_t", "cd8_t"):
+        assert f1(gated.membership[population], tube.truth[population]) > 0.97, population
+
+
+def test_gate_acquisition__places_no_limit_below_zero():
+    rng = np.random.default_rng(1)
+    low = np.where(rng.random(4000) < 0.3, -6000, 0) + rng.normal(0, 200, 4000)
+    columns = {"D0-A": low, "D1-A": rng.normal(0, 200, 4000)}
+    gated = gate_acquisition(
+        make_acquisition(columns, labels={"D0-A": "viability", "D1-A": "CD3"}), template=CART
+    )
+    assert cut(gated, "viability").cut > 0
+
+
+def test_gate_acquisition__takes_two_groups_for_no_negative_one():
+    """With few events a smear joins CCR7- and CCR7+ to one peak; its middle is no mode of negatives."""
+    tube = draw_tube(5003, Panel.CART, n_events=1500)
+    placed = cut(gate_acquisition(tube.acquisition, template=CART), "CCR7")
+    assert 2 < placed.units < 12

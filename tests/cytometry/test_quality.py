@@ -47,7 +47,7 @@ def test_check_margin__by_its_share(n, level):
 def test_check_viability__of_cd45_positive_singlets(dead, level):
     everything = np.ones(200, dtype=bool)
     leukocyte, alive = np.arange(200) < 100, np.arange(200) >= dead
-    found = check_viability(lambda _: everything, leukocyte, alive, LIMITS)
+    found = check_viability(lambda _: everything, leukocyte, alive, limits=LIMITS)
     assert levels(found) == ([("VIABILITY", level)] if level else [])
 
 
