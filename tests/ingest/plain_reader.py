@@ -30,10 +30,7 @@ def _read(data: bytes) -> list[list[tuple[float, ...]]]:
     if table.get("$MODE", "L").strip().upper() not in ("L", ""):
         raise UnreadableError("mode")
     channels = [_channel(table, i) for i in range(1, int(table["$PAR"]) + 1)]
-    order = [int(word) for word in table["$BYTEORD"].split(",")]
-    little = order == sorted(order)
-    if not little and order != sorted(order, reverse=True):
-        raise UnreadableError("byte order")
+    little = _is_little(table["$BYTEORD"])
     bits = sum(channel[1] for channel in channels)
     readings: list[list[tuple[float, ...]]] = []
     for start, stop in sorted({(numbers[2], numbers[3]), _span(table, "$BEGINDATA", "$ENDDATA")}):
@@ -47,6 +44,13 @@ def _read(data: bytes) -> list[list[tuple[float, ...]]]:
     if not readings:
         raise UnreadableError("DATA")
     return readings
+
+
+def _is_little(text: str) -> bool:
+    order = [int(word) for word in text.split(",")]
+    if order not in (sorted(order), sorted(order, reverse=True)):
+        raise UnreadableError("byte order")
+    return order == sorted(order)
 
 
 def _parse_all(data: bytes, begin: int, last: int) -> dict[str, str]:
@@ -76,7 +80,7 @@ def _count_events(table: dict[str, str], claim: tuple[int, int], bits: int, n_by
     if total == 0:
         return 0
     # An end may point one byte short or past the last event, never into it.
-    fits = 58 <= start and start + need <= n_bytes
+    fits = start >= 58 and start + need <= n_bytes
     return total if fits and -1 <= stop - start + 1 - need <= max(1, bits // 8 - 1) else None
 
 

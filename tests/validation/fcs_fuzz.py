@@ -81,7 +81,9 @@ def _text_span(data: bytes) -> tuple[int, int]:
 def _flip(data: bytes, rng: np.random.Generator) -> bytes:
     damaged = bytearray(data)
     for _ in range(int(rng.integers(1, 4))):
-        place = int(rng.integers(0, _text_span(data)[1]))
+        place = int(rng.integers(0, max(58, _text_span(data)[1])))
+        if place >= len(damaged):
+            continue
         damaged[place] = int(rng.choice([0, 10, 32, 48, 49, 57, 65, 124, 255, int(rng.integers(256))]))
     return bytes(damaged)
 
