@@ -16,12 +16,13 @@ from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
-from dashboards.pages import cohort, exports, home, patients
+from dashboards.pages import audit, cohort, exports, home, outcomes, patients, screening
 from dashboards.ports import HomePort
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
+from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, patients, cohort, exports)
+PAGES: Final = (home, screening, patients, cohort, outcomes, exports, audit)
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -105,6 +106,7 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
         catalog=read_catalog(WORDS),
         figure_catalog=figure_catalog(),
         cache=SnapshotCache(home),
+        trail=AuditCache(home.registry.audit),
         clock=clock,
         version=metadata.version("corelab"),
     )

@@ -85,6 +85,12 @@ class AuditPort(Protocol):
     ) -> None:
         """Add one row."""
 
+    def rows(self, *, limit: int | None = None) -> "pd.DataFrame":
+        """Return the rows, newest first."""
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the chain, in words; nothing when it is whole."""
+
 
 class RegistryPort(Protocol):
     """Decisions and delivered rows."""

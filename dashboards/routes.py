@@ -9,9 +9,9 @@ from dash import Input, Output
 from flask import Response, request
 
 from dashboards import shell
-from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import cohort, exports, home, patients
+from dashboards.pages import audit, cohort, exports, home, outcomes, patients, screening
 from dashboards.site import Site
 
 
@@ -28,9 +28,12 @@ Layout = Callable[[Site, Address], Any]
 
 LAYOUTS: Final[dict[str, Layout]] = {
     "": lambda site, _address: home.layout(site),
+    "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
+    "outcomes": lambda site, address: outcomes.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
+    "audit": lambda site, address: audit.layout(site, address.query),
 }
 
 
@@ -57,6 +60,8 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
     navigation = shell.build_navigation(site, address.page if address else None)
     if address is None:
         return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
+    if not may_open(address.page):
+        return build_unknown_page(site, "unknown.role"), navigation, site.text("brand")
     title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
 
@@ -71,9 +76,14 @@ def is_known(site: Site, path: str) -> bool:
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:
-    """Give the single page of the application the status 404 where nothing lives at the path."""
+    """Give the single page the status 404 where nothing lives at the path, 403 where the role may not go."""
     is_page = response.status_code == 200 and response.mimetype == "text/html"
-    if is_page and request.path != "/login" and not is_known(site, request.path):
+    if not is_page or request.path == "/login":
+        return response
+    address = parse_address(request.path)
+    if address is not None and not may_open(address.page):
+        response.status_code = 403
+    elif not is_known(site, request.path):
         response.status_code = 404
     return response
 

@@ -12,6 +12,7 @@ from flask import request
 from corelab.figures.catalog import Catalog
 from corelab.figures.tokens import Scheme
 from dashboards.ports import HomePort, SnapshotPort
+from dashboards.views.audit import AuditCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,7 @@ class Site:
     catalog: Catalog
     figure_catalog: Catalog
     cache: SnapshotCache
+    trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str
 

@@ -57,7 +57,7 @@ def _parse(words: Sequence[str], home: str) -> argparse.Namespace:
     except UsageError:
         named = None
     # A home on the command line counts more than the environment's, but only if it is one.
-    makes_home = named is not None and named.command == "init"
+    makes_home = named is not None and named.command in ("init", "restore")
     if named is not None and (makes_home or Path(getattr(named, "home", "") or ".", "home.json").is_file()):
         return named
     arguments = make_parser(with_home=False).parse_args(words)
@@ -113,20 +113,41 @@ def _add_home_commands(maker: _Maker) -> None:
     )
     run = maker.add("run", "bring every table up to date in a new snapshot")
     run.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
+    run.add_argument(
+        "--scheduler", default="", metavar="URL", help="run on the Dask cluster at tcp://host:port"
+    )
     run.add_argument("--as-of", type=_date, metavar="DATE", help="data cut-off; by default the newest sample")
     status = maker.add("status", "say what the home holds and what waits")
     status.add_argument("--json", action="store_true", help="as a JSON object")
-    maker.add("verify", "find anything stored that is not what it was")
-    maker.add("migrate", "bring the home's registry to this version's schema")
+    verify = maker.add("verify", "find anything stored that is not what it was")
+    verify.add_argument(
+        "--rebuild", action="store_true", help="also make the snapshots of the running versions again"
+    )
+    _add_keeping_commands(maker)
     serve = maker.add("serve", "serve the dashboard")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8050, type=_port, metavar="P", help="port (%(default)s)")
 
 
+def _add_keeping_commands(maker: _Maker) -> None:
+    withdraw = maker.add("withdraw", "take a child, a file or a row out of analysis; the audit keeps it")
+    withdraw.add_argument("object", metavar="OBJECT", help="a subject id, a file id or name, or <file>:<row>")
+    withdraw.add_argument("--reason", required=True, metavar="R", help="why")
+    backup = maker.add("backup", "copy the home into one file, while others work in it")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    restore = maker.add("restore", "make a home from a backup", home=False)
+    restore.add_argument("file", type=Path, metavar="FILE", help="a file of corelab backup")
+    if maker.with_home:
+        restore.add_argument("home", metavar="HOME", help=_HOME_HELP)
+    maker.add("migrate", "bring the home's registry to this version's schema, after a copy of it")
+
+
 def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
-    export.add_argument("--format", default="csv", metavar="F", help="csv, parquet or xlsx (%(default)s)")
+    export.add_argument(
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+    )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
 

@@ -91,7 +91,7 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
             home, arguments.paths, at=_now(), actor=_actor(), accept_reason=arguments.accept_corrections,
             progress=lambda _path, done, total: progress(done, total),
         )  # fmt: skip
-    for line in (*report.remarks, *report.waiting, *report.corrections):
+    for line in (*report.remarks, *report.waiting, *report.corrections, *report.troubles):
         _name(line)
     counts = report.counts
     _say(
@@ -105,12 +105,13 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
+    from pipelines.executor import Place
     from pipelines.run import run
 
-    workers = arguments.workers or os.cpu_count() or 1
+    place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
     with _home(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None
-        report = run(home, at=_now(), workers=workers, as_of=as_of, progress=progress, actor=_actor())
+        report = run(home, at=_now(), place=place, as_of=as_of, progress=progress, actor=_actor())
     if report.is_new:
         _say(f"snapshot {report.snapshot_id}: {report.n_files} files, {report.n_failed} of them failed")
     else:
@@ -138,33 +139,86 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     from pipelines.export import export
 
     tables = [name.strip() for name in arguments.tables.split(",") if name.strip()]
-    with _home(settings) as home:
-        written = export(
+    with _home(settings) as home, show_progress("gating") as progress:
+        report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None,
+            snapshot_id=arguments.snapshot or None, progress=progress,
         )  # fmt: skip
-    _say(f"wrote {len(written)} files to {arguments.out}")
-    return DONE
+    for finding in report.findings:
+        _name(finding)
+    _say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
 
 
 def run_verify(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Look for what was changed."""
-    from pipelines.verify import verify
+    """Look for what was changed, and make snapshots again where asked."""
+    from pipelines.verify import rebuild_snapshots, verify
 
     with _home(settings) as home, show_progress("verifying") as progress:
         findings = verify(home, progress=progress)
+        if arguments.rebuild:
+            rebuilt = rebuild_snapshots(home, workers=os.cpu_count() or 1, progress=progress)
+            findings += rebuilt.findings
+            for line in rebuilt.left:
+                _say(line)
+            _say(f"{len(rebuilt.same)} snapshots made again, the same bit for bit")
     for finding in findings:
         _name(finding)
     _say(f"{len(findings)} findings" if findings else "everything is as it was stored")
     return FOUND if findings else DONE
 
 
+def run_withdraw(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Take a child, a file or a row out of analysis."""
+    from corelab.store.withdrawal import withdraw
+
+    with _home(settings) as home:
+        taken = withdraw(home, arguments.object, reason=arguments.reason, at=_now(), author=_actor())
+    _say(
+        f"withdrew {taken.target.scope} {taken.target.name}: {taken.n_rows} rows leave analysis, "
+        f"{taken.n_held} the quarantine; corelab run brings the tables up to date"
+    )
+    return DONE
+
+
+def run_backup(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Copy the home into one file."""
+    from corelab.store.backup import write_backup
+
+    with _home(settings) as home, show_progress("copying") as progress:
+        report = write_backup(home, arguments.file, at=_now(), actor=_actor(), progress=progress)
+    for finding in report.findings:
+        _name(finding)
+    _say(f"copied {report.n_files} files ({report.n_bytes} bytes) to {arguments.file}")
+    return FOUND if report.findings else DONE
+
+
+def run_restore(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Make a home from a backup, and look whether it is what was copied."""
+    from corelab.store.backup import restore_backup
+    from pipelines.verify import verify
+
+    home = restore_backup(
+        arguments.file, settings.home, database_url=settings.database_url, object_url=settings.object_url,
+        at=_now(), actor=_actor(),
+    )  # fmt: skip
+    findings = verify(home)
+    home.close()
+    for finding in findings:
+        _name(finding)
+    _say(f"restored {settings.home} from {arguments.file}")
+    return FOUND if findings else DONE
+
+
 def run_migrate(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Bring the registry's schema up to date."""
+    """Bring the registry's schema up to date, after a copy of it."""
     from corelab.store import migrate_home
 
-    changed = migrate_home(settings.home, database_url=settings.database_url)
-    _say("brought to the present schema" if changed else "the schema is the present one")
+    copy = migrate_home(settings.home, database_url=settings.database_url)
+    if copy is None:
+        _say("the schema is the present one")
+    else:
+        _say(f"brought to the present schema; the registry as it was is kept in {copy}")
     return DONE
 
 
@@ -259,6 +313,7 @@ _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]]
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
-    "verify": run_verify, "migrate": run_migrate, "serve": run_serve, "template": run_template,
+    "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
+    "migrate": run_migrate, "serve": run_serve, "template": run_template,
     "simulate": run_simulate, "gate": run_gate, "user": run_user,
 }  # fmt: skip

@@ -1,24 +1,23 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.interchange.revision import Decision
 from corelab.cytometry.quality import QualityLimits, builtin_limits
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
-from corelab.errors import CorelabError
-from corelab.ingest.fcs import Acquisition, read_fcs
-from corelab.ingest.spillover import parse_spillover_csv
+from corelab.errors import ConfigError, CorelabError
+from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
+from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
-from pipelines.run_tubes import Stains, find_stains
+from pipelines.run_tubes import Stains, find_stains, read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +33,10 @@ _SETTLED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TubeFile:
-    """One FCS file of a job: its ids, where it belongs, and what was given from outside.
+    """One FCS file of a job: its ids, where it belongs, and what was given with it.
 
-    ``labels`` are marker names, ``spillover_id`` is the object of a delivered matrix, ``stains`` the
-    single-stain controls of its run.
+    ``decisions`` are what people decided about its gates, ``spillover_id`` is the object of a delivered
+    matrix, ``stains`` are the single-stain controls of its run.
     """
 
     file_id: str
@@ -46,9 +45,19 @@ class TubeFile:
     collected_at: str
     panel: str
     tube: str
-    labels: tuple[tuple[str, str], ...] = ()
+    decisions: tuple[Decision, ...] = ()
     spillover_id: str = ""
     stains: Stains = ()
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """The decisions as short texts that differ wherever they do."""
+        return tuple(f"{one.kind}:{one.gate}:{one.version}" for one in self.decisions)
+
+    @property
+    def given(self) -> str:
+        """Everything that was given with the file, as a text that differs wherever it does."""
+        return repr((self.decided, self.spillover_id, self.stains))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +75,10 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     *,
-    workers: int = 1,
+    place: Place = HERE,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-    marker_labels: Mapping[str, Mapping[str, str]] | None = None,
+    decisions: Mapping[str, tuple[Decision, ...]] | None = None,
     limits: QualityLimits | None = None,
 ) -> GateTables:
     """Gate all acquisitions.
@@ -83,15 +92,15 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         As in `corelab.tables.inputs.Inputs.acquisitions`.
     read_object
         Gives the bytes of an object by its id; must be picklable for more than one worker.
-    workers
-        Processes; 1 runs here.
+    place
+        Where the work is done: here, on processes, or on a Dask cluster.
     cache_dir
         Where results are kept by the content of the file, its controls, limits of other visits,
         the template and the gating code. May be deleted at any time.
     progress
         Told the files that are done and all files.
-    marker_labels
-        By file id: detector to label, for files that name no marker themselves.
+    decisions
+        By file id: what people decided about limits, shapes and names of markers.
     limits
         When quality warns and fails; by default as the built-in study says.
 
@@ -101,17 +110,11 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(
-        acquisitions,
-        read_object,
-        cache_dir,
-        marker_labels=marker_labels or {},
-        limits=limits or builtin_limits(),
-    )
+    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
-    for job, done in _run(jobs, workers):
+    for job, done in _run(jobs, place):
         rows += done
         finished += len(job.tubes)
         if progress:
@@ -124,9 +127,9 @@ def plan_jobs(
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     cache_dir: Path | None,
+    decisions: Mapping[str, tuple[Decision, ...]],
     *,
-    marker_labels: Mapping[str, Mapping[str, str]],
-    limits: QualityLimits,
+    limits: QualityLimits | None = None,
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
@@ -135,9 +138,9 @@ def plan_jobs(
     for row in rows:
         tube = TubeFile(
             **{name: str(row[name]) for name in _PLACE},
-            labels=tuple(sorted(marker_labels.get(row["file_id"], {}).items())),
+            decisions=decisions.get(row["file_id"], ()),
             spillover_id=str(row.get("spillover_id", "")),
-            stains=stains.get(row["file_id"], ()),
+            stains=() if row.get("spillover_id") else stains.get(row["file_id"], ()),
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
@@ -147,23 +150,29 @@ def plan_jobs(
             read_object=read_object,
             templates=templates,
             cache_dir=cache_dir,
-            limits=limits,
+            limits=limits or builtin_limits(),
         )
         for _, tubes in sorted(groups.items())
     ]
     return sorted(jobs, key=lambda job: -len(job.tubes))
 
 
-def _run(jobs: Sequence[SubjectJob], workers: int) -> Iterable[tuple[SubjectJob, Rows]]:
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, gate_subject(job)
-        return
-    context = get_context("spawn")  # a fork would copy the locks of a serving process
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        futures = {pool.submit(gate_subject, job): job for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
+    for job, rows in run_jobs(gate_subject, jobs, place=place):
+        yield job, _gate_without_poison(job) if isinstance(rows, Lost) else rows
+
+
+def _gate_without_poison(job: SubjectJob) -> Rows:
+    """Gate what can be gated of a subject whose files end the process that reads them; name those that do."""
+    deadly = [
+        tube for tube in job.tubes if isinstance(run_alone(gate_subject, replace(job, tubes=(tube,))), Lost)
+    ]
+    harmless = tuple(tube for tube in job.tubes if tube not in deadly)
+    rows = run_alone(gate_subject, replace(job, tubes=harmless))
+    if isinstance(rows, Lost):
+        deadly, rows = list(job.tubes), []
+    reason = "the process that gated it was ended from outside or ran out of memory, each time"
+    return [*rows, *(row for tube in deadly for row in _unreadable(tube, reason))]
 
 
 def gate_subject(job: SubjectJob) -> Rows:
@@ -176,6 +185,24 @@ def gate_subject(job: SubjectJob) -> Rows:
         needed = needs_priors(first[tube.file_id], priors)
         rows += runner.rows(tube, priors) if needed else first[tube.file_id]
     return rows
+
+
+def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcquisition]:
+    """Gate some files of a subject as `gate_subject` does, with their events: for export and plots.
+
+    Raises
+    ------
+    CorelabError
+        If a file cannot be read or its panel has no template.
+    """
+    runner = _Subject(job)
+    first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
+    gated = {}
+    for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
+        priors = collect_priors(tube, job.tubes, first)
+        used = priors if needs_priors(first[tube.file_id], priors) else {}
+        gated[tube.file_id] = runner.gate(tube, runner.template(tube), used)
+    return gated
 
 
 def collect_priors(tube: TubeFile, tubes: Sequence[TubeFile], rows: Mapping[str, Rows]) -> dict[str, float]:
@@ -223,50 +250,54 @@ class _Subject:
         self.templates = dict(job.templates)
         self.controls: dict[str, GatedAcquisition] = {}
 
+    def template(self, tube: TubeFile) -> Template:
+        """Return the template of a tube's panel.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        if tube.panel not in self.templates:
+            raise ConfigError(f"no gating template for panel {tube.panel!r}")
+        return self.templates[tube.panel]
+
     def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
         """Return the rows of one tube; a bad file gives one finding."""
-        template = self.templates.get(tube.panel)
-        if template is None:
-            return _unreadable(tube, f"no gating template for panel {tube.panel!r}")
+        try:
+            template = self.template(tube)
+        except ConfigError as error:
+            return _unreadable(tube, str(error))
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
             repr(template),
             repr(self.job.limits),
             tube.object_id,
             tube.tube,
-            repr((tube.labels, tube.spillover_id, tube.stains)),
-            *(
-                f"{one.tube}:{one.object_id}:{(one.labels, one.spillover_id, one.stains)!r}"
-                for one in controls
-            ),
+            tube.given,
+            *(f"{control.tube}:{control.object_id}:{control.given}" for control in controls),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate(tube, template, controls, priors)
+            cached = self._gate_rows(tube, template, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> Rows:
-        gated_controls = {}
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
-            for control in controls:
-                gated = self._gate_control(control, template)
-                if gated is not None:
-                    gated_controls[control.tube] = gated
-            if tube.tube == "full":
-                result = self._gate_file(tube, template, gated_controls, priors)
-            else:
-                result = self._gate_once(tube, template)
+            return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
-        return list_rows(tube.file_id, result)
+
+    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
+        """Gate one tube, past the cache; its controls first."""
+        if tube.tube != "full":
+            return self._gate_once(tube, template)
+        controls = find_controls(tube, self.job.tubes)
+        found = {control.tube: self._gate_control(control, template) for control in controls}
+        usable = {name: gated for name, gated in found.items() if gated is not None}
+        return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
         self,
@@ -275,28 +306,13 @@ class _Subject:
         controls: Mapping[str, GatedAcquisition],
         priors: Mapping[str, float],
     ) -> GatedAcquisition:
-        spillover = None
-        if tube.spillover_id:
-            place = f"the matrix delivered with {tube.file_id[:12]}"
-            spillover = parse_spillover_csv(self.job.read_object(tube.spillover_id), name=place)
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
-            marker_labels=dict(tube.labels), spillover=spillover, stains=self._read_stains(tube),
-            limits=self.job.limits,
+            decisions=tube.decisions, limits=self.job.limits,
+            spillover=read_matrix(tube.spillover_id, self.job.read_object),
+            stains=read_stains(tube.stains, self.job.read_object),
         )  # fmt: skip
-
-    def _read_stains(self, tube: TubeFile) -> dict[str, Acquisition]:
-        """Read the single-stain controls of a tube; one that cannot be read says so in its own row."""
-        if tube.spillover_id:
-            return {}
-        stains = {}
-        for name, object_id in tube.stains:
-            try:
-                stains[name] = read_fcs(self.job.read_object(object_id), name=name)
-            except (CorelabError, OSError):
-                continue
-        return stains
 
     def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:
         """Gate a tube that is needed for its own rows and as a control of others."""

@@ -7,9 +7,9 @@ that a killed run left behind is only found again. The registry changes in one t
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import FcsReadError, InputError, TableReadError
@@ -23,12 +23,16 @@ from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from corelab.ingest.fcs import Acquisition
     from corelab.store import Home
+    from corelab.store.audit import Head
+    from pipelines.gate_files import TakenGates
 
 Progress = Callable[[str, int, int], None]
 _LISTED: Final = {
     FileKind.UNKNOWN: "not a file of a delivery; left alone",
-    FileKind.NOT_READ_YET: "not read by this version; deliver it again after an update",
 }
 
 
@@ -40,11 +44,13 @@ class IngestReport:
     corrections: tuple[str, ...]
     remarks: tuple[str, ...]
     counts: Counter[str]
+    troubles: tuple[str, ...] = ()
+    """Gates that are refused, or that count otherwise than the program which drew them."""
 
     @property
     def is_clean(self) -> bool:
         """Whether everything that was delivered takes part."""
-        return not self.waiting and not self.corrections
+        return not self.waiting and not self.corrections and not self.troubles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,7 @@ class _Reading:
 
     delivery: Delivery
     listed: tuple[str, ...]
+    gates: "tuple[TakenGates, ...]" = ()
 
 
 def ingest(
@@ -87,11 +94,13 @@ def ingest(
     deliveries = _group(paths)
     reports: list[Report] = []
     listed: list[str] = []
+    troubles: list[str] = []
     for files in deliveries:
         reading = read_delivery(home, files, progress=progress)
-        listed += reading.listed
-        reports.append(_admit(home, reading.delivery, at=at, actor=actor, accept_reason=accept_reason))
-    return _summarise(home, reports, listed)
+        listed += [*reading.listed, *(line for taken in reading.gates for line in taken.remarks)]
+        troubles += [line for taken in reading.gates for line in taken.troubles]
+        reports.append(_admit(home, reading, at=at, actor=actor, accept_reason=accept_reason))
+    return _summarise(home, reports, listed, troubles)
 
 
 def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Progress) -> _Reading:
@@ -100,8 +109,11 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
     matrices: dict[str, StoredFile] = {}
+    gates: list[TakenGates] = []
+    plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
-    for number, delivered in enumerate(files, start=1):
+    # Gates come last: they are judged on the files that came with them.
+    for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
         if delivered.kind in _LISTED:
             continue
         progress(delivered.path, number, len(files))
@@ -112,13 +124,37 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
                 tables.append(_read_table(home, delivered, data))
             elif delivered.kind is FileKind.SPILLOVER:
                 matrices[delivered.path] = _read_matrix(home, delivered, data)
-            else:
+            elif delivered.kind is FileKind.PLATE:
+                plates[delivered.path] = _read_plate(home, delivered, data)
+            elif delivered.kind is FileKind.FCS:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
+            else:
+                gates.append(_read_gates(home, delivered, data, fcs))
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, matrices=matrices)
-    return _Reading(delivery=delivery, listed=listed)
+    others = [taken.file for taken in gates]
+    delivery = Delivery(
+        tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others
+    )
+    return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
+
+
+def _read_gates(
+    home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
+) -> "TakenGates":
+    from pipelines.gate_files import take_gates
+
+    by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
+
+    def read(file_id: str) -> "Acquisition":
+        from corelab.ingest.fcs import read_fcs
+
+        path, stored = by_id[file_id]
+        return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
+
+    files = {path: stored.file_id for path, stored in fcs.items()}
+    return take_gates(home, data, name=delivered.path, files=files, read=read)
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -190,25 +226,63 @@ def _read_matrix(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredF
     )
 
 
+def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    """Read an export; what is kept are its cells without operators, computers and paths."""
+    from corelab.ingest.plates.reader import read_plate
+    from corelab.ingest.plates.sheets import blank_people, open_export, pack_sheets
+
+    sheets = blank_people(open_export(data, name=delivered.path))
+    export = read_plate(sheets, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(pack_sheets(sheets)),
+        kind="plate",
+        name=delivered.path,
+        facts={"plate": export.plate, "batch": export.batch, "format": export.format},
+    )
+
+
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
-    kind = table_stem(delivered.path) if delivered.kind is FileKind.TABLE else delivered.kind.value
+    is_table = delivered.kind is FileKind.TABLE
+    kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 
-def _admit(home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
+def _admit(home: "Home", reading: _Reading, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
     from corelab.store.database import writing
     from corelab.store.intake import read_book, write_changes
 
     with writing(home.registry.engine) as connection:
         book: Book = read_book(connection)
-        changes, report = admit_delivery(book, delivery, study=home.study, accept_reason=accept_reason)
+        changes, report = admit_delivery(
+            book, reading.delivery, study=home.study, accept_reason=accept_reason
+        )
         head = write_changes(connection, changes, at=at, actor=actor)
+        head = _record_gates(connection, reading.gates, at=at, actor=actor) or head
     home.registry.audit.write_head(head)
     return report
 
 
-def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -> IngestReport:
+def _record_gates(
+    connection: "sa.Connection", taken: "Iterable[TakenGates]", *, at: dt.datetime, actor: str
+) -> "Head | None":
+    """Record the gates of new files; those of a file that gave its gates before are left as they stand."""
+    from corelab.store.gates import Said, read_origins, record_decisions
+
+    head = None
+    known = read_origins(connection)
+    for one in taken:
+        origin = one.file.file_id
+        fresh = [pair for pair in one.decisions if (origin, pair[0].file_id) not in known]
+        said = Said(at=at, author=actor, role="", reason=f"delivered in {one.file.name}", origin=origin)
+        head = record_decisions(connection, fresh, said)[1] or head
+    return head
+
+
+def _summarise(
+    home: "Home", reports: Iterable[Report], listed: Iterable[str], troubles: Iterable[str]
+) -> IngestReport:
     """Join the deliveries' reports; what a later one released is no longer named."""
     still = {f"{row['path']}: {row['reason']}" for row in home.registry.quarantine_rows()}
     waiting: list[str] = []
@@ -223,5 +297,5 @@ def _summarise(home: "Home", reports: Iterable[Report], listed: Iterable[str]) -
     told = [text if times == 1 else f"{text} ({times} rows)" for text, times in sorted(remarks.items())]
     return IngestReport(
         waiting=tuple(dict.fromkeys(waiting)), corrections=tuple(dict.fromkeys(corrections)),
-        remarks=(*told, *listed), counts=counts,
+        remarks=(*told, *listed), counts=counts, troubles=tuple(dict.fromkeys(troubles)),
     )  # fmt: skip

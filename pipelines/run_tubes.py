@@ -1,9 +1,15 @@
-"""The tubes of a run that serve its samples: tied by batch, else by date and panel."""
+"""What compensates a tube: the matrix delivered with it, and the single stains of its run.
 
-from collections.abc import Iterable, Mapping, Sequence
+Single stains are tied to samples by batch, else by date and panel.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from corelab.cytometry.single_stains import UNSTAINED
+from corelab.errors import CorelabError
+from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
+from corelab.ingest.spillover import parse_spillover_csv
 from corelab.vocabulary import is_run_tube
 
 Row = Mapping[str, Any]
@@ -36,6 +42,30 @@ def find_stains(rows: Sequence[Row]) -> dict[str, Stains]:
         stains = _latest(_tie(row, controls))
         if any(tube.startswith(_COMP) for tube, _ in stains):
             found[row["file_id"]] = stains
+    return found
+
+
+def read_matrix(spillover_id: str, read_object: Callable[[str], bytes]) -> Spillover | None:
+    """Read the matrix that was delivered with a tube; None where there was none.
+
+    Raises
+    ------
+    InputError
+        If it is no spillover matrix.
+    """
+    if not spillover_id:
+        return None
+    return parse_spillover_csv(read_object(spillover_id), name=f"matrix {spillover_id[:12]}")
+
+
+def read_stains(stains: Stains, read_object: Callable[[str], bytes]) -> dict[str, Acquisition]:
+    """Read single-stain controls by tube; one that cannot be read says so in its own row."""
+    found = {}
+    for name, object_id in stains:
+        try:
+            found[name] = read_fcs(read_object(object_id), name=name)
+        except (CorelabError, OSError):
+            continue
     return found
 
 

@@ -126,7 +126,7 @@ def judge_cd19(evidence: Evidence, rule: Rule) -> Finding:
         truth=truths.get(evidence.cd19.call, Truth.UNKNOWN),
         value="" if percent is None else f"{float(percent):.4g}",
         unit="%",
-        threshold="positive",
+        threshold=evidence.cd19.rule,
         reasons=(evidence.cd19.reason,) if evidence.cd19.reason else (),
         sources=("cd19_status",),
     )

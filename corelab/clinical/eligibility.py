@@ -75,7 +75,11 @@ def _judge_age(evidence: Evidence, rule: Rule) -> Finding:
         return unknown("BIRTH_AFTER_CONSENT", threshold=threshold)
     years = Fraction(age.numerator // age.denominator)
     return Finding(
-        truth=claim(lowest <= years <= highest), value=show_number(years), unit="a", threshold=threshold
+        truth=claim(lowest <= years <= highest),
+        value=show_number(years),
+        unit="a",
+        threshold=threshold,
+        sources=(person.source_id,) if person.source_id else (),
     )
 
 

@@ -103,16 +103,17 @@ class Biopsy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cd19Call:
-    """The call of the platform's own CD19 table."""
+    """The call of the platform's own CD19 table, with the rule by which it was made."""
 
     call: str
     percent: Fraction | None
     reason: str
+    rule: str = "positive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who the child is; None where not recorded."""
+    """Who the child is; None where not recorded, ``source_id`` the delivered row."""
 
     subject_id: str
     sex: str
@@ -120,6 +121,7 @@ class Person:
     age_years: Fraction | None
     consent_date: dt.date | None
     screening_date: dt.date | None
+    source_id: str = ""
 
     @property
     def anchor(self) -> dt.date | None:

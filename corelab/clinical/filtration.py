@@ -54,7 +54,7 @@ def compute_filtration(
     height, reason = choose_height(heights, creatinine.date, months=months)
     centimetres = read_number(height.cm) if height else None
     if height is None or centimetres is None:
-        return _undefined("MISSING labs.csv SCR HEIGHT" if reason == "NO_HEIGHT" else reason)
+        return _undefined(*([] if reason == "NO_HEIGHT" else [reason]), "MISSING labs.csv SCR HEIGHT")
     factor = choose_factor(rule["factors"], sex=person.sex, age=age)
     if factor is None:
         return _undefined("MISSING subjects.csv sex or age")
@@ -64,8 +64,8 @@ def compute_filtration(
     )
 
 
-def _undefined(reason: str) -> Filtration:
-    return Filtration(bounds=UNBOUNDED, derivation="", reason=reason)
+def _undefined(*reasons: str) -> Filtration:
+    return Filtration(bounds=UNBOUNDED, derivation="", reason="; ".join(reasons))
 
 
 def find_age(person: Person, on: dt.date) -> Fraction | None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from corelab.clinical.bounds import UNBOUNDED, Bounds, compare
+from corelab.clinical.bounds import UNBOUNDED, Bounds, compare, show, show_number
 from corelab.clinical.finding import Finding
 from corelab.clinical.logic import Truth, claim, join_all, join_any, negate
 from corelab.clinical.ruleset import parse_limit, read_rule_file
@@ -35,9 +35,10 @@ Conjunction = tuple[tuple[Condition, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What counts as complete and as partial response."""
+    """What counts as complete and as partial response, and the version of the rules that say so."""
 
     name: str
+    version: str
     complete: Conjunction
     partial: Conjunction
     baseline: Condition
@@ -86,6 +87,7 @@ def read_definitions(name: str) -> Mapping[str, Definition]:
         {
             key: Definition(
                 name=key,
+                version=str(raw["version"]),
                 complete=_parse_all(rule["complete"], key),
                 partial=_parse_all(rule["partial"], key),
                 baseline=baseline,
@@ -138,9 +140,38 @@ def judge_response(definition: Definition, course: RenalCourse) -> dict[str, Fin
         "ORR": join_any([complete, partly]),
     }
     return {
-        endpoint: _conclude(join_all([truth, baseline]), truth, definition, course)
+        endpoint: replace(
+            _conclude(join_all([truth, baseline]), truth, definition, course),
+            value=describe_course(course),
+            threshold=describe_endpoint(definition, endpoint),
+        )
         for endpoint, truth in truths.items()
     }
+
+
+def describe_course(course: RenalCourse) -> str:
+    """Write the measures that are known, each by its name in a definition.
+
+    Examples
+    --------
+    >>> describe_course(RenalCourse(proteinuria=Bounds(low=Fraction("0.9"), high=Fraction("0.9"))))
+    'proteinuria 0.9'
+    """
+    known = {name: show(course.measure(name)) for name in MEASURES}
+    return ", ".join(f"{name} {text}" for name, text in known.items() if text)
+
+
+def describe_endpoint(definition: Definition, endpoint: str) -> str:
+    """Write the conditions of an endpoint."""
+    complete, partial = _describe(definition.complete), _describe(definition.partial)
+    return {"CRR": complete, "PRR": f"{partial} and not CRR", "ORR": f"({complete}) or ({partial})"}[endpoint]
+
+
+def _describe(conjunction: Conjunction) -> str:
+    lines = [
+        " or ".join(f"{c.measure} {c.relation} {show_number(c.limit)}" for c in line) for line in conjunction
+    ]
+    return " and ".join(f"({line})" if " or " in line else line for line in lines)
 
 
 def _judge_baseline(definition: Definition, course: RenalCourse) -> Truth:

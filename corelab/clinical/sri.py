@@ -7,14 +7,14 @@ Furie RA. Arthritis Rheum 2009;61:1143. Luijten KM. Autoimmun Rev 2012;11:326. Y
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from corelab.clinical.bounds import UNBOUNDED, Bounds, compare, subtract
-from corelab.clinical.finding import Finding
+from corelab.clinical.bounds import UNBOUNDED, Bounds, compare, show, show_number, subtract
+from corelab.clinical.finding import Finding, remark
 from corelab.clinical.logic import Truth, claim, join_all
 from corelab.clinical.ruleset import parse_limit, read_rule_file
 
@@ -37,8 +37,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SriRule:
-    """The limits of SRI-4, each a relation and a number."""
+    """The limits of SRI-4, each a relation and a number, with the version of the rules."""
 
+    version: str
     sledai_fall: tuple[str, Fraction]
     pga_rise: tuple[str, Fraction]
     pga_highest: Fraction
@@ -55,12 +56,17 @@ def read_sri_rule(name: str) -> SriRule:
     ConfigError
         If there is no such file or a limit cannot be read.
     """
-    raw = read_rule_file(name)["sri4"]
+    file = read_rule_file(name)
+    raw = file["sri4"]
     limits = {}
     for key in ("sledai_fall", "pga_rise", "new_a", "new_b"):
         relation, number = raw[key].split(" ")
         limits[key] = (relation, parse_limit(number, place=key))
-    return SriRule(pga_highest=parse_limit(raw["pga_highest"], place="pga_highest"), **limits)
+    return SriRule(
+        version=str(file["version"]),
+        pga_highest=parse_limit(raw["pga_highest"], place="pga_highest"),
+        **limits,
+    )
 
 
 def judge_sri4(
@@ -94,12 +100,17 @@ def judge_sri4(
     findings = {key: _explain(key, finding, missing) for key, finding in findings.items()}
     queries = find_impossible_letters(baseline.bilag, visit.bilag)
     for key in ("SRI_BILAG_A", "SRI_BILAG_B"):
-        findings[key] = Finding(truth=findings[key].truth, reasons=(*findings[key].reasons, *queries))
+        findings[key] = remark(findings[key], *queries)
     return {**findings, "SRI4": _join(findings, is_rescued=is_rescued)}
 
 
 def _judge(value: Bounds, limit: tuple[str, Fraction]) -> Finding:
-    return Finding(truth=compare(value, limit[0], limit[1]))
+    relation, number = limit
+    return Finding(
+        truth=compare(value, relation, number),
+        value=show(value),
+        threshold=f"{relation}{show_number(number)}",
+    )
 
 
 def _judge_pga(baseline: Bounds, visit: Bounds, rule: SriRule) -> Finding:
@@ -112,7 +123,7 @@ def _judge_pga(baseline: Bounds, visit: Bounds, rule: SriRule) -> Finding:
 def _explain(key: str, finding: Finding, missing: Mapping[str, str]) -> Finding:
     if finding.truth is not Truth.UNKNOWN or finding.reasons:
         return finding
-    return Finding(truth=finding.truth, reasons=(missing.get(key, "CENSORED_ACROSS_LIMIT"),))
+    return replace(finding, reasons=(missing.get(key, "CENSORED_ACROSS_LIMIT"),))
 
 
 def _join(findings: Mapping[str, Finding], *, is_rescued: bool) -> Finding:

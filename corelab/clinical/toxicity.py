@@ -49,8 +49,12 @@ class Clause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One term in one direction, with the conditions of each grade; ``unit`` empty for ratios alone."""
+    """One term in one direction, with the conditions of each grade; ``unit`` empty for ratios alone.
 
+    ``version`` is that of the profile.
+    """
+
+    version: str
     test: str
     term: str
     direction: str
@@ -129,12 +133,14 @@ def read_terms(profile: str) -> Mapping[str, tuple[Term, ...]]:
         If there is no such profile or a condition cannot be read.
     """
     terms: dict[str, tuple[Term, ...]] = {}
-    for raw in read_rule_file(f"toxicity-{profile}")["terms"]:
+    file = read_rule_file(f"toxicity-{profile}")
+    for raw in file["terms"]:
         grades = {
             int(grade): tuple(parse_clause(text, place=raw["term"]) for text in clauses)
             for grade, clauses in raw["grades"].items()
         }
         term = Term(
+            version=str(file["version"]),
             test=raw["test"],
             term=raw["term"],
             direction=raw["direction"],

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take_limit
 from corelab.cytometry.fitting import Evidence, fit_cut
+from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import fit_valley, to_axis
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
 from corelab.cytometry.scatter import find_margin, find_singlets
@@ -17,6 +20,7 @@ from corelab.vocabulary import GateSource
 
 _SOURCE_ORDER: Final = (
     "", GateSource.AUTO, GateSource.CONTROL, GateSource.OTHER_VISIT, GateSource.TEMPLATE,
+    *PEOPLE,
 )  # fmt: skip
 _SCATTER_WIDTH: Final = 2.0
 
@@ -24,8 +28,8 @@ _SCATTER_WIDTH: Final = 2.0
 class Engine:
     """Gates one tube on demand; what was fitted and selected so far stays in it.
 
-    ``reasons`` says why a population is missing, ``sources`` is the least certain cut behind one,
-    ``time`` and ``margin`` what the checks of quality need.
+    ``reasons`` says why a population is missing, ``sources`` is the least certain cut behind one (one that a
+    person set before all others), ``time`` and ``margin`` what the checks of quality need.
     """
 
     def __init__(
@@ -33,19 +37,21 @@ class Engine:
         tube: Tube,
         template: Template,
         name: str,
+        *,
         controls: Mapping[str, Mapping[str, ControlLimit]],
         priors: Mapping[str, float],
+        decided: Decided,
     ) -> None:
         self.tube = tube
         self.template = template
         self.name = name
+        self.decided = decided
         self.rules = {rule.name: rule for rule in template.populations}
         self.masks: dict[str, Mask | None] = {}
         self.reasons: dict[str, str] = {}
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
-        self.margin = np.zeros(tube.acquisition.n_events, dtype=bool)
         self.evidence = Evidence(
             tube=tube, select=self.select, tube_name=name, controls=controls, priors=priors
         )
@@ -59,6 +65,31 @@ class Engine:
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
+        if rule.name in self.decided.masks:
+            return self._take_shape(rule)
+        if self.decided.alone and not self.decided.decides(rule):
+            self.reasons[rule.name] = NOT_GIVEN
+            return self.select(rule.parent) if rule.passes_on else None
+        return self._widen(rule, self._fit(rule))
+
+    def _take_shape(self, rule: PopulationRule) -> Mask:
+        """Take what a person's shape holds, inside the nearest population above it that there is."""
+        decision = self.decided.shapes[rule.name]
+        self.sources[rule.name] = make_decided_cut(rule.name, "", decision)
+        above, parent = rule.parent, None
+        while parent is None:
+            parent, above = self.select(above), self.rules[above].parent
+        return parent & self.decided.masks[rule.name]
+
+    def _widen(self, rule: PopulationRule, mask: Mask | None) -> Mask | None:
+        """Let in what people put into a population below a fitted one; a limit they set stands."""
+        below = None if self.decided.decides(rule) else self.decided.collect_below(rule, self.template)
+        if mask is None or below is None:
+            return mask
+        parent = self.select(rule.parent)
+        return mask | (below if parent is None else below & parent)
+
+    def _fit(self, rule: PopulationRule) -> Mask | None:
         parent = self.select(rule.parent)
         if parent is None:
             self.reasons[rule.name] = self.reasons.get(rule.parent, "")
@@ -109,7 +140,10 @@ class Engine:
     def place(self, name: str) -> Cut:
         """Return a cut, fitting it first if need be."""
         if name not in self.cuts:
-            self.cuts[name] = fit_cut(self.template.cuts[name], self.evidence)
+            rule, decision = self.template.cuts[name], self.decided.cuts.get(name)
+            self.cuts[name] = (
+                take_limit(rule, decision, self.tube) if decision else fit_cut(rule, self.evidence)
+            )
         return self.cuts[name]
 
     def meets(self, term: Term, *, moved: float = 0.0) -> Mask:
@@ -121,7 +155,8 @@ class Engine:
     def count_band(self, rule: PopulationRule) -> tuple[int | None, int | None]:
         """Count a population with its deciding limit moved up, and down, as the template says."""
         deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
-        if deciding is None or self.select(rule.name) is None:
+        counted = self.select(rule.name)
+        if deciding is None or counted is None or rule.name in self.decided.masks:
             return None, None
         spread = self.place(deciding.cut).spread
         if not np.isfinite(spread):
@@ -134,7 +169,8 @@ class Engine:
                 base &= self.meets(term)
         base = self._exclude(rule, base)
         low, high = (int((base & self.meets(deciding, moved=m * spread)).sum()) for m in (up, down))
-        return low, high
+        n = int(counted.sum())  # with what people put into a population below
+        return min(low, n), max(high, n)
 
     def _note_source(self, population: str, cut: Cut) -> None:
         """Keep the least certain of the cuts that decide a population."""
@@ -162,11 +198,15 @@ class Engine:
 
     def _gate_singlets(self, rule: PopulationRule, parent: Mask) -> Mask | None:
         area, height = self.tube.scatter("FSC-A"), self.tube.scatter("FSC-H")
-        self.margin = find_margin(self.tube.acquisition.events, self._ranges(), list(self._scatter_columns()))
         if area is None or height is None or area is height:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
         return find_singlets(area, height, self.usable(parent))
+
+    @cached_property
+    def margin(self) -> Mask:
+        """Events at the end of a range of scatter."""
+        return find_margin(self.tube.acquisition.events, self._ranges(), list(self._scatter_columns()))
 
     def usable(self, parent: Mask) -> Mask:
         """Leave beads and events at the end of a range out."""
@@ -191,6 +231,8 @@ class Engine:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
         usable = parent & (side > 0)
+        if rule.name in self.decided.cuts:
+            return self._take_side_scatter(rule, usable, side)
         # On a logarithm groups of scatter are half as wide as groups of light on their axis.
         fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
         cut = Cut(
@@ -204,3 +246,8 @@ class Engine:
         self.cuts[rule.name] = cut
         self.sources[rule.name] = cut
         return usable & (side <= cut.cut) if cut.is_placed else parent.copy()
+
+    def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Values) -> Mask:
+        cut = make_decided_cut(rule.name, "SSC-A", self.decided.cuts[rule.name])
+        self.cuts[rule.name] = self.sources[rule.name] = cut
+        return usable & (side <= cut.cut)

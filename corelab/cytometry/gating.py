@@ -1,13 +1,15 @@
 """Gate one acquisition by its template and lay out counts, cuts, expression and findings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
 from corelab.cytometry.fitting import measure_control
+from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (
     QualityLimits,
     builtin_limits,
@@ -35,7 +37,7 @@ from corelab.cytometry.records import (
 )
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.tube import Tube, prepare_tube
-from corelab.ingest.fcs import Acquisition, Spillover
+from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
 from corelab.vocabulary import GateSource, Level, Status, is_run_tube
 
 GATING_VERSION: Final = "1"
@@ -53,6 +55,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     spillover: Spillover | None = None,
     stains: Mapping[str, Acquisition] | None = None,
     limits: QualityLimits | None = None,
+    decisions: Sequence[Decision] = (),
+    only_decided: bool = False,
 ) -> GatedAcquisition:
     """Gate one acquisition.
 
@@ -77,6 +81,13 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         ``spillover`` is given.
     limits
         When quality warns and fails; by default as the built-in study says.
+    decisions
+        What people decided about this tube: their limits and shapes are taken as they are, the rest
+        is fitted within them. A whole tree from FlowJo or Gating-ML also counts for the fitted
+        populations above it; a shape drawn by hand lies inside its parent.
+    only_decided
+        Fit nothing: a population without decision passes its parent on where it may, else it is
+        missing (``NOT_GIVEN``).
 
     Returns
     -------
@@ -88,11 +99,13 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     InputError
         If the spillover matrix cannot belong to the file.
     """
+    labels = {**(marker_labels or {}), **read_labels(decisions)}
     prepared = prepare_tube(
-        acquisition, template=template, marker_labels=marker_labels, spillover=spillover, stains=stains
+        acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
     )
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    engine = Engine(prepared, template, tube, reach, priors or {})
+    decided = prepare_decisions(decisions, acquisition, template, alone=only_decided)
+    engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
         engine.select(rule.name)
@@ -113,6 +126,34 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     )
 
 
+def gate_bytes(
+    data: bytes, *, name: str, template: Template, tube: str = "full", decisions: Sequence[Decision] = ()
+) -> GatedAcquisition:
+    """Gate one file with what people decided, without controls and other visits: for the gate editor.
+
+    Parameters
+    ----------
+    data
+        The FCS file (`home.objects.read`).
+    name
+        What to call it in an error.
+    template, tube, decisions
+        As for `gate_acquisition`; a decision that is still being tried goes last.
+
+    Raises
+    ------
+    FcsReadError
+        If the file cannot be read.
+    InputError
+        If the spillover matrix cannot belong to the file or a decision holds nothing usable.
+    """
+    latest = {(one.kind, one.gate): one for one in decisions}
+    return gate_acquisition(
+        read_fcs(data, name=name), template=template, tube=tube,
+        decisions=tuple(one for one in latest.values() if one.content),
+    )  # fmt: skip
+
+
 def _applies(rule: PopulationRule, tube: Tube) -> bool:
     """Tell whether a subset belongs to a panel with, or without, the marker that it asks for."""
     wanted = not rule.with_marker or tube.column(rule.with_marker) is not None
@@ -122,7 +163,7 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
 
 def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
     tube = engine.tube
-    findings = [*tube.markers.findings, *tube.compensated.findings]
+    findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     findings += _check_scatter(engine, limits)
     findings += [*_missing_channels(engine), *check_beads(engine.select("beads"), limits)]
@@ -198,7 +239,9 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     parent = engine.select(rule.parent) if rule.parent else mask
     source = engine.sources.get(rule.name)
     status, reason = _judge(engine, rule, findings)
-    placed = source.source if source else GateSource.AUTO
+    fitted = "" if reason == NOT_GIVEN else GateSource.AUTO
+    placed = source.source if source else fitted
+    version = f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}"
     low, high = engine.count_band(rule)
     return PopulationCount(
         population=rule.name,
@@ -208,7 +251,7 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
         status=status,
         reason=reason,
         gate_source="" if mask is None else placed,
-        gate_version=f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}",
+        gate_version=version + engine.decided.describe(rule),
         control=source.control if source else "",
         band_low=low,
         band_high=high,

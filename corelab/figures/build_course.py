@@ -46,9 +46,9 @@ RECOVERY: Final = (
 def build_course(
     tables: Mapping[str, pd.DataFrame],
     subject_id: str,
+    *,
     study: Study,
     as_of: dt.date,
-    *,
     medications: pd.DataFrame | None = None,
 ) -> PatientCourse:
     """Gather one subject's course from the tables of a snapshot.

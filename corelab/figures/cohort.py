@@ -243,7 +243,13 @@ def _y_axis(facet: Facet, tokens: Tokens, catalog: Catalog) -> Piece:
     words = [catalog.text(f"cohort.{key}") for key in ("below", "at_least_lloq", "of_n")]
     if math.isfinite(facet.limit):
         ticks, labels = _add_limit(facet.axis, ticks, labels, facet.limit, catalog)
-    axis = linear_axis(facet.axis.bottom, facet.axis.top, [*ticks, *lanes], [*labels, *words], tokens)
+    axis = linear_axis(
+        facet.axis.bottom,
+        facet.axis.top,
+        ticks=[*ticks, *lanes],
+        labels=[*labels, *words],
+        tokens=tokens,
+    )
     return {**axis, "showticklabels": facet.number == 1, "showgrid": True}
 
 

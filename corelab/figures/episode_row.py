@@ -49,7 +49,7 @@ def draw_episode_row(
     lanes = arrange_lanes(episodes, at_most=max(1, int(slot.height_px // LANE_LEAST_PX)))
     count = max(len(lanes.names), 4)
     names = [shorten(name_term(name, frame.catalog), FONT_TICK, LABEL_PX) for name in lanes.names]
-    axis = linear_axis(count - 0.4, -0.6, list(range(len(names))), names, frame.tokens)
+    axis = linear_axis(count - 0.4, -0.6, ticks=list(range(len(names))), labels=names, tokens=frame.tokens)
     axis["showgrid"] = False
     bars = [_Bar.of(lane, episode, frame, today=today) for lane, episode in lanes.episodes]
     traces = [_draw_bars(bars, slot, frame, is_graded=is_graded)] if bars else []

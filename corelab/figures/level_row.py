@@ -55,18 +55,20 @@ def point_level(point: Point) -> float:
     return point.value
 
 
-def draw_level_row(points: Sequence[Point], slot: Slot, frame: Frame, style: LevelStyle) -> Drawing:
+def draw_level_row(points: Sequence[Point], slot: Slot, frame: Frame, *, style: LevelStyle) -> Drawing:
     """Draw one analyte over the course."""
     axis = build_axis(points, slot.height_px, style)
     ticks, labels = compute_ticks(axis)
     lanes, words = _lane_labels(axis, frame)
-    y_axis = linear_axis(axis.bottom, axis.top, [*ticks, *lanes], [*labels, *words], frame.tokens)
+    y_axis = linear_axis(
+        axis.bottom, axis.top, ticks=[*ticks, *lanes], labels=[*labels, *words], tokens=frame.tokens
+    )
     traces = [
         *_draw_lloq_ticks(points, axis, slot, frame),
-        *draw_upper_limits(points, axis, slot, style.colour),
+        *draw_upper_limits(points, axis, slot, colour=style.colour),
         *_draw_intervals(points, axis, slot, style.colour),
-        *draw_segments(points, axis, slot, style.colour),
-        draw_points(points, axis, slot, frame, style.colour),
+        *draw_segments(points, axis, slot, colour=style.colour),
+        draw_points(points, axis, slot, frame=frame, colour=style.colour),
     ]
     shapes = [*_draw_gutter(axis, slot, frame), *_draw_threshold(axis, slot, frame, style)]
     fixed = find_fixed_lloq(points)
@@ -122,7 +124,7 @@ def pair_segments(points: Sequence[Point]) -> list[tuple[Point, Point, bool]]:
     return segments
 
 
-def draw_segments(points: Sequence[Point], axis: LogGutter, slot: Slot, colour: str) -> list[Piece]:
+def draw_segments(points: Sequence[Point], axis: LogGutter, slot: Slot, *, colour: str) -> list[Piece]:
     """Draw the lines between the points, solid and dotted apart."""
     traces = []
     for solid in (True, False):
@@ -140,7 +142,7 @@ def draw_segments(points: Sequence[Point], axis: LogGutter, slot: Slot, colour: 
     return traces
 
 
-def draw_points(points: Sequence[Point], axis: LogGutter, slot: Slot, frame: Frame, colour: str) -> Piece:
+def draw_points(points: Sequence[Point], axis: LogGutter, slot: Slot, *, frame: Frame, colour: str) -> Piece:
     """Draw the marks; each carries subject, row, visit label and time of collection for a click."""
     return {
         "type": "scatter", "mode": "markers", "xaxis": "x", "yaxis": slot.axis, "showlegend": False,
@@ -178,7 +180,7 @@ def _edge_width(status: str) -> float:
     return 1.5 if MARKS[status].hollow else 0.0
 
 
-def draw_upper_limits(points: Sequence[Point], axis: LogGutter, slot: Slot, colour: str) -> list[Piece]:
+def draw_upper_limits(points: Sequence[Point], axis: LogGutter, slot: Slot, *, colour: str) -> list[Piece]:
     """Draw the upper 95 % limit of values below their limit of quantification: a dotted line and a cap."""
     below = [(p, p.upper_limit) for p in points if shown_status(p) in BELOW and p.upper_limit > 0]
     drawn = [(point, math.log10(high)) for point, high in below if math.log10(high) > axis.floor]

@@ -8,6 +8,7 @@ THIN: Final = "\u202f"
 NARROW: Final = "\u00a0"
 """No-break space between a number and its unit."""
 MINUS: Final = "−"
+_MOST_DECIMALS: Final = 6
 DASH: Final = "–"
 _SUPERSCRIPT: Final = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -35,11 +36,10 @@ def format_number(value: float, *, digits: int = 3) -> str:
         return DASH
     if value == 0:
         return "0"
-    rounded = _round_significant(value, digits)
-    exponent = math.floor(math.log10(abs(rounded)))
+    mantissa, exponent = _split_significant(value, digits)
     if exponent < -4 or exponent >= 9:
-        return _scientific(rounded, digits, exponent)
-    return _fixed(rounded, max(0, digits - 1 - exponent))
+        return _signed(f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPT)}")
+    return _fixed(float(f"{mantissa}e{exponent}"), max(0, digits - 1 - exponent))
 
 
 def format_exact(value: float) -> str:
@@ -55,14 +55,16 @@ def format_exact(value: float) -> str:
 
 
 def format_interval(low: float, high: float, *, estimate: float, digits: int = 3) -> str:
-    """Write an interval to the decimals of its estimate.
+    """Write an interval to the decimals of its estimate, with one or two more where it would seem a point.
 
     Examples
     --------
-    >>> format_interval(0.17765, 0.25691, estimate=0.21454)
-    '0.178–0.257'
+    >>> format_interval(0.17765, 0.25691, estimate=0.21454), format_interval(99.8, 100, estimate=100)
+    ('0.178–0.257', '99.8–100.0')
     """
     decimals = count_decimals(estimate, digits=digits)
+    while low < high and _fixed(low, decimals) == _fixed(high, decimals) and decimals < _MOST_DECIMALS:
+        decimals += 1
     ends = (_fixed(end, decimals) if math.isfinite(end) else DASH for end in (low, high))
     return DASH.join(ends)
 
@@ -71,8 +73,7 @@ def count_decimals(value: float, *, digits: int = 3) -> int:
     """Return the decimals that `format_number` gives a value."""
     if not math.isfinite(value) or value == 0:
         return digits - 1
-    rounded = _round_significant(value, digits)
-    return max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return max(0, digits - 1 - _split_significant(value, digits)[1])
 
 
 def format_fraction(count: float, total: float) -> str:
@@ -119,17 +120,14 @@ def escape_markup(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _round_significant(value: float, digits: int) -> float:
-    return float(f"{value:.{digits - 1}e}")
+def _split_significant(value: float, digits: int) -> tuple[str, int]:
+    """Round to significant digits; as text, since the largest floats round beyond what a float holds."""
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return mantissa, int(exponent)
 
 
 def _fixed(value: float, decimals: int) -> str:
     return _signed(f"{value:,.{decimals}f}".replace(",", THIN))
-
-
-def _scientific(value: float, digits: int, exponent: int) -> str:
-    mantissa = f"{value / 10.0**exponent:.{digits - 1}f}"
-    return _signed(f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPT)}")
 
 
 def _signed(text: str) -> str:

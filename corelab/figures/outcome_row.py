@@ -44,7 +44,7 @@ def known_value(point: Point) -> float:
     return bound if math.isfinite(bound) else limit
 
 
-def draw_outcome_row(points: Sequence[Point], slot: Slot, frame: Frame, style: OutcomeStyle) -> Drawing:
+def draw_outcome_row(points: Sequence[Point], slot: Slot, frame: Frame, *, style: OutcomeStyle) -> Drawing:
     """Draw one outcome over the course; a score of zero is a measured zero and stands at zero."""
     drawable = [
         p for p in points if math.isfinite(known_value(p)) and (known_value(p) > 0 or not style.is_log)
@@ -58,10 +58,9 @@ def draw_outcome_row(points: Sequence[Point], slot: Slot, frame: Frame, style: O
     lane = low + (high - low) * 5.0 / slot.height_px
     shown = sorted([*zip(drawable, heights, strict=True), *((p, lane) for p in absent)], key=_day)
     traces = [*_draw_lines(shown, slot, frame), _draw_marks(shown, slot, frame)]
-    return Drawing(
-        axis=linear_axis(low, high, [style.scale(tick) for tick in ticks], labels, frame.tokens),
-        traces=traces, shapes=_draw_threshold(slot, frame, style),
-    )  # fmt: skip
+    heights = [style.scale(tick) for tick in ticks]
+    axis = linear_axis(low, high, ticks=heights, labels=labels, tokens=frame.tokens)
+    return Drawing(axis=axis, traces=traces, shapes=_draw_threshold(slot, frame, style))
 
 
 def _day(item: tuple[Point, float]) -> float:

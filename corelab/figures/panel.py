@@ -71,7 +71,7 @@ def font(size: float, colour: str, *, bold: bool = False) -> Piece:
 
 
 def linear_axis(
-    low: float, high: float, ticks: Sequence[float], labels: Sequence[str], tokens: Tokens
+    low: float, high: float, *, ticks: Sequence[float], labels: Sequence[str], tokens: Tokens
 ) -> Piece:
     """Return a y axis with given ticks, without lines of its own beside a quiet grid."""
     return {

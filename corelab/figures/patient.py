@@ -112,7 +112,7 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
                 *draw_today_label(course, frame),
                 *label_aplasia(course, plan.slots, frame),
                 *(piece for drawing in drawings.values() for piece in drawing.annotations),
-                *(draw_readout(course, lines, plan.slots, frame) if with_readout else []),
+                *(draw_readout(course, lines, slots=plan.slots, frame=frame) if with_readout else []),
                 *draw_stamp(stamp, frame),
             ],
         },

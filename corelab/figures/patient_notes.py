@@ -78,7 +78,9 @@ def draw_today_label(course: PatientCourse, frame: Frame) -> list[Piece]:
     ]  # fmt: skip
 
 
-def draw_readout(course: PatientCourse, lines: ReadOut, slots: Iterable[Slot], frame: Frame) -> list[Piece]:
+def draw_readout(
+    course: PatientCourse, lines: ReadOut, *, slots: Iterable[Slot], frame: Frame
+) -> list[Piece]:
     """Write the read-out beside each row; without one the phenotype shows its colours."""
     pieces = []
     for slot in slots:

@@ -100,7 +100,7 @@ def _draw(course: PatientCourse, slot: Slot, frame: Frame) -> Drawing:
     row, tokens = slot.key, frame.tokens
     points = course.series.get(row, ())
     if row in OUTCOMES:
-        return draw_outcome_row(points, slot, frame, OUTCOMES[row])
+        return draw_outcome_row(points, slot, frame, style=OUTCOMES[row])
     if row == "phenotype":
         return draw_phenotype_row(course.phenotype, slot, frame)
     if row == "tracks":
@@ -108,7 +108,7 @@ def _draw(course: PatientCourse, slot: Slot, frame: Frame) -> Drawing:
     if row in ("events", "drugs"):
         episodes = course.events if row == "events" else course.drugs or ()
         return draw_episode_row(episodes, slot, frame, today=course.today, is_graded=row == "events")
-    return draw_level_row(points, slot, frame, _level_style(row, tokens))
+    return draw_level_row(points, slot, frame, style=_level_style(row, tokens))
 
 
 def _level_style(row: str, tokens: Tokens) -> LevelStyle:

@@ -219,5 +219,5 @@ def _y_axis(bars: Sequence[PersistenceBar], height: int, tokens: Tokens, highlig
     """Name every child where there is room for a line of text each, else only the chosen one."""
     room = _row_px(bars, height)
     names = [bar.subject_id if room >= NAME_STEP_PX or bar.subject_id == highlight else "" for bar in bars]
-    axis = linear_axis(len(bars) - 0.4, -0.6, list(range(len(bars))), names, tokens)
+    axis = linear_axis(len(bars) - 0.4, -0.6, ticks=list(range(len(bars))), labels=names, tokens=tokens)
     return {**axis, "showgrid": False}

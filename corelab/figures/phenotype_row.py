@@ -32,7 +32,7 @@ def draw_phenotype_row(bars: Sequence[SubsetBar], slot: Slot, frame: Frame) -> D
     traces = [
         _draw_subset(name, full, widths, colour=colours[name], slot=slot, frame=frame) for name in present
     ]
-    axis = linear_axis(-1.5, 103, [0, 50, 100], ["0", "50", "100"], frame.tokens)
+    axis = linear_axis(-1.5, 103, ticks=[0, 50, 100], labels=["0", "50", "100"], tokens=frame.tokens)
     return Drawing(axis=axis, traces=[*traces, *_draw_words(bars, slot, frame)])
 
 

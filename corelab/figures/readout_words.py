@@ -17,6 +17,8 @@ from corelab.figures.numbers import (
     format_number,
 )
 from corelab.figures.tokens import Tokens
+from corelab.ingest.values import DETECTION_UNKNOWN
+from corelab.vocabulary import Status
 
 Tone = Literal["accent", "strong", "plain", "muted"]
 
@@ -67,11 +69,17 @@ def _format_fold(fold: float) -> str:
     return format_exact(float(f"{fold:.2g}")) if fold < 100 else format_count(fold)
 
 
+def name_status(point: Point) -> str:
+    """Return the catalog's word for a status; below a limit alone does not say that anything was there."""
+    is_untold = point.status == Status.DETECTED_BLQ and DETECTION_UNKNOWN in point.reason
+    return "detection_unknown" if is_untold else point.status
+
+
 def describe_point(point: Point, catalog: Catalog) -> tuple[Line, ...]:
     """Say what one point holds: its value with interval and counts, or why there is none."""
     if point.status == "quantified":
         return _describe_quantified(point, catalog)
-    words: Line = (Span(text=catalog.text(f"status.{point.status}"), tone="strong"),)
+    words: Line = (Span(text=catalog.text(f"status.{name_status(point)}"), tone="strong"),)
     if point.status in ("failed", "missing", "not_calculated"):
         return (words, (Span(text=point.reason, tone="muted"),)) if point.reason else (words,)
     return (words, (Span(text=_doubt_words(point, catalog)),))

@@ -34,7 +34,7 @@ def draw_track_row(tracks: Sequence[Track], slot: Slot, frame: Frame) -> Drawing
     """Draw the analytes from top to bottom."""
     count = max(len(tracks), 1)
     names = [track.name for track in tracks]
-    axis = linear_axis(count - 0.4, -0.6, list(range(len(names))), names, frame.tokens)
+    axis = linear_axis(count - 0.4, -0.6, ticks=list(range(len(names))), labels=names, tokens=frame.tokens)
     axis["showgrid"] = False
     pixel = min(SQUARE_PX, slot.height_px / count - 1.5)
     cells = [(index, track, point) for index, track in enumerate(tracks) for point in track.points]

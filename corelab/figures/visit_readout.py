@@ -16,6 +16,7 @@ from corelab.figures.readout_words import (
     Span,
     describe_fold,
     describe_point,
+    name_status,
 )
 
 LEVEL_ROWS: Final = ("car_abs", "car_vcn", "car_pct", "b_cells")
@@ -48,7 +49,7 @@ def _describe_track(track: Track, visit_label: str, catalog: Catalog) -> Line:
             Span(text=f" {point.unit}"),
             Span(text=describe_fold(track, point), tone="muted"),
         )
-    return (Span(text=catalog.text(f"status.{point.status}")), Span(text=_limit_words(point, catalog)))
+    return (Span(text=catalog.text(f"status.{name_status(point)}")), Span(text=_limit_words(point, catalog)))
 
 
 def _limit_words(point: Point, catalog: Catalog) -> str:

@@ -20,7 +20,7 @@ def build_study_inputs(rows: "Iterable[ActiveRow]", *, study: Study) -> "Inputs"
 
     grouped: dict[str, list[dict[str, object]]] = {kind: [] for kind in INPUT_COLUMNS}
     ordered = list(rows)
-    infusions = _read_infusions(ordered)
+    infusions = read_infusions(ordered)
     for row in ordered:
         values = place_in_visit(row.values, infusions.get(row.subject_id), study=study)
         grouped[row.kind].append({**_typed(row.kind, values), "source_id": row.source})
@@ -42,7 +42,8 @@ def place_in_visit(
     }
 
 
-def _read_infusions(rows: "Iterable[ActiveRow]") -> dict[str, dt.datetime]:
+def read_infusions(rows: "Iterable[ActiveRow]") -> dict[str, dt.datetime]:
+    """Return the moment of infusion of each subject that has one."""
     return {
         row.subject_id: dt.datetime.fromisoformat(row.values["infusion_at"])
         for row in rows

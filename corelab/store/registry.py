@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from corelab.cytometry.interchange.revision import Decision
 from corelab.ingest.matrices import KIND as SPILLOVERS
 from corelab.store import schema
 from corelab.store.audit import AuditTrail
@@ -28,6 +29,14 @@ WITHDRAWN: Final = "withdrawn"
 OPEN: Final = "open"
 WAITING: Final = "waiting"
 RESOLVED: Final = "resolved"
+ACCEPTED: Final = "accepted"
+REJECTED: Final = "rejected"
+NEVER_TAKEN: Final = (ACCEPTED, REJECTED, WITHDRAWN)
+"""Why a version that waited was set aside: its row was taken as a new version, refused, or withdrawn."""
+
+
+Position = Mapping[str, int]
+"""The id of the last row of each log of decisions, by the log's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +59,47 @@ class Registry:
     users: Users
     audit: AuditTrail
 
-    def active_rows(self) -> list[ActiveRow]:
-        """Return every active row, sorted by kind and key; ``source`` does not depend on arrival."""
-        with reading(self.engine) as connection:
-            return read_active_rows(connection)
+    def active_rows(self, position: Position | None = None) -> list[ActiveRow]:
+        """Return every active row, sorted by kind and key; ``source`` does not depend on arrival.
 
-    def inputs(self) -> "Inputs":
+        With a position: those that were active when the logs of decisions ended there.
+        """
+        with reading(self.engine) as connection:
+            return read_active_rows(connection, position)
+
+    def position(self) -> Position:
+        """Return where the logs of decisions end now."""
+        with reading(self.engine) as connection:
+            return read_position(connection)
+
+    def inputs(self, position: Position | None = None) -> "Inputs":
         """Return the active rows as the typed tables from which everything is derived."""
         from corelab.store.inputs import build_study_inputs
 
-        return build_study_inputs(self.active_rows(), study=self.study)
+        return build_study_inputs(self.active_rows(position), study=self.study)
 
-    def subject_hashes(self) -> dict[str, str]:
-        """Return a hash of each subject's active rows; run tubes, which have none, are under ``""``."""
-        return compute_subject_hashes(self.active_rows())
+    def subject_hashes(self, position: Position | None = None) -> dict[str, str]:
+        """Return a hash of each subject's active rows and the gates that people set for its tubes.
+
+        Run tubes, which have no subject, are under ``""``.
+        """
+        rows, gates = self._rows_and_gates(position)
+        return compute_subject_hashes(rows, gates)
+
+    def gate_decisions(self, position: Position | None = None) -> dict[str, tuple[Decision, ...]]:
+        """Return what people decided about gates, by file id, for the tubes that take part."""
+        return self._rows_and_gates(position)[1]
+
+    def _rows_and_gates(
+        self, position: Position | None
+    ) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
+        from corelab.store.gates import pick_for_rows, read_revisions
+
+        with reading(self.engine) as connection:
+            rows, revisions = read_active_rows(connection, position), read_revisions(connection)
+        if position is not None:
+            revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
+        return rows, pick_for_rows(rows, revisions, study=self.study)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -142,14 +178,18 @@ class Registry:
         return compute_sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass"))
 
 
-def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
-    """Read the active rows; an acquisition carries the id of its stored object."""
+def read_active_rows(connection: sa.Connection, position: Position | None = None) -> list[ActiveRow]:
+    """Read the active rows, now or at an earlier position; an acquisition carries its object's id."""
     record, seen = schema.record.c, schema.sighting.c
     same = (seen.kind == record.kind) & (seen.key == record.key) & (seen.base_version == record.base_version)
+    taken = record.state == ACTIVE if position is None else record.id.in_(_select_taken(position))
+    counts: list[sa.ColumnElement[bool]] = [seen.file_id.not_in(_select_withdrawn_files(position))]
+    if position is not None:
+        counts.append(seen.id <= position.get("sighting", 0))
     first_seen = (
         sa.select(record.id, sa.func.min(seen.source).label("source"))
         .select_from(schema.record.join(schema.sighting, same))
-        .where(record.state == ACTIVE)
+        .where(taken, *counts)
         .group_by(record.id)
         .subquery()
     )
@@ -159,7 +199,7 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
             sa.func.coalesce(first_seen.c.source, record.source).label("source"),
         )
         .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
-        .where(record.state == ACTIVE)
+        .where(taken)
     )  # fmt: skip
     stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
     rows = [
@@ -171,8 +211,8 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
     ]  # fmt: skip
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
-        replace(row, values=_add_file_facts(row.values, stored[row.values["file_id"]], matrices))
-        if row.kind == "acquisitions"
+        replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
+        if row.kind in {"acquisitions", "plates"}
         else row
         for row in rows
         if row.kind != SPILLOVERS
@@ -180,21 +220,54 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
     return sorted(known, key=lambda row: (row.kind, row.key))
 
 
-def _add_file_facts(values: Mapping[str, str], stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
-    """Give an acquisition what is known of its file: object, time of acquisition, delivered matrix."""
+def _add_file_facts(row: ActiveRow, stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
+    """Give a file's row what is known of the file: its object; time of acquisition, delivered matrix."""
+    values = {**row.values, "object_id": stored.object_id}
+    if row.kind == "acquisitions":
+        values["acquired_at"] = json.loads(stored.facts).get("acquired_at", "")
+        values["spillover_id"] = matrices.get(values["file_id"], "")
+    return values
+
+
+def read_position(connection: sa.Connection) -> Position:
+    """Return the last row of each log of decisions; there is one writer at a time, so ids are in order."""
+    logs = (schema.record, schema.sighting, schema.withdrawal, schema.gate_revision)
     return {
-        **values,
-        "object_id": stored.object_id,
-        "acquired_at": json.loads(stored.facts).get("acquired_at", ""),
-        "spillover_id": matrices.get(values["file_id"], ""),
+        log.name: int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(log.c.id), 0))).scalar_one())
+        for log in logs
     }
 
 
-def compute_subject_hashes(rows: Iterable[ActiveRow]) -> dict[str, str]:
-    """Hash the rows of each subject."""
+def _select_taken(position: Position) -> "sa.Select[tuple[int]]":
+    """Select the versions that were active at a position: the last one taken of each key, if it stood."""
+    version, later = schema.record.alias(), schema.record.alias()
+    limit = position.get("record", 0)
+
+    def was_taken(one: sa.FromClause) -> sa.ColumnElement[bool]:
+        aside = (one.c.state == SUPERSEDED) & one.c.reason.in_(NEVER_TAKEN)
+        return (one.c.id <= limit) & (one.c.state != PENDING) & ~aside
+
+    same = (later.c.kind == version.c.kind) & (later.c.key == version.c.key)
+    newer = sa.exists().where(same, later.c.version > version.c.version, was_taken(later))
+    return sa.select(version.c.id).where(was_taken(version), version.c.state != WITHDRAWN, ~newer)
+
+
+def _select_withdrawn_files(position: Position | None) -> "sa.Select[tuple[str]]":
+    gone = schema.withdrawal.c
+    query = sa.select(gone.object).where(gone.scope == "file")
+    return query if position is None else query.where(gone.id <= position.get("withdrawal", 0))
+
+
+def compute_subject_hashes(
+    rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
+) -> dict[str, str]:
+    """Hash the rows of each subject, those of a tube with what people decided about its gates."""
     lines: dict[str, list[str]] = {}
     for row in rows:
-        line = _canonical([row.kind, row.key, dict(row.values), row.source])
+        decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
+        line = _canonical([
+            row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
+        ])  # fmt: skip
         lines.setdefault(row.subject_id, []).append(line)
     return {
         subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))

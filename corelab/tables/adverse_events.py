@@ -14,7 +14,7 @@ NAN: Final = float("nan")
 TRUE_WORDS: Final = ("yes", "y", "true", "1", "related", "possible", "probable", "definite")
 COLUMNS: Final = [
     "subject_id", "arm", "term", "worst_grade", "scale", "onset_day", "duration_days", "related", "serious",
-    "ongoing", "treatment_emergent", "aesi",
+    "ongoing", "treatment_emergent", "aesi", "worst_related_grade",
 ]  # fmt: skip
 
 
@@ -25,7 +25,8 @@ def derive_adverse_events(events: pd.DataFrame, *, clocks: Clocks) -> pd.DataFra
     -----
     A term is treatment-emergent if an episode starts on or after infusion and is either new or worse than
     before it; its worst grade is then taken from the episodes from infusion to the end of the emergent
-    period. Days count both first and last date, overlapping episodes once; an ongoing term has none.
+    period, as are its relatedness and seriousness. Days count both first and last date, overlapping episodes
+    once; an ongoing term has none.
     """
     rows = [
         _derive_row(subject, term, group, clocks)
@@ -47,6 +48,7 @@ def _derive_row(subject: str, term: str, group: pd.DataFrame, clocks: Clocks) ->
     known = [day for day in starts if day]
     is_ongoing = any(end is None for end in ends)
     infusion = clock.infusion.date() if clock and clock.infusion else None
+    is_prolonged = _is_prolonged_cytopenia(term, episodes.assign(end_date=ends), infusion, settings)
     return {
         "subject_id": subject,
         "arm": clock.arm if clock else "",
@@ -55,11 +57,12 @@ def _derive_row(subject: str, term: str, group: pd.DataFrame, clocks: Clocks) ->
         "scale": "; ".join(sorted(set(group["scale"]) - {""})),
         "onset_day": float((min(known) - infusion).days) if known and infusion else NAN,
         "duration_days": NAN if is_ongoing else _count_days(starts, ends),
-        "related": _any(group["related"]),
-        "serious": _any(group["serious"]),
+        "related": _any(graded["related"]),
+        "serious": _any(graded["serious"]),
         "ongoing": "yes" if is_ongoing else "no",
         "treatment_emergent": "yes" if len(emergent) else "no",
-        "aesi": "yes" if _is_of_interest(term, group, worst, settings) else "no",
+        "aesi": "yes" if _is_of_interest(term, group, worst, settings) or is_prolonged else "no",
+        "worst_related_grade": graded.loc[graded["related"].map(_is_true), "grade"].max(),
     }
 
 
@@ -94,7 +97,11 @@ def _any(answers: "pd.Series[str]") -> str:
     given = [text.strip().lower() for text in answers if text.strip()]
     if not given:
         return ""
-    return "yes" if any(text in TRUE_WORDS for text in given) else "no"
+    return "yes" if any(map(_is_true, given)) else "no"
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in TRUE_WORDS
 
 
 def _is_of_interest(term: str, group: pd.DataFrame, worst: float, settings: Mapping[str, Any]) -> bool:
@@ -103,3 +110,21 @@ def _is_of_interest(term: str, group: pd.DataFrame, worst: float, settings: Mapp
     infection = any("infection" in text for text in words)
     is_severe = bool(worst >= settings["aesi_infection_from_grade"])
     return any(text in listed or text == "aesi" for text in words) or (infection and is_severe)
+
+
+def _is_prolonged_cytopenia(
+    term: str, episodes: pd.DataFrame, infusion: dt.date | None, settings: Mapping[str, Any]
+) -> bool:
+    """Tell whether a severe cytopenia was there after the day from which it counts as prolonged.
+
+    Lymphopenia, which lymphodepletion is given for, is no such term.
+    """
+    named = {text.lower() for text in settings["aesi_cytopenia_terms"]}
+    if infusion is None or term.strip().lower() not in named:
+        return False
+    last = infusion + dt.timedelta(days=int(settings["aesi_cytopenia_after_day"]))
+    severe = episodes[episodes["grade"] >= settings["aesi_cytopenia_from_grade"]]
+    return any(
+        start is not None and (end is None or end > last)
+        for start, end in zip(severe["start_date"], severe["end_date"], strict=True)
+    )

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from corelab.statistics.bootstrap import estimate_geometric_ratio
+from corelab.statistics.bootstrap import bound_spearman, estimate_geometric_ratio
 from corelab.statistics.descriptive import adjust_holm
 from corelab.statistics.permutation import (
     Comparison,
     compare_means,
     compare_ranks,
+    compare_trend,
     correlate_kendall,
     correlate_spearman,
 )
@@ -74,7 +75,8 @@ def derive_associations(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -
             for outcome in outcomes:
                 place = {"analyte": analyte, "parameter": parameter, "outcome": outcome.name}
                 rows += [{**place, **row} for row in _test(exposures, outcome, settings)]
-    return _adjust(pd.DataFrame(rows, columns=COLUMNS))
+    tested = [row for row in rows if row["n"]]
+    return _adjust(pd.DataFrame(tested, columns=COLUMNS))
 
 
 def _collect_exposures(
@@ -193,16 +195,20 @@ def _rank(
 ) -> Iterator[dict[str, Any]]:
     exposures, values = [value for value, _ in pairs], [value for _, value in pairs]
     seed, resamples = int(settings["seed"]), int(settings["resamples"])
-    is_ordinal = outcome.endswith("GRADE")
-    correlate = correlate_kendall if is_ordinal else correlate_spearman
-    found = correlate(exposures, values, seed=seed, resamples=resamples)
+    if outcome.endswith("GRADE"):
+        concordance = correlate_kendall(exposures, values, seed=seed, resamples=resamples)
+        yield {
+            "method": "kendall_tau_b", "estimate": concordance.statistic, **_conclude(concordance, settings),
+        }  # fmt: skip
+        trend = compare_trend(values, exposures, seed=seed, resamples=resamples)
+        yield {"method": "jonckheere", "estimate": trend.statistic, **_conclude(trend, settings)}
+        return
+    found = correlate_spearman(exposures, values, seed=seed, resamples=resamples)
+    low, high, method = bound_spearman(exposures, values, seed=seed, resamples=resamples)
     yield {
-        "method": "kendall_tau_b" if is_ordinal else "spearman",
-        "estimate": found.statistic,
-        "ci_low": NAN,
-        "ci_high": NAN,
-        **_conclude(found, settings),
-    }
+        "method": "spearman", "estimate": found.statistic, "ci_low": low, "ci_high": high,
+        "ci_method": method, **_conclude(found, settings),
+    }  # fmt: skip
 
 
 def _conclude(test: Comparison, settings: Mapping[str, Any]) -> dict[str, Any]:

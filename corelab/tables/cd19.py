@@ -9,8 +9,9 @@ import pandas as pd
 from corelab.statistics.intervals import clopper_pearson
 from corelab.tables.clock import Clocks
 from corelab.tables.tubes import join_findings
-from corelab.vocabulary import Level, Panel
+from corelab.vocabulary import GateSource, Level, Panel
 
+PEOPLE: Final = (GateSource.MANUAL.value, GateSource.FLOWJO.value, GateSource.GATINGML.value)
 SOURCES: Final = {"fmo_cd19": "fmo", "t_cells": "t_cells"}
 
 
@@ -41,6 +42,7 @@ def _collect_tubes(populations: pd.DataFrame) -> pd.DataFrame:
     b_cells = screening.loc[screening["population"] == "b_cells", ["file_id", "cells_per_ul"]]
     tubes = positive[["file_id", "subject_id", "qc", "qc_reason", "count", "parent_count", "control",
                       "band_low", "band_high"]]  # fmt: skip
+    tubes = tubes.assign(decided=positive["gate_source"].where(positive["gate_source"].isin(PEOPLE), ""))
     return tubes.merge(b_cells.rename(columns={"cells_per_ul": "b_cells_per_ul"}), on="file_id", how="left")
 
 
@@ -49,7 +51,9 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
     known = n.notna() & (total > 0)
     low, high = clopper_pearson(n.where(known, 0), total.where(known, 0))
     percent = (100 * n / total.where(total > 0)).where(known)
+    # A person's limit stands for itself; a fitted one needs the control that placed it.
     source = rows["control"].map(SOURCES).fillna("")
+    source = source.where(source != "", rows["decided"].fillna(""))
     # The order is that of importance: the first cause that holds is the reason.
     obstacles = [
         rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, n.isna() | total.isna(),

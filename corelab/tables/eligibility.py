@@ -48,7 +48,8 @@ def derive_eligibility(
         If the rules that the study names cannot be read.
     """
     versions = read_versions(clocks.study)
-    calls = {row.subject_id: _build_call(row) for row in cd19_status.itertuples(index=False)}
+    rule = _describe_cd19(clocks.study)
+    calls = {row.subject_id: _build_call(row, rule) for row in cd19_status.itertuples(index=False)}
     rows: list[dict[str, Any]] = []
     for subject, chart in sorted(charts.items()):
         clock = clocks.subjects.get(subject)
@@ -84,8 +85,14 @@ def build_evidence(chart: Chart, cd19: Cd19Call | None) -> Evidence:
     )
 
 
-def _build_call(row: Any) -> Cd19Call:
-    return Cd19Call(call=row.call, percent=read_number(row.percent_cd19), reason=row.reason)
+def _describe_cd19(study: Study) -> str:
+    settings = study.settings["cd19"]
+    cutoff, fewest = settings["cutoff_percent"], settings["minimum_b_reference"]
+    return f"95 % interval >={cutoff:g} of at least {fewest} B cells"
+
+
+def _build_call(row: Any, rule: str) -> Cd19Call:
+    return Cd19Call(call=row.call, percent=read_number(row.percent_cd19), reason=row.reason, rule=rule)
 
 
 def _judge(evidence: Evidence, rules: RuleSet) -> Iterator[dict[str, str]]:

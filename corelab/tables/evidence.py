@@ -71,6 +71,7 @@ def _build_person(row: Any, screened: dt.date | None, study: Study) -> Person:
         age_years=read_number(row.age_years),
         consent_date=_to_date(row.consent_date, study),
         screening_date=screened,
+        source_id=row.source_id,
     )
 
 

@@ -103,7 +103,7 @@ def build_course(
         egfr_ratio=_ratio(egfr, egfr_before),
         uacr=visit.albumin.bounds_in("mg/mmol") if visit.albumin else UNBOUNDED,
         is_rescued=is_rescued,
-        missing=_name_missing(visit, baseline, before, code),
+        missing=_name_missing(visit, baseline, "" if test in baseline_protein else test, code),
     )
 
 
@@ -122,20 +122,20 @@ def _ratio(now: Bounds, before: Bounds) -> Bounds:
     return divide(now, before)
 
 
-def _name_missing(visit: Kidney, baseline: Kidney, before: Bounds, code: str) -> dict[str, str]:
-    """Name by measure what lacks, at the visit first."""
-    absent: dict[str, str] = {}
-    if before == UNBOUNDED:
-        absent["baseline_proteinuria"] = absent["proteinuria/baseline"] = "MISSING labs.csv baseline UPCR"
-    if not visit.protein:
-        absent["proteinuria"] = absent["proteinuria/baseline"] = f"MISSING labs.csv {code} UPCR"
-    if visit.albumin is None:
-        absent["uacr"] = f"MISSING labs.csv {code} UACR"
-    if reason := _explain_filtration(baseline, "baseline"):
-        absent["egfr/baseline"] = reason
-    if reason := _explain_filtration(visit, code):
-        absent["egfr"] = absent["egfr/baseline"] = reason
-    return absent
+def _name_missing(visit: Kidney, baseline: Kidney, lacking: str, code: str) -> dict[str, str]:
+    """Name by measure what lacks, at baseline (the test of proteinuria) and at the visit."""
+    reasons = {
+        "baseline_proteinuria": f"MISSING labs.csv baseline {lacking}" if lacking else "",
+        "proteinuria": "" if visit.protein else f"MISSING labs.csv {code} UPCR",
+        "uacr": "" if visit.albumin else f"MISSING labs.csv {code} UACR",
+        "egfr": _explain_filtration(visit, code),
+    }
+    ratios = {
+        "proteinuria/baseline": (reasons["baseline_proteinuria"], reasons["proteinuria"]),
+        "egfr/baseline": (_explain_filtration(baseline, "baseline"), reasons["egfr"]),
+    }
+    joined = {name: "; ".join(filter(None, parts)) for name, parts in ratios.items()}
+    return {name: reason for name, reason in {**reasons, **joined}.items() if reason}
 
 
 def _explain_filtration(kidney: Kidney, code: str) -> str:

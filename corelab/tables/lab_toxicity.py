@@ -18,7 +18,7 @@ NAN: Final = float("nan")
 ANTICOAGULANT: Final = ("attestation", "on_anticoagulant")
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", "test", "term", "direction", "grade", "value", "unit", "baseline",
-    "baseline_grade", "reason",
+    "baseline_grade", "shift", "ref_low", "ref_high", "reason", "rule_version",
 ]  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def derive_lab_toxicity(charts: Mapping[str, Chart], *, clocks: Clocks) -> pd.Da
                 series = _Series(results=tuple(results), baseline=baselines.get((subject, test)))
                 rows += [{"subject_id": subject, **row} for row in _grade_series(series, term, chart)]
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"grade": "Int64", "baseline_grade": "Int64"})
+    table["shift"] = table["grade"] - table["baseline_grade"]
     key = ["subject_id", "visit", "collected_at", "test", "direction"]
     placed = clocks.place(table.drop_duplicates(key, keep="last"))
     return placed[[*COLUMNS, "arm", "visit_label", "study_day"]]
@@ -104,6 +105,9 @@ def _grade_series(series: _Series, term: Term, chart: Chart) -> Iterator[dict[st
             "unit": unit,
             "baseline": _to_float(series.baseline.bounds_in(unit).exact) if series.baseline else NAN,
             "baseline_grade": at_baseline,
+            "ref_low": _to_float(_scaled(result.ref_low, result.factor_to(unit) or Fraction(1))),
+            "ref_high": _to_float(_scaled(result.ref_high, result.factor_to(unit) or Fraction(1))),
+            "rule_version": term.version,
             # What is graded without a baseline because it is the baseline lacks nothing.
             "reason": "; ".join(r for r in graded.reasons if not (is_start and r == "BASELINE_MISSING")),
         }

@@ -20,10 +20,14 @@ PGA: Final = ("PGA", "vas_0_3")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessed:
-    """Activity, the answers on which it rests, and why SLEDAI-2K cannot be used where it was recorded."""
+    """Activity, the answers on which it rests, and why SLEDAI-2K cannot be used where it was recorded.
+
+    ``leading`` is one answer of each instrument, which leads to the others.
+    """
 
     activity: Activity
     sources: tuple[Answer, ...]
+    leading: tuple[Answer, ...]
     sledai_reason: str
 
 
@@ -40,13 +44,15 @@ def read_activity(chart: Chart, belongs: Callable[[Answer], bool]) -> Assessed:
         for domain in DOMAINS
         if (answer := _last_readable(chart, (BILAG, domain), belongs, is_readable=_is_letter)) is not None
     }
+    parts = [tuple(sledai.values()), (pga,) if pga else (), tuple(letters.values())]
     return Assessed(
         activity=Activity(
             sledai=_to_bounds(total),
             pga=read_value(pga.text).bounds if pga else UNBOUNDED,
             bilag={domain: answer.text.strip().upper() for domain, answer in letters.items()},
         ),
-        sources=tuple(a for a in (*sledai.values(), pga, *letters.values()) if a is not None),
+        sources=tuple(answer for part in parts for answer in part),
+        leading=tuple(min(part, key=lambda answer: answer.source_id) for part in parts if part),
         sledai_reason=total.reason if total is not None and total.value is None else "",
     )
 
@@ -87,15 +93,24 @@ def _to_bounds(total: Total | None) -> Bounds:
 
 def name_missing(visit: Assessed, baseline: Assessed, code: str) -> dict[str, str]:
     """Name by component of SRI-4 what lacks."""
-    file = "MISSING assessments.csv"
-    absent: dict[str, str] = {}
+    absent: dict[str, list[str]] = {}
     for assessed, place in ((baseline, "baseline"), (visit, code)):
-        if assessed.activity.sledai.exact is None:
-            absent["SRI_SLEDAI"] = assessed.sledai_reason or f"{file} {place} {SLEDAI}"
-        if assessed.activity.pga == UNBOUNDED:
-            absent["SRI_PGA"] = f"{file} {place} PGA"
-        lacking = [domain for domain in DOMAINS if domain not in assessed.activity.bilag]
-        if lacking:
-            named = BILAG if len(lacking) == len(DOMAINS) else f"{BILAG} {', '.join(lacking)}"
-            absent["SRI_BILAG_A"] = absent["SRI_BILAG_B"] = f"{file} {place} {named}"
-    return absent
+        for component, what in _list_lacking(assessed).items():
+            absent.setdefault(component, []).append(f"MISSING assessments.csv {place} {what}")
+    named = {component: "; ".join(reasons) for component, reasons in absent.items()}
+    return (
+        {**named, "SRI_BILAG_A": named["BILAG"], "SRI_BILAG_B": named["BILAG"]} if "BILAG" in named else named
+    )
+
+
+def _list_lacking(assessed: Assessed) -> dict[str, str]:
+    lacking: dict[str, str] = {}
+    if assessed.activity.sledai.exact is None:
+        remark = f" ({assessed.sledai_reason})" if assessed.sledai_reason else ""
+        lacking["SRI_SLEDAI"] = f"{SLEDAI}{remark}"
+    if assessed.activity.pga == UNBOUNDED:
+        lacking["SRI_PGA"] = "PGA"
+    domains = [domain for domain in DOMAINS if domain not in assessed.activity.bilag]
+    if domains:
+        lacking["BILAG"] = BILAG if len(domains) == len(DOMAINS) else f"{BILAG} {', '.join(domains)}"
+    return lacking

@@ -32,7 +32,7 @@ SRI_DEFINITION: Final = "SRI-4"
 RESCUE: Final = "rescue"
 COLUMNS: Final = [
     "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "endpoint", "definition",
-    "state", "reason",
+    "state", "reason", "value", "threshold", "rule_version", "evidence",
 ]  # fmt: skip
 Row = Result | Answer
 
@@ -147,17 +147,27 @@ def _judge_visit(
     when = _place(last.collected_at if last else "", child.clock, study)
     gone = _explain_absence(child.departure, due) if last is None else ""
     course = build_course(kidney, child.kidney, child.protein, code=due.code, is_rescued=is_rescued)
-    judged = {definition.name: judge_response(definition, course) for definition in definitions}
-    judged[SRI_DEFINITION] = judge_sri4(
+    renal = _list_sources(child.kidney.sources, kidney.sources)
+    for definition in definitions:
+        place = {**when, "definition": definition.name, "rule_version": definition.version, "evidence": renal}
+        for endpoint, finding in judge_response(definition, course).items():
+            yield {**place, "endpoint": endpoint, **_tabulate(finding, gone)}
+    rule = read_sri_rule(study.settings["responses"]["definitions"])
+    findings = judge_sri4(
         child.activity.activity,
         activity.activity,
-        rule=read_sri_rule(study.settings["responses"]["definitions"]),
+        rule=rule,
         is_rescued=is_rescued,
         missing=name_missing(activity, child.activity, due.code),
     )
-    for definition, findings in judged.items():
-        for endpoint, finding in findings.items():
-            yield {**when, "endpoint": endpoint, "definition": definition, **_tabulate(finding, gone)}
+    scores = _list_sources(child.activity.leading, activity.leading)
+    place = {**when, "definition": SRI_DEFINITION, "rule_version": rule.version, "evidence": scores}
+    for endpoint, finding in findings.items():
+        yield {**place, "endpoint": endpoint, **_tabulate(finding, gone)}
+
+
+def _list_sources(*parts: Sequence[Row]) -> str:
+    return "; ".join(dict.fromkeys(row.source_id for part in parts for row in part))
 
 
 def _is_rescued(child: _Child, on: dt.date | None) -> bool:
@@ -181,4 +191,9 @@ def _place(collected_at: str, clock: SubjectClock, study: Study) -> dict[str, An
 def _tabulate(finding: Finding, gone: str) -> dict[str, str]:
     is_open = finding.truth is Truth.UNKNOWN
     reasons = [gone] if is_open and gone else list(finding.reasons)
-    return {"state": STATES[finding.truth], "reason": "; ".join(reason for reason in reasons if reason)}
+    return {
+        "state": STATES[finding.truth],
+        "reason": "; ".join(reason for reason in reasons if reason),
+        "value": finding.value,
+        "threshold": finding.threshold,
+    }

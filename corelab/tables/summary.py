@@ -8,7 +8,7 @@ import pandas as pd
 from corelab.ingest.values import DETECTION_UNKNOWN
 from corelab.study.model import Study
 from corelab.tables.clock import Clocks
-from corelab.tables.groups import Groups, build_groups, count_fraction
+from corelab.tables.groups import ALL, Groups, build_groups, count_fraction
 from corelab.tables.responses import SRI_DEFINITION
 from corelab.tables.summary_kinetics import summarise_kinetics
 from corelab.tables.summary_times import summarise_times
@@ -23,6 +23,8 @@ EVALUABLE: Final = "evaluable_only"
 DETECTED: Final = "detected"
 _VALID: Final = (Status.QUANTIFIED.value, Status.DETECTED_BLQ.value, Status.NOT_DETECTED.value)
 _AFTER: Final = "D28"
+SEVERE: Final = 3
+"""The lowest severe grade."""
 
 
 def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.DataFrame:
@@ -31,7 +33,8 @@ def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.
     Parameters
     ----------
     tables
-        ``adverse_events``, ``responses``, ``persistence``, ``kinetics`` and ``b_cell_recovery``.
+        ``adverse_events``, ``lab_toxicity``, ``responses``, ``persistence``, ``kinetics`` and
+        ``b_cell_recovery``.
 
     Notes
     -----
@@ -41,8 +44,11 @@ def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.
     """
     groups = build_groups(clocks)
     study = clocks.study
+    if not groups.members[ALL]:
+        return pd.DataFrame(columns=COLUMNS)
     rows = [
         *_count_adverse_events(tables["adverse_events"], groups, study),
+        *_count_toxicity(tables["lab_toxicity"], groups),
         *_count_responses(tables["responses"], groups, study),
         *_count_persistence(tables["persistence"], groups, study),
         *_count_aplasia(tables["b_cell_recovery"], groups),
@@ -53,25 +59,38 @@ def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.
 
 
 def _count_adverse_events(events: pd.DataFrame, groups: Groups, study: Study) -> Iterator[dict[str, Any]]:
-    """Count subjects with an emergent term, of all who were infused."""
+    """Count subjects with an emergent term, of all who were infused; then by term."""
     emergent = events[events["treatment_emergent"] == "yes"]
-    related, severe = emergent["related"] == "yes", emergent["worst_grade"] >= 3
+    related, severe = emergent["related"] == "yes", emergent["worst_grade"].ge(SEVERE)
     settings = study.settings["summary"]
     chosen = {
         "AE_ANY": emergent,
         "AE_ANY_RELATED": emergent[related],
         "AE_G3": emergent[severe],
-        "AE_G3_RELATED": emergent[related & severe],
+        "AE_G3_RELATED": emergent[emergent["worst_related_grade"].ge(SEVERE)],
         "SAE_RELATED": emergent[related & (emergent["serious"] == "yes")],
         "AESI": emergent[emergent["aesi"] == "yes"],
         "CRS": emergent[_is_named(emergent["term"], settings["crs_terms"])],
         "ICANS": emergent[_is_named(emergent["term"], settings["icans_terms"])],
     }
+    by_term = emergent.groupby("term", sort=True)
+    chosen |= {f"AE:{term}": rows for term, rows in by_term}
+    chosen |= {f"AE_G3:{term}": rows[rows["worst_grade"].ge(SEVERE)] for term, rows in by_term}
     for endpoint, rows in chosen.items():
         having = frozenset(rows["subject_id"])
         for arm, members in groups.members.items():
             place = {"arm": arm, "endpoint": endpoint, "visit": "", "method": OBSERVED}
             yield count_fraction(place, having, members)
+
+
+def _count_toxicity(graded: pd.DataFrame, groups: Groups) -> Iterator[dict[str, Any]]:
+    """Count subjects with a severe laboratory grade after infusion, of those with any grade then."""
+    after = graded[graded["study_day"].gt(0) & graded["grade"].notna()]
+    for (term, direction), rows in after.groupby(["term", "direction"], sort=True):
+        having = frozenset(rows.loc[rows["grade"].ge(SEVERE), "subject_id"])
+        judged = frozenset(rows["subject_id"])
+        place = {"endpoint": f"LAB_G3:{term} ({direction})", "visit": ""}
+        yield from _count_both(place, having, {OBSERVED: judged}, _name_by(groups, ""))
 
 
 def _is_named(terms: "pd.Series[str]", names: Sequence[str]) -> "pd.Series[bool]":

@@ -10,6 +10,7 @@ from dash import html
 
 from corelab.figures.course import Point
 from corelab.figures.numbers import format_count, format_fraction, format_interval, format_number, format_p
+from corelab.figures.readout_words import name_status
 from corelab.vocabulary import Status
 from dashboards.components.chips import build_chip
 from dashboards.shell import format_moment
@@ -56,7 +57,7 @@ def write_lead(site: Site, point: Point, row: str) -> Any:
         return [counted, " ", html.Small(of_what)]
     if math.isfinite(point.value) and point.status == Status.QUANTIFIED:
         return [format_number(point.value), " ", html.Small(write_unit(point.unit))]
-    return site.text(f"status.{point.status}")
+    return site.text(f"status.{name_status(point)}")
 
 
 def write_limits(site: Site, point: Point) -> list[str]:
@@ -90,7 +91,7 @@ def list_chips(site: Site, point: Point) -> list[Any]:
     """Build the chips of status."""
     kind = STATUS_KINDS.get(Status(point.status), "")
     mark = html.Span(site.text(f"status_mark.{point.status}"), **{"aria-hidden": "true"})
-    return [build_chip(mark, site.text(f"status.{point.status}"), kind=kind)]
+    return [build_chip(mark, site.text(f"status.{name_status(point)}"), kind=kind)]
 
 
 def list_facts(site: Site, detail: PointDetail) -> list[tuple[str, Any]]:

@@ -204,7 +204,9 @@ def read_course(site: Site, tables: SnapshotTables, subject_id: str) -> PatientC
         return None
     return tables.remember(
         ("course", subject_id),
-        lambda: build_course(tables, subject_id, study, as_of, medications=tables.get("medications")),
+        lambda: build_course(
+            tables, subject_id, study=study, as_of=as_of, medications=tables.get("medications")
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """Takes a picture of every page of a home in both schemes, to be looked at.
 
-    python -m tests.browser.screenshots HOME [--out build/screenshots] [--size 1440x900]
+    python -m tests.browser.screenshots HOME [--out build/screenshots] [--size 1440x900] [--pages /,/cohort]
 
 A reader of its own is made for the run and shut again afterwards; the home is opened as it is.
 """
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--size", default="1440x900")
+    parser.add_argument("--pages", default="", help="paths, comma-separated; by default every page")
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     given.out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ def main() -> None:
                 page.goto("/login")
                 page.screenshot(path=given.out / f"login_{scheme}.png")
                 log_in(page, address, name, password)
-                for path in list_paths(home):
+                for path in given.pages.split(",") if given.pages else list_paths(home):
                     take(page, path, given.out / f"{name_picture(path)}_{scheme}.png")
                 context.close()
     finally:

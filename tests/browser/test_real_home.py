@@ -18,7 +18,7 @@ from tests.browser.chromium import log_in, serve
 from tests.browser.conftest import open_watched
 from tests.browser.course import click_mark, wait_for_course
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("real_home")]
 
 NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
 PASSWORD = "correct horse battery"
@@ -30,7 +30,7 @@ def real_home(tmp_path_factory) -> Iterator[Home]:
     simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW, workers=1)
+    run(home, at=NOW)
     home.registry.users.add("ortiz", role=Role.INVESTIGATOR, password=PASSWORD, at=NOW)
     yield home
     home.close()

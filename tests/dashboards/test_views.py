@@ -34,7 +34,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def course(tables):
-    return build_course(tables, "CL-001", STUDY, AS_OF)
+    return build_course(tables, "CL-001", study=STUDY, as_of=AS_OF)
 
 
 def choose(course, row, label):
@@ -162,7 +162,7 @@ def test_build_readings__reads_each_visit_row_by_row(course):
 
 
 def test_build_readings__is_empty_before_infusion(tables):
-    assert build_readings(build_course(tables, "CL-003", STUDY, AS_OF), figure_catalog()) == {}
+    assert build_readings(build_course(tables, "CL-003", study=STUDY, as_of=AS_OF), figure_catalog()) == {}
 
 
 @given(

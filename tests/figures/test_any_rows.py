@@ -42,7 +42,7 @@ def _tables(drawn):
 @given(st.lists(ROW, max_size=8))
 def test_figures__draw_whatever_the_statuses_and_numbers_are(drawn):
     tables = _tables(drawn)
-    course = build_course(tables, "CL-001", STUDY, AS_OF)
+    course = build_course(tables, "CL-001", study=STUDY, as_of=AS_OF)
     look = {"width": 1256, "height": 776, "scheme": "light", "catalog": CATALOG}
     json.dumps(patient_figure(course, **look), allow_nan=False)
     for tick in course.ticks:

@@ -17,7 +17,7 @@ STUDY = builtin_study()
 
 @pytest.fixture(scope="module")
 def course():
-    return build_course(child_tables(), "CL-017", STUDY, AS_OF, medications=medications())
+    return build_course(child_tables(), "CL-017", study=STUDY, as_of=AS_OF, medications=medications())
 
 
 def _figure(course):
@@ -56,9 +56,9 @@ def test_build_course__a_closed_visit_without_a_row_is_missing_at_its_target(cou
 def test_build_course__an_open_window_is_not_missing():
     infusion = dt.datetime.fromisoformat(at(0))
     tables = child_tables(until=10.5)
-    open_window = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=14))
+    open_window = build_course(tables, "CL-017", study=STUDY, as_of=infusion + dt.timedelta(days=14))
     assert [p.visit for p in open_window.series["car_vcn"] if p.status == "missing"] == []
-    closed = build_course(tables, "CL-017", STUDY, infusion + dt.timedelta(days=15))
+    closed = build_course(tables, "CL-017", study=STUDY, as_of=infusion + dt.timedelta(days=15))
     assert [p.visit for p in closed.series["car_vcn"] if p.status == "missing"] == ["D14"]
 
 
@@ -68,7 +68,7 @@ def test_build_course__a_tabled_missing_row_is_not_doubled():
         "subject_id": "CL-017", "arm": "high", "visit": "M4", "visit_label": "M4", "collected_at": "", "analyte": "CAR_ABS",
         "unit": "cells/uL", "status": "missing", "reason": "NOT_COLLECTED",
     })  # fmt: skip
-    course = build_course(conform(rows), "CL-017", STUDY, AS_OF)
+    course = build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF)
     assert [p.visit for p in course.series["car_abs"] if p.status == "missing"] == ["M4", "M5"]
 
 
@@ -78,7 +78,7 @@ def test_build_course__nothing_is_due_after_the_end_of_follow_up():
         "subject_id": "CL-017", "arm": "high", "visit": "ET", "visit_label": "ET", "study_day": 100, "collected_at": at(100.0),
         "assay": "assessment", "name": "SLEDAI-2K", "metric": "score", "value": 1.0, "status": "quantified", "source_id": "a:9",
     })  # fmt: skip
-    course = build_course(conform(rows), "CL-017", STUDY, AS_OF)
+    course = build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF)
     assert not [p for p in course.series["car_abs"] if p.status == "missing"]
 
 
@@ -86,14 +86,16 @@ def test_build_course__b_cells_take_the_passing_tube_of_a_draw():
     rows = course_tables()
     again = dict(next(r for r in rows["populations"] if r["visit"] == "D10"))
     rows["populations"].append({**again, "file_id": "ff", "qc": "fail", "cells_per_ul": 777.0})
-    course = build_course(conform(rows), "CL-017", STUDY, AS_OF)
+    course = build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF)
     points = [p for p in course.series["b_cells"] if p.visit == "D10"]
     assert [p.status for p in points] == ["not_detected"]
 
 
 def test_build_course__aplasia_is_right_censored_until_b_cells_return(course):
     assert (course.aplasia.start, course.aplasia.end_low, course.aplasia.end_high) == (7.0, 90.0, 120.0)
-    early = build_course(child_tables(until=28.5), "CL-017", STUDY, dt.datetime.fromisoformat(at(29)))
+    early = build_course(
+        child_tables(until=28.5), "CL-017", study=STUDY, as_of=dt.datetime.fromisoformat(at(29))
+    )
     assert early.aplasia.end_low == pytest.approx(28.0)
     assert math.isnan(early.aplasia.end_high)
 
@@ -116,15 +118,17 @@ def test_build_course__tracks_are_in_clinical_order_with_their_folds(course):
 
 def test_build_course__drugs_only_where_a_table_was_given(course):
     assert len(course.drugs) == 8
-    assert build_course(child_tables(), "CL-017", STUDY, AS_OF).drugs is None
-    other = build_course(child_tables(), "CL-017", STUDY, AS_OF, medications=medications("CL-001"))
+    assert build_course(child_tables(), "CL-017", study=STUDY, as_of=AS_OF).drugs is None
+    other = build_course(
+        child_tables(), "CL-017", study=STUDY, as_of=AS_OF, medications=medications("CL-001")
+    )
     assert other.drugs == ()
 
 
 def test_build_course__before_infusion_the_clock_does_not_run():
     rows = course_tables(until=-100)
     rows["subjects"] = [subject_row("CL-017", "", "")]
-    course = build_course(conform(rows), "CL-017", STUDY, AS_OF)
+    course = build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF)
     assert not course.is_infused
     assert math.isnan(course.today)
 
@@ -132,8 +136,8 @@ def test_build_course__before_infusion_the_clock_does_not_run():
 def test_build_course__does_not_depend_on_the_order_of_rows():
     tables = child_tables()
     shuffled = {name: table.sample(frac=1, random_state=3) for name, table in tables.items()}
-    first = build_course(tables, "CL-017", STUDY, AS_OF)
-    second = build_course(shuffled, "CL-017", STUDY, AS_OF)
+    first = build_course(tables, "CL-017", study=STUDY, as_of=AS_OF)
+    second = build_course(shuffled, "CL-017", study=STUDY, as_of=AS_OF)
     assert _figure(first) == _figure(second)
 
 
@@ -146,18 +150,18 @@ def test_build_course__takes_only_the_rows_of_its_subject():
             strict=True,
         )
     }
-    assert len(build_course(both, "CL-001", STUDY, AS_OF).series["car_vcn"]) < 20
-    alone = build_course(child_tables(), "CL-017", STUDY, AS_OF)
-    assert _figure(build_course(both, "CL-017", STUDY, AS_OF)) == _figure(alone)
+    assert len(build_course(both, "CL-001", study=STUDY, as_of=AS_OF).series["car_vcn"]) < 20
+    alone = build_course(child_tables(), "CL-017", study=STUDY, as_of=AS_OF)
+    assert _figure(build_course(both, "CL-017", study=STUDY, as_of=AS_OF)) == _figure(alone)
 
 
 def test_build_course__unknown_subject_and_broken_time_are_refused():
     with pytest.raises(KeyError, match="CL-999"):
-        build_course(child_tables(), "CL-999", STUDY, AS_OF)
+        build_course(child_tables(), "CL-999", study=STUDY, as_of=AS_OF)
     tables = child_tables()
     tables["subjects"].loc[0, "infusion_at"] = "yesterday"
     with pytest.raises(ContractError, match="yesterday"):
-        build_course(tables, "CL-017", STUDY, AS_OF)
+        build_course(tables, "CL-017", study=STUDY, as_of=AS_OF)
 
 
 def test_build_course__few_events_are_no_failed_tube():
@@ -166,7 +170,8 @@ def test_build_course__few_events_are_no_failed_tube():
         if row["visit"] == "M3":
             row.update(status="failed", reason="FEW_EVENTS", percent=math.nan)
     bars = {
-        bar.visit_label: bar.failed for bar in build_course(conform(rows), "CL-017", STUDY, AS_OF).phenotype
+        bar.visit_label: bar.failed
+        for bar in build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF).phenotype
     }
     assert bars["D21"]
     assert not bars["M3"]

@@ -77,7 +77,7 @@ def test_pair_segments__a_solid_line_never_touches_a_value_below_its_limit(statu
 @given(st.lists(st.sampled_from(sorted(MARKS)), min_size=1, max_size=12))
 def test_draw_level_row__every_point_has_a_mark_and_none_below_a_limit_stands_on_the_scale(statuses):
     points = [_point(float(day), status, uloq=500.0) for day, status in enumerate(statuses)]
-    drawing = draw_level_row(points, SLOT, FRAME, STYLE)
+    drawing = draw_level_row(points, SLOT, FRAME, style=STYLE)
     marks = drawing.traces[-1]
     axis = build_axis(points, SLOT.height_px, STYLE)
     assert len(marks["x"]) == len(points)
@@ -105,11 +105,11 @@ def test_find_fixed_lloq__only_where_all_share_it():
 
 
 def test_draw_level_row__limits_of_each_sample_are_ticks_and_a_fixed_one_a_labelled_line():
-    own = draw_level_row([_point(0.0, lloq=0.4), _point(1.0, lloq=0.5)], SLOT, FRAME, STYLE)
+    own = draw_level_row([_point(0.0, lloq=0.4), _point(1.0, lloq=0.5)], SLOT, FRAME, style=STYLE)
     ticks = [t for t in own.traces if t["mode"] == "markers" and t.get("hoverinfo") == "skip"]
     assert ticks[0]["y"] == pytest.approx([math.log10(0.4), math.log10(0.5)])
     assert not own.annotations
-    fixed = draw_level_row([_point(0.0, lloq=50.0), _point(1.0, lloq=50.0)], SLOT, FRAME, STYLE)
+    fixed = draw_level_row([_point(0.0, lloq=50.0), _point(1.0, lloq=50.0)], SLOT, FRAME, style=STYLE)
     assert [note["text"] for note in fixed.annotations] == ["LLOQ 50"]
     line = fixed.shapes[-1]
     assert (line["type"], line["y0"], line["line"]["dash"]) == (
@@ -121,7 +121,7 @@ def test_draw_level_row__limits_of_each_sample_are_ticks_and_a_fixed_one_a_label
 
 def test_draw_level_row__an_upper_limit_reaches_from_the_gutter_to_its_value():
     points = [_point(0.0, "not_detected", high=0.9), _point(1.0)]
-    drawing = draw_level_row(points, SLOT, FRAME, STYLE)
+    drawing = draw_level_row(points, SLOT, FRAME, style=STYLE)
     stem = next(t for t in drawing.traces if t["mode"] == "lines" and t["line"].get("dash") == "1px,2px")
     axis = build_axis(points, SLOT.height_px, STYLE)
     assert stem["y"][:2] == pytest.approx([axis.lane(1), math.log10(0.9)])
@@ -129,7 +129,10 @@ def test_draw_level_row__an_upper_limit_reaches_from_the_gutter_to_its_value():
 
 def test_draw_level_row__decoration_takes_no_click_and_data_no_balloon():
     drawing = draw_level_row(
-        [_point(0.0, low=8.0, high=12.0, lloq=0.4), _point(1.0, "not_detected", high=0.3)], SLOT, FRAME, STYLE
+        [_point(0.0, low=8.0, high=12.0, lloq=0.4), _point(1.0, "not_detected", high=0.3)],
+        SLOT,
+        FRAME,
+        style=STYLE,
     )
     *others, marks = drawing.traces
     assert {trace["hoverinfo"] for trace in others} == {"skip"}

@@ -32,7 +32,7 @@ LOOK = {"width": 1416, "height": 808, "scheme": "light", "catalog": CATALOG}
 
 @pytest.fixture(scope="module")
 def course():
-    return build_course(child_tables(), "CL-017", STUDY, AS_OF, medications=medications())
+    return build_course(child_tables(), "CL-017", study=STUDY, as_of=AS_OF, medications=medications())
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,15 @@ def figure(course):
 
 def _early(until=10.5):
     as_of = dt.datetime.fromisoformat(at(until + 0.5))
-    return build_course(child_tables(until=until), "CL-017", STUDY, as_of, medications=medications())
+    return build_course(
+        child_tables(until=until), "CL-017", study=STUDY, as_of=as_of, medications=medications()
+    )
 
 
 def _waiting():
     rows = course_tables(until=-100)
     rows["subjects"] = [subject_row("CL-017", "", "")]
-    return build_course(conform(rows), "CL-017", STUDY, AS_OF)
+    return build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF)
 
 
 def _marks(figure, row):
@@ -192,7 +194,7 @@ def test_patient_figure__grades_are_written_in_their_bars(figure):
 
 
 def test_patient_figure__has_no_drug_row_without_a_table():
-    drawn = patient_figure(build_course(child_tables(), "CL-017", STUDY, AS_OF), **LOOK)
+    drawn = patient_figure(build_course(child_tables(), "CL-017", study=STUDY, as_of=AS_OF), **LOOK)
     assert not [t for t in drawn["data"] if t.get("name") == "drugs"]
     assert "Drugs" not in _words(drawn)
 
@@ -200,15 +202,15 @@ def test_patient_figure__has_no_drug_row_without_a_table():
 def test_patient_figure__says_in_words_what_is_absent():
     as_of = dt.datetime.fromisoformat(at(0.2))
     rows = course_tables(until=-100)
-    words = _words(patient_figure(build_course(conform(rows), "CL-017", STUDY, as_of), **LOOK))
+    words = _words(patient_figure(build_course(conform(rows), "CL-017", study=STUDY, as_of=as_of), **LOOK))
     assert (
         "No CAR-T sample yet. The first is due at D1." not in words
     )  # LD is closed and missing: that is shown
     empty = build_course(
         conform({**rows, "subjects": [subject_row("CL-017", "high", at(4))]}),
         "CL-017",
-        STUDY,
-        dt.datetime.fromisoformat(at(-2)),
+        study=STUDY,
+        as_of=dt.datetime.fromisoformat(at(-2)),
     )
     words = _words(patient_figure(empty, **LOOK))
     assert "No CAR-T sample yet. The first is due at LD." in words
@@ -326,5 +328,8 @@ def test_readout_at__a_value_below_a_fixed_limit_says_which(course):
     for row in rows["persistence"]:
         if row["analyte"] == "CAR_VCN_UG" and row["visit"] == "M6":
             row.update(status="detected_blq", ci_low=math.nan, ci_high=math.nan, reason="DETECTION_UNKNOWN")
-    read = readout_at(build_course(conform(rows), "CL-017", STUDY, AS_OF), "M6", CATALOG)
-    assert ["".join(s.text for s in line) for line in read["car_vcn"]] == ["detected, < LLOQ", "< 50"]
+    read = readout_at(build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF), "M6", CATALOG)
+    assert ["".join(s.text for s in line) for line in read["car_vcn"]] == [
+        "< LLOQ, detection not told",
+        "< 50",
+    ]

@@ -80,7 +80,7 @@ def test_draw_outcome_row__a_censored_value_is_hollow_and_a_missing_one_below_al
         _point(3.0, value=1.0),
     ]
     style = OutcomeStyle(least=(0.3, 3.0), ticks=(0.5, 3.0), threshold=0.5, is_log=True)
-    drawing = draw_outcome_row(points, SLOT, FRAME, style)
+    drawing = draw_outcome_row(points, SLOT, FRAME, style=style)
     marks = drawing.traces[-1]
     assert marks["marker"]["symbol"] == ["circle", "triangle-down", "diamond", "circle"]
     assert marks["marker"]["color"][1] == LIGHT.body
@@ -92,7 +92,7 @@ def test_draw_outcome_row__a_censored_value_is_hollow_and_a_missing_one_below_al
 
 def test_draw_outcome_row__labels_never_touch_nor_stand_in_the_lane_of_missing():
     style = OutcomeStyle(least=(60.0, 90.0), ticks=(90.0, 60.0, 120.0, 30.0))
-    drawing = draw_outcome_row([_point(0.0, value=78.0)], SLOT, FRAME, style)
+    drawing = draw_outcome_row([_point(0.0, value=78.0)], SLOT, FRAME, style=style)
     assert drawing.axis["tickvals"] == [90.0, 60.0]
 
 

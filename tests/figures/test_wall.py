@@ -12,7 +12,9 @@ from tests.figures.trial import AS_OF, child_tables, medications
 
 @pytest.fixture(scope="module")
 def figure():
-    course = build_course(child_tables(), "CL-017", builtin_study(), AS_OF, medications=medications())
+    course = build_course(
+        child_tables(), "CL-017", study=builtin_study(), as_of=AS_OF, medications=medications()
+    )
     return patient_figure(
         course, width=1500, height=860, scheme="light", catalog=figure_catalog(), stamp="corelab"
     )

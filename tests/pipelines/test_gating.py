@@ -9,6 +9,7 @@ import pytest
 from corelab.cytometry.compensation import compensate
 from corelab.cytometry.records import TABLE_COLUMNS
 from corelab.ingest.fcs import read_fcs
+from pipelines.executor import Place
 from pipelines.gating import TubeFile, find_controls, gate_all
 from tests.pipelines.gate_trials import ReadFrom, make_trial
 
@@ -54,7 +55,7 @@ def test_gate_all__gives_every_file_every_population(trial, gates):
 def test_gate_all__is_the_same_whatever_the_order_and_the_workers(trial, gates):
     acquisitions, reader, _ = trial
     shuffled = acquisitions.sample(frac=1, random_state=3)
-    assert_same(gate_all(shuffled, reader, workers=2), gates)
+    assert_same(gate_all(shuffled, reader, place=Place(workers=2)), gates)
 
 
 def test_gate_all__gates_an_unchanged_file_only_once(trial, gates, tmp_path):

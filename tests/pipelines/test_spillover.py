@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from corelab.cytometry.quality import builtin_limits
 from corelab.ingest.spillover import parse_spillover_csv
 from corelab.store import Home
 from pipelines.gating import plan_jobs
@@ -114,6 +113,6 @@ def test_plan_jobs__ties_single_stains_by_batch_else_by_date_and_panel(
         row("b", "comp_CD3", batch="R1", panel="bcell"), row("c", "comp_CD4", batch="R2"),
         row("d", "comp_CD8"),
     ]  # fmt: skip
-    jobs = plan_jobs(pd.DataFrame(rows), lambda _: b"", None, marker_labels={}, limits=builtin_limits())
+    jobs = plan_jobs(pd.DataFrame(rows), lambda _: b"", None, {})
     tube = next(tube for job in jobs for tube in job.tubes if tube.file_id == "s")
     assert [object_id for _, object_id in tube.stains] == expected

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from corelab.tables.derive import derive_tables
+from corelab.tables.schemas import SCHEMAS
 from tests.tables.trial import STUDY, Trial, bcell, one
 
 
@@ -45,6 +46,15 @@ def test_derive_cd19_status__a_limit_from_t_cells_is_flagged() -> None:
     assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "t_cells", "NO_FMO")
 
 
+def test_derive_cd19_status__a_persons_limit_stands_for_itself() -> None:
+    counts = bcell(1_842, reference=1_842, positive=1_790, beads=8_950)
+    trial = Trial().subject(infusion_at="").tube("SCR", -30, counts, panel="bcell", file_id="f", control="")
+    for count in trial.gates["counts"]:
+        count["gate_source"] = "manual"
+    row = one(trial.derive()["cd19_status"], subject_id="A")
+    assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "manual", "")
+
+
 def test_derive_cd19_status__no_control_is_not_evaluable() -> None:
     row = call(1_842, 1_790, control="")
     assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", "NO_CONTROL")
@@ -69,5 +79,5 @@ def test_derive_cd19_status__every_subject_has_a_row() -> None:
 def test_derive_tables__without_any_row_every_table_is_there() -> None:
     trial = Trial()
     tables = derive_tables(trial.inputs(), trial.gate_tables(), study=STUDY, as_of=None)
-    assert len(tables) == 16
+    assert len(tables) == len(SCHEMAS) + 1
     assert all(len(table) == 0 and len(table.columns) for table in tables.values())

@@ -322,3 +322,14 @@ def test_derive_tables__fifty_children_in_under_twenty_seconds() -> None:
     tables = derive_tables(inputs, gates, study=STUDY, as_of=None)
     assert time.process_time() - began < 20
     assert len(tables["populations"]) == len(gates.counts)
+
+
+def test_medications__lie_on_the_childs_clock_and_an_open_end_stays_open() -> None:
+    trial = Trial().subject("S1")
+    trial.add("medications", subject_id="S1", drug="tocilizumab", start=at(7)[:10], end=at(8)[:10], dose=8.0)
+    trial.add("medications", subject_id="S1", drug="prednisone", start=at(-30)[:10], end="", unit="mg")
+    table = trial.derive()["medications"]
+    toci, pred = one(table, drug="tocilizumab"), one(table, drug="prednisone")
+    assert (toci["start_day"], toci["end_day"], toci["dose"]) == (7, 8, 8.0)
+    assert pred["start_day"] == -30
+    assert pd.isna(pred["end_day"])

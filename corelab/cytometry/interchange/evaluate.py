@@ -150,7 +150,9 @@ def _find_cells(values: Values, cells: Cells) -> Values:
 
 def _apply_ellipsoid(shape: Ellipsoid, points: Values) -> Mask:
     try:
-        return points_in_ellipsoid(points, shape.mean, shape.covariance, shape.distance_square)
+        return points_in_ellipsoid(
+            points, mean=shape.mean, covariance=shape.covariance, distance_square=shape.distance_square
+        )
     except np.linalg.LinAlgError as error:
         raise InputError(
             "an ellipsoid without extent", expected="a covariance that can be inverted"

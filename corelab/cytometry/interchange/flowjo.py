@@ -73,7 +73,7 @@ def _read_sample(sample: ET.Element) -> WorkspaceSample:
     shown = (attribute(node, "name") or "") if node is not None else ""
     return WorkspaceSample(
         name=shown,
-        file_names=tuple(_file_names(sample, keywords, shown)),
+        file_names=tuple(list_file_names(sample, keywords, shown)),
         labels=_read_labels(keywords),
         n_events=_count(node) if node is not None else None,
         tree=GateTree(gates=gates, scales=axes.scales, matrices=axes.matrices),
@@ -88,7 +88,8 @@ def read_keywords(sample: ET.Element) -> dict[str, str]:
     return {(one.get("name") or "").upper(): one.get("value") or "" for one in found}
 
 
-def _file_names(sample: ET.Element, keywords: Mapping[str, str], shown: str) -> Iterator[str]:
+def list_file_names(sample: ET.Element, keywords: Mapping[str, str], shown: str) -> Iterator[str]:
+    """Iterate over the names by which a workspace knows a sample's file, that of its location first."""
     dataset = first(sample, "DataSet")
     uri = unquote(attribute(dataset, "uri") or "") if dataset is not None else ""
     names = (re.split(r"[/\\]", uri)[-1], shown, keywords.get("$FIL", "").strip())

@@ -51,7 +51,7 @@ def _count_crossings(x: Values, y: Values, corners: Values) -> Mask:
 
 
 def points_in_ellipsoid(
-    points: Values, mean: Sequence[float], covariance: Sequence[Sequence[float]], distance_square: float
+    points: Values, *, mean: Sequence[float], covariance: Sequence[Sequence[float]], distance_square: float
 ) -> Mask:
     """Mark the points whose squared Mahalanobis distance from the mean is at most a limit.
 

@@ -83,6 +83,16 @@ def compare_counts(
     return [*rows, *unread]
 
 
+def compare_total(sample: str, stored: int, count: int) -> ParityRow:
+    """Compare the number of events of a file with that of the file on which the gates were drawn."""
+    is_same = stored == count
+    return ParityRow(
+        sample=sample, gate="", population="events", gate_type="all events", stored_count=stored,
+        count=count, difference=count - stored, tolerance=0, verdict="equal" if is_same else "outside",
+        cause="" if is_same else "the gates were drawn on another file of this name",
+    )  # fmt: skip
+
+
 def _compare(
     sample: str, gate: Gate, replay: Replay, population: str, curved: str, causes: Mapping[str, str]
 ) -> ParityRow:

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     CUT = "cut"
     SHAPE = "shape"
     LABELS = "labels"
+    REFUSED = "refused"
+    """A gate of a file that could not be read: kept, so that every run says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,10 @@ class TubeKey:
 class Decision:
     """What a person set about one gate.
 
-    ``gate`` is a cut of the template (``CD3``) for a cut, a population for a shape, and empty for
-    labels. ``content`` is JSON: a limit in linear compensated units, a gate with its tree, or
-    labels by detector; empty takes back what was decided for the same tubes.
+    ``gate`` is a cut of the template (``CD3``; ``lymphocytes`` for side scatter) for a cut, a
+    population for a shape, empty for labels, and the name in its file for a gate that was refused.
+    ``content`` is JSON: a limit in linear compensated units, a gate with its tree, labels by
+    detector, or the cause; empty takes back what was decided for the same tubes.
     """
 
     kind: Kind
@@ -81,7 +84,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRevision:
-    """One decision as it was recorded; ``supersedes`` is the id of the one it replaced, else None."""
+    """One decision as it was recorded.
+
+    ``supersedes`` is the id of the one it replaced, else None; ``origin`` the id of the delivered
+    file from which it came, empty where a person set it here.
+    """
 
     id: int
     target: Target
@@ -90,6 +97,7 @@ class GateRevision:
     at: str
     reason: str
     supersedes: int | None
+    origin: str = ""
 
 
 def decide_cut(gate: str, limit: float) -> Decision:
@@ -105,7 +113,7 @@ def decide_cut(gate: str, limit: float) -> Decision:
     return Decision(kind=Kind.CUT, gate=gate, content=json.dumps(limit), source=GateSource.MANUAL)
 
 
-def decide_shape(population: str, tree: GateTree, gate: str, source: GateSource) -> Decision:
+def decide_shape(population: str, tree: GateTree, gate: str, *, source: GateSource) -> Decision:
     """Set the shape of a population: a gate of a tree, kept with everything it rests on.
 
     Raises
@@ -121,6 +129,11 @@ def decide_labels(labels: Mapping[str, str], source: GateSource) -> Decision:
     """Name the markers of a file."""
     content = json.dumps(dict(sorted(labels.items())), ensure_ascii=False)
     return Decision(kind=Kind.LABELS, gate="", content=content, source=source)
+
+
+def note_refusal(gate: str, cause: str, source: GateSource) -> Decision:
+    """Keep in mind that a gate could not be read, and why."""
+    return Decision(kind=Kind.REFUSED, gate=gate, content=json.dumps(cause), source=source)
 
 
 def take_back(decision: Decision) -> Decision:
@@ -180,6 +193,21 @@ def pick_decisions(revisions: Iterable[GateRevision], tube: TubeKey) -> tuple[De
     return tuple(picked[key] for key in sorted(picked))
 
 
+def pick_for_tubes(
+    revisions: Iterable[GateRevision], tubes: Iterable[TubeKey]
+) -> dict[str, tuple[Decision, ...]]:
+    """Pick what counts for each of many tubes; those about which nothing was decided are not there."""
+    by_file: dict[str, list[GateRevision]] = {}
+    wide: list[GateRevision] = []
+    for revision in revisions:
+        target = revision.target
+        (by_file.setdefault(target.file_id, []) if target.scope is Scope.ACQUISITION else wide).append(
+            revision
+        )
+    picked = {tube.file_id: pick_decisions([*wide, *by_file.get(tube.file_id, ())], tube) for tube in tubes}
+    return {file_id: decisions for file_id, decisions in picked.items() if decisions}
+
+
 def _holds(target: Target, tube: TubeKey) -> bool:
     if target.scope is Scope.ACQUISITION:
         return target.file_id == tube.file_id
@@ -193,6 +221,11 @@ def _holds(target: Target, tube: TubeKey) -> bool:
 def read_limit(decision: Decision) -> float:
     """Return the limit of a cut."""
     return float(json.loads(decision.content))
+
+
+def read_cause(decision: Decision) -> str:
+    """Return why a gate was refused."""
+    return str(json.loads(decision.content))
 
 
 def read_shape(decision: Decision) -> tuple[GateTree, str]:

@@ -1,0 +1,141 @@
+"""Where jobs run: in this process, on processes of this machine, or on a Dask cluster.
+
+All three speak `concurrent.futures`. A worker that dies costs a retry, not the run: a job that ends its
+worker every time is handed back as lost, and the others go on.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Final, TypeVar
+
+from corelab.errors import ConfigError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_CONNECT_SECONDS: Final = 10
+_RETRIES: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where jobs run: ``workers`` processes here, or the Dask cluster at ``scheduler`` (``tcp://host:port``)."""
+
+    workers: int = 1
+    scheduler: str = ""
+
+
+HERE: Final = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What stands in for a result whose worker died each time."""
+
+
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, place: Place
+) -> Iterator[tuple[Job, Result | Lost]]:
+    """Run a function on every job and give each back as it is done.
+
+    Parameters
+    ----------
+    function
+        Importable by name; it and the jobs must be picklable unless they run here.
+    jobs
+        In the order in which they should start.
+    place
+        Where. One worker, or one job, runs in this process.
+
+    Raises
+    ------
+    ConfigError
+        If no scheduler answers at the address, or Dask is not installed.
+    Exception
+        Whatever the function raises: that is a defect, not a lost worker.
+    """
+    if place.scheduler:
+        yield from _run_on_cluster(function, jobs, place.scheduler)
+    elif place.workers <= 1 or len(jobs) <= 1:
+        for job in jobs:
+            yield job, function(job)
+    else:
+        yield from _run_on_processes(function, jobs, min(place.workers, len(jobs)))
+
+
+def run_alone(function: Callable[[Job], Result], job: Job) -> Result | Lost:
+    """Run one job in a process of its own, so that it can end none but itself."""
+    for _, result in _collect(function, [job], workers=1):
+        return result
+    return Lost()
+
+
+def _run_on_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], workers: int
+) -> Iterator[tuple[Job, Result | Lost]]:
+    """Run on a pool; a process that dies takes its pool along, then those that ran are tried one by one."""
+    waiting = list(jobs)
+    while waiting:
+        done = set()
+        for position, result in _collect(function, waiting, workers=workers):
+            done.add(position)
+            yield waiting[position], result
+        unfinished = [job for position, job in enumerate(waiting) if position not in done]
+        # The pool hands out jobs in order, one ahead of its processes: the culprit is among the first.
+        suspects, waiting = unfinished[: workers + 1], unfinished[workers + 1 :]
+        for job in suspects:
+            yield job, run_alone(function, job)
+
+
+def _collect(
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
+) -> Iterator[tuple[int, Result]]:
+    """Give back what a pool of processes finished, by position; nothing for what was lost with the pool."""
+    # A fork would copy the locks of a serving process.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, _cancelling(pool):
+        futures = {}
+        for position, job in enumerate(jobs):
+            with suppress(BrokenProcessPool):
+                futures[pool.submit(function, job)] = position
+        for future in as_completed(futures):
+            with suppress(BrokenProcessPool):
+                yield futures[future], future.result()
+
+
+def _run_on_cluster(
+    function: Callable[[Job], Result], jobs: Sequence[Job], scheduler: str
+) -> Iterator[tuple[Job, Result | Lost]]:
+    """Run on a Dask cluster; it gives the work of a worker that died to another one by itself."""
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise ConfigError("Dask is not installed", remedy="pip install 'corelab[dask]'") from error
+    try:
+        client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"no Dask scheduler answers at {scheduler}", expected="tcp://host:port of a running scheduler"
+        ) from error
+    with client, client.get_executor(retries=_RETRIES, pure=False) as pool, _cancelling(pool):
+        futures = {pool.submit(function, job): job for job in jobs}
+        for future in as_completed(futures):
+            try:
+                result = future.result()
+            except KilledWorker:
+                yield futures[future], Lost()
+            else:
+                yield futures[future], result
+
+
+@contextmanager
+def _cancelling(pool: Executor) -> Iterator[None]:
+    """Start nothing more once something went wrong, instead of finishing the rest first."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
