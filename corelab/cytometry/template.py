@@ -92,6 +92,36 @@ class Template:
     minimum_fail: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopulationMeaning:
+    """What a population is in plain words, and its id in the Cell Ontology (empty where it has none)."""
+
+    name: str
+    definition: str
+    cell_ontology: str
+
+
+def list_meanings() -> tuple[PopulationMeaning, ...]:
+    """List every population that the panels of the package report, each once.
+
+    A subset is explained together with its compartment. A word of two panels keeps the explanation of
+    the first.
+    """
+    found: dict[str, PopulationMeaning] = {}
+    for panel in Panel:
+        rules = {rule.name: rule for rule in load_template(panel).populations}
+        for rule in rules.values():
+            if rule.hidden or rule.name in found:
+                continue
+            words = rule.definition
+            if "." in rule.name:
+                words = f"{rules[rule.parent].definition.split(':')[0]}; {words}"
+            found[rule.name] = PopulationMeaning(
+                name=rule.name, definition=words, cell_ontology=rule.cell_ontology
+            )
+    return tuple(found.values())
+
+
 def load_template(panel: str | Path) -> Template:
     """Load the template of a panel that ships with the package, or one from a file.
 
