@@ -151,6 +151,11 @@ def _add_table_commands(maker: _Maker) -> None:
     )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--replay",
+        action="store_true",
+        help="also replay.zip: what the tables were made of, to compute them again",
+    )
 
 
 def _add_free_commands(maker: _Maker) -> None:
@@ -161,6 +166,8 @@ def _add_free_commands(maker: _Maker) -> None:
     simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")
     simulate.add_argument("--events", type=_count, metavar="N", help="events a tube")
     simulate.add_argument("--seed", type=int, metavar="S", help="seed")
+    replay = maker.add("replay", "compute the tables of a replay bundle again and compare", home=False)
+    replay.add_argument("bundle", type=Path, metavar="BUNDLE", help="a replay.zip of corelab export --replay")
     gate = maker.add("gate", "gate FCS files without a home", home=False)
     gate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FCS files")
     gate.add_argument("--panel", required=True, metavar="ID|FILE", help="bcell, cart, or a panel template")

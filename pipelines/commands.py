@@ -143,11 +143,26 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     with _home(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None, progress=progress,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         _name(finding)
     _say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
+
+
+def run_replay(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Compute the tables of a bundle again and compare them."""
+    from pipelines.replay import replay
+
+    report = replay(arguments.bundle)
+    for line in report.remarks:
+        _say(line)
+    for name, rows in report.same.items():
+        _say(f"{name}: {rows} rows, the same")
+    for finding in report.findings:
+        _name(finding)
+    _say(f"{len(report.same)} tables are the same, {len(report.findings)} differ")
     return FOUND if report.findings else DONE
 
 
@@ -364,6 +379,7 @@ _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]]
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
+    "replay": run_replay,
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
     "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "user": run_user,

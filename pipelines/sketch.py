@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from corelab.store import Home
+    from corelab.store.registry import Position
 
 SEED: Final = 20250401
 MOST_CELLS: Final = 100_000
@@ -38,7 +39,12 @@ class SketchReport:
 
 
 def sketch_events(
-    home: "Home", populations: "pd.DataFrame", *, seed: int = SEED, progress: Progress | None = None
+    home: "Home",
+    populations: "pd.DataFrame",
+    *,
+    position: "Position | None" = None,
+    seed: int = SEED,
+    progress: Progress | None = None,
 ) -> SketchReport:
     """Choose CAR+ and CAR- T cells and B cells of every sound full tube of a snapshot.
 
@@ -51,6 +57,8 @@ def sketch_events(
         The home, for the stored files.
     populations
         The snapshot's table.
+    position
+        Where the registry stood when the snapshot was made; as it is now where that is not known.
     seed
         Seed of the choice.
     progress
@@ -59,13 +67,14 @@ def sketch_events(
     wanted = find_wanted(populations)
     limit = find_limit(wanted)
     report = SketchReport(sketches=[], limit=limit, findings=[])
-    acquisitions = home.registry.inputs().acquisitions
+    acquisitions = home.registry.inputs(position).acquisitions
     known = acquisitions[acquisitions["file_id"].isin(populations["file_id"])]
     lost = sorted(set(wanted["file_id"]) - set(known["file_id"]))
     report.findings.extend(
         f"{file_id}: no longer part of the trial; its cells are left out" for file_id in lost
     )
-    jobs = plan_jobs(known[known["subject_id"] != ""], home.objects.read, home.cache / "gates", {})
+    decisions = home.registry.gate_decisions(position)
+    jobs = plan_jobs(known[known["subject_id"] != ""], home.objects.read, home.cache / "gates", decisions)
     counts = wanted.set_index(["file_id", "population"])["count"]
     done = 0
     for job in sorted(jobs, key=lambda job: job.tubes[0].file_id):
