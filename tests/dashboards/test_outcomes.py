@@ -91,7 +91,7 @@ def test_outcomes__draws_each_view(app, client):
         "outcomes-matrix.figure": ("expansion", VIEWPORT, "dark"),
         "outcomes-responses.figure": ("ORR", "M3", "CORELAB_DEFAULT", VIEWPORT, "light"),
         "outcomes-expansion.figure": ("CAR_VCN_UG", "CMAX", VIEWPORT, "dark", True),
-        "cytokines-courses.figure": ("CL-001", VIEWPORT, "light", False),
+        "cytokines-courses.figure": ("CL-001", "0", VIEWPORT, "light", False),
         "cytokines-map.figure": ("P1", "IL-6", VIEWPORT, "dark"),
         "cytokines-controls.figure": ("IL-6", VIEWPORT, "light", True),
     }.items():

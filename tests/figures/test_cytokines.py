@@ -131,3 +131,22 @@ def test_control_chart__draws_recovery_while_a_lot_has_no_spread(tables):
         control_chart_figure(young, analyte="IL-99", size=(900, 400), scheme="light", catalog=CATALOG)["data"]
         == []
     )
+
+
+def test_courses__of_many_children_count_what_lies_in_the_gutter(tables):
+    subjects = [
+        {"subject_id": f"CL-{number:03d}", "arm": "low", "infusion_at": "2026-05-06T10:00:00+08:00"}
+        for number in range(1, 21)
+    ]
+    rows = [
+        {**result("D3", "not_detected" if number % 2 else "quantified", value=None if number % 2 else 40.0, lloq=2.4),
+         "subject_id": f"CL-{number:03d}"}
+        for number in range(1, 21)
+    ]  # fmt: skip
+    told = conform({"subjects": subjects, "measurements": rows})
+    figure = courses_figure(
+        build_courses(told), highlight="CL-002", size=(700, 300), scheme="light", catalog=CATALOG
+    )
+
+    assert trace(figure, "counts")["text"] == ["10"]
+    assert [each["customdata"][0][1] for each in figure["data"] if "customdata" in each] == ["CL-002"]
