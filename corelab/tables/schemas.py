@@ -406,7 +406,7 @@ PLATE_CURVES = TableSchema(
         Column(name="model", label="Curve", codes=("4PL", "5PL"), derivation="y = d + (a - d) / (1 + (x / c)^b)^g; 5PL if it lowers AICc by more than 2"),
         _number("a", "Response at concentration 0", "signal"), _number("b", "Slope factor", "1"), _number("c", "Midpoint", "as unit"),
         _number("d", "Response at saturation", "signal"), _number("g", "Asymmetry; 1 for 4PL", "1"),
-        _number("residual_cv", "Residual spread of the responses", "%", "of the weighted fit"),
+        _number("residual_cv", "Proportional spread of the responses", "%", "of what lies above the blank, by maximum likelihood"),
         Column(name="n_levels", label="Standard levels above 0", type="integer", unit="levels"), Column(name="n_accepted_levels", label="Accepted standard levels", type="integer", unit="levels"),
         _number("lod", "Limit of detection", "as unit", "mean + 3 SD of three blanks or more, from the curve; before dilution"),
         _number("lloq", "Lower limit of quantification", "as unit", "lowest accepted standard; before dilution"),
