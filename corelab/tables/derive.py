@@ -15,6 +15,7 @@ from corelab.tables import (
     blanks,
     cd4_cd8,
     cd19,
+    concentration,
     eligibility,
     flow_measurements,
     kinetics,
@@ -148,7 +149,12 @@ def derive_described_tables(
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(inputs.medications, clocks=clocks),
         "quality": quality.derive_quality(
-            inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
+            inputs,
+            tubes=judged,
+            measurements=measured,
+            subjects=people,
+            disagreements=concentration.find_disagreements(counted, tolerance_percent=tolerance),
+            clocks=clocks,
         ),
     }
     tables = {name: _conform(name, rows) for name, rows in derived.items()}

@@ -21,6 +21,7 @@ def derive_quality(
     tubes: Tubes,
     measurements: pd.DataFrame,
     subjects: pd.DataFrame,
+    disagreements: pd.DataFrame,
     clocks: Clocks,
 ) -> pd.DataFrame:
     """Collect the findings on files, dates, values, scores and doses."""
@@ -30,6 +31,7 @@ def derive_quality(
         _of_values(measurements),
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
+        disagreements,
     ]
     rows = stack_rows(parts, COLUMNS)
     return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)
