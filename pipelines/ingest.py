@@ -108,10 +108,11 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
     gates: list[TakenGates] = []
+    plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
     # Gates come last: they are judged on the files that came with them.
     for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
-        if delivered.kind not in (FileKind.TABLE, FileKind.FCS, FileKind.GATES):
+        if delivered.kind in _LISTED:
             continue
         progress(delivered.path, number, len(files))
         data = b""
@@ -119,6 +120,8 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
+            elif delivered.kind is FileKind.PLATE:
+                plates[delivered.path] = _read_plate(home, delivered, data)
             elif delivered.kind is FileKind.FCS:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
             else:
@@ -126,14 +129,15 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, others=[taken.file for taken in gates])
+    others = [taken.file for taken in gates]
+    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, plates=plates, others=others)
     return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
 
 
 def _read_gates(
     home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
 ) -> "TakenGates":
-    from pipelines.gate_files import take_gates
+    from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
 
@@ -144,7 +148,7 @@ def _read_gates(
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
     files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, files=files, read=read)
+    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -202,10 +206,26 @@ def _read_acquisition(
     )
 
 
+def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    """Read an export; what is kept are its cells without operators, computers and paths."""
+    from corelab.ingest.plates.reader import read_plate
+    from corelab.ingest.plates.sheets import blank_people, open_export, pack_sheets
+
+    sheets = blank_people(open_export(data, name=delivered.path))
+    export = read_plate(sheets, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(pack_sheets(sheets)),
+        kind="plate",
+        name=delivered.path,
+        facts={"plate": export.plate, "batch": export.batch, "format": export.format},
+    )
+
+
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
     is_table = delivered.kind is FileKind.TABLE
-    kind = table_stem(delivered.path) if is_table else delivered.path.rpartition(".")[2].lower()
+    kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 

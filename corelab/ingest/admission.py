@@ -18,6 +18,7 @@ from corelab.ingest.arrival import (
     in_order,
     list_candidates,
     list_waiting,
+    make_plate_candidate,
 )
 from corelab.ingest.book import (
     Book,
@@ -108,6 +109,9 @@ class _Intake:
             self._add_file(self.delivery.fcs[path])
         for stored in self.delivery.others:
             self._add_file(stored)
+        for path in sorted(self.delivery.plates):
+            if self._add_file(self.delivery.plates[path]):
+                fresh.append(make_plate_candidate(self.delivery.plates[path]))
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:

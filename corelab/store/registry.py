@@ -19,6 +19,7 @@ from corelab.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.acquisitions import AcquisitionFile
     from corelab.tables.inputs import Inputs
 
 ACTIVE: Final = "active"
@@ -99,6 +100,18 @@ class Registry:
         if position is not None:
             revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
         return rows, pick_for_rows(rows, revisions, study=self.study)
+
+    def acquisition_files(self) -> "list[AcquisitionFile]":
+        """Return the delivered FCS files with where they belong."""
+        from corelab.store.acquisitions import list_acquisitions
+
+        return list_acquisitions(self)
+
+    def acquisition_mark(self) -> tuple[int, int]:
+        """Return numbers that change whenever `acquisition_files` or the decisions about gates may have."""
+        from corelab.store.acquisitions import read_mark
+
+        return read_mark(self)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -204,7 +217,7 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     rows = []
     for row in connection.execute(query):
         values = json.loads(row.values)
-        if row.kind == "acquisitions":
+        if row.kind in ("acquisitions", "plates"):
             values["object_id"] = stored[values["file_id"]]
         rows.append(
             ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)

@@ -1,4 +1,4 @@
-"""`populations` and `expression`: every gated population with its exact interval and concentration."""
+"""`populations`, `expression`, `cuts`: every gated population with its exact interval, and its limits."""
 
 from typing import Final
 
@@ -96,3 +96,15 @@ def derive_expression(expression: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
     columns = [name for name in POPULATION_COLUMNS if name in tubes.table.columns and name != "qc"]
     sound = tubes.table.loc[tubes.table["qc"] != Level.FAIL.value, columns]
     return expression.merge(sound, on="file_id", how="inner", validate="many_to_one")
+
+
+CUT_COLUMNS: Final = (
+    "gate", "marker", "cut", "score", "gate_source", "recipe", "control", "n_reference", "reason",
+)  # fmt: skip
+
+
+def derive_cuts(cuts: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
+    """Join the limits of the gates with the clock, so that a page can draw what was counted with."""
+    columns = [name for name in POPULATION_COLUMNS if name in tubes.table.columns and name != "qc"]
+    rows = cuts[["file_id", *CUT_COLUMNS]]
+    return rows.merge(tubes.table[columns], on="file_id", how="inner", validate="many_to_one")

@@ -134,9 +134,9 @@ def test_migrate__gives_older_revisions_no_origin(tmp_path: Path) -> None:
     engine = connect_database(f"sqlite:///{tmp_path / 'registry.db'}")
     migrate(engine, revision="0002")
     row = {
-        "scope": "acquisition", "file_id": FILE.file_id, "subject_id": "", "visit": "", "panel": "", "kind": "cut",
-        "gate": "CD3", "content": "4.0", "source": "manual", "author": "zhang", "recorded_at": "2025-04-01",
-        "reason": "the valley is shallow",
+        "scope": "acquisition", "file_id": FILE.file_id, "subject_id": "", "visit": "", "panel": "",
+        "kind": "cut", "gate": "CD3", "content": "4.0", "source": "manual", "author": "zhang",
+        "recorded_at": "2025-04-01", "reason": "the valley is shallow",
     }  # fmt: skip
     columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
     with writing(engine) as connection:
