@@ -192,10 +192,11 @@ def _read_acquisition(
     file_id = compute_sha256(data)
     if file_id in known and home.objects.exists(known[file_id].object_id):
         return known[file_id]
-    read_fcs(data, name=delivered.path)
+    volume = read_fcs(data, name=delivered.path).acquired_volume_ul
     clean = deidentify_fcs(data, name=delivered.path)
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+        **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,

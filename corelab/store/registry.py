@@ -213,12 +213,16 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
         .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
         .where(taken)
     )  # fmt: skip
-    stored = {row.file_id: row.object_id for row in connection.execute(sa.select(schema.file))}
+    files = list(connection.execute(sa.select(schema.file)))
+    stored = {row.file_id: row.object_id for row in files}
+    volumes = {row.file_id: json.loads(row.facts).get("acquired_volume_ul", "") for row in files}
     rows = []
     for row in connection.execute(query):
         values = json.loads(row.values)
         if row.kind in ("acquisitions", "plates"):
             values["object_id"] = stored[values["file_id"]]
+            if volumes[values["file_id"]]:
+                values["acquired_volume_ul"] = volumes[values["file_id"]]
         rows.append(
             ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)
         )
