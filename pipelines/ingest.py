@@ -200,9 +200,11 @@ def _read_acquisition(
         return stored
     acquisition = read_fcs(data, name=delivered.path)
     clean = deidentify_fcs(data, name=delivered.path)
+    volume = acquisition.acquired_volume_ul
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
         DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
+        **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,

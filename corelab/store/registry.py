@@ -234,10 +234,11 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
 
 
 def _add_file_facts(row: ActiveRow, stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
-    """Give a file's row what is known of the file: its object; time of acquisition, delivered matrix."""
+    """Give a file's row what is known of the file: object, time and volume of acquisition, matrix."""
     values = {**row.values, "object_id": stored.object_id}
     if row.kind == "acquisitions":
-        values["acquired_at"] = json.loads(stored.facts).get("acquired_at", "")
+        facts = json.loads(stored.facts)
+        values |= {name: facts.get(name, "") for name in ("acquired_at", "acquired_volume_ul")}
         values["spillover_id"] = matrices.get(values["file_id"], "")
     return values
 

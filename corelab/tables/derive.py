@@ -17,6 +17,7 @@ from corelab.tables import (
     blanks,
     cd4_cd8,
     cd19,
+    concentration,
     eligibility,
     flow_measurements,
     interference,
@@ -179,7 +180,12 @@ def derive_described_tables(
             measurements=measured,
             subjects=people,
             clocks=clocks,
-            of_plates=[draw_findings, *judged_plates.findings, soluble.find_conflicts(concentrations)],
+            further=[
+                draw_findings,
+                *judged_plates.findings,
+                soluble.find_conflicts(concentrations),
+                concentration.find_disagreements(counted, tolerance_percent=tolerance),
+            ],
         ),
     }
     tables = {name: _conform(name, rows) for name, rows in derived.items()}
