@@ -16,14 +16,32 @@ from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
-from dashboards.pages import cohort, exports, home, patients, review, upload
+from dashboards.desk import Desk
+from dashboards.gates_api import build_gates_api
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    cytokines,
+    exports,
+    home,
+    outcomes,
+    patients,
+    review,
+    samples,
+    screening,
+    upload,
+)
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
 from dashboards.upload_api import build_upload_routes
+from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, patients, cohort, exports, review, upload)
+PAGES: Final = (
+    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review, audit,
+)  # fmt: skip
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -95,6 +113,7 @@ def create_app(
         build_blueprint(site),
         build_theme_routes(),
         build_api(site),
+        build_gates_api(site),
         build_review_routes(site),
         build_upload_routes(site),
     ):
@@ -113,6 +132,8 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
         catalog=read_catalog(WORDS),
         figure_catalog=figure_catalog(),
         cache=SnapshotCache(home),
+        desk=Desk(home),
+        trail=AuditCache(home.registry.audit),
         clock=clock,
         version=metadata.version("corelab"),
     )

@@ -7,13 +7,24 @@ from urllib.parse import parse_qs, unquote
 
 from dash import Input, Output
 from flask import Response, request
-from flask_login import current_user
 
-from corelab.vocabulary import Role
 from dashboards import shell
-from dashboards.access.roles import EVERY_ROLE, allow, may
+from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import cohort, exports, home, patients, review, upload
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    cytokines,
+    exports,
+    home,
+    outcomes,
+    patients,
+    review,
+    samples,
+    screening,
+    upload,
+)
 from dashboards.site import Site
 
 
@@ -28,17 +39,30 @@ class Address:
 
 Layout = Callable[[Site, Address], Any]
 
+DEEP: Final = ("patients", "samples")
+"""Pages with an address for each of their things."""
+
+
+def show_samples(site: Site, address: Address) -> Any:
+    """Build the list of acquisitions, or the page of one."""
+    if address.rest:
+        return acquisition.layout(site, address.rest, address.query)
+    return samples.layout(site, address.query)
+
+
 LAYOUTS: Final[dict[str, Layout]] = {
     "": lambda site, _address: home.layout(site),
+    "samples": show_samples,
+    "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
+    "cytokines": lambda site, address: cytokines.layout(site, address.query),
+    "outcomes": lambda site, address: outcomes.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
     "review": lambda site, _address: review.layout(site),
     "upload": lambda site, _address: upload.layout(site),
+    "audit": lambda site, address: audit.layout(site, address.query),
 }
-
-RESTRICTED: Final[dict[str, tuple[Role, ...]]] = {"upload": (Role.SCIENTIST,)}
-"""Pages that not every role may open."""
 
 
 def parse_address(pathname: str, search: str = "") -> Address | None:
@@ -52,7 +76,7 @@ def parse_address(pathname: str, search: str = "") -> Address | None:
     True
     """
     page, _, rest = unquote(pathname).strip("/").partition("/")
-    if page not in LAYOUTS or (rest and page != "patients") or "/" in rest:
+    if page not in LAYOUTS or (rest and page not in DEEP) or "/" in rest:
         return None
     query = {name: values[-1] for name, values in parse_qs(search.lstrip("?")).items()}
     return Address(page=page, rest=rest, query=query)
@@ -65,32 +89,44 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
     if address is None:
         return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
     if not may_open(address.page):
-        return build_unknown_page(site, "unknown.forbidden"), navigation, site.text("brand")
-    title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
+        return build_unknown_page(site, "unknown.role"), navigation, site.text("brand")
+    title = site.text(
+        "page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=name_rest(site, address)
+    )
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
 
 
-def may_open(page: str) -> bool:
-    """Tell whether the person of this request may open a page."""
-    return may(*RESTRICTED.get(page, EVERY_ROLE))
-
-
 def is_known(site: Site, path: str) -> bool:
-    """Tell whether a path leads to a page and, for a child, to one of this trial."""
+    """Tell whether a path leads to a page and, for a child or a file, to one of this trial."""
     address = parse_address(path)
     if address is None:
         return False
     tables = site.cache.current()
-    return not address.rest or tables is None or patients.is_subject(tables, address.rest)
+    if not address.rest or tables is None:
+        return True
+    if address.page == "samples":
+        return address.rest in site.desk.known().files
+    return patients.is_subject(tables, address.rest)
+
+
+def name_rest(site: Site, address: Address) -> str:
+    """Name the thing of an address for the title of the window: a file by child, visit and tube."""
+    file = site.desk.known().files.get(address.rest) if address.page == "samples" and address.rest else None
+    if file is None:
+        return address.rest[:12] if address.page == "samples" else address.rest
+    return " ".join(word for word in (file.subject_id, file.visit, file.panel, file.tube) if word)
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:
-    """Give the single page its status: 404 where nothing lives, 403 where the role may not go."""
+    """Give the single page the status 404 where nothing lives at the path, 403 where the role may not go."""
     is_page = response.status_code == 200 and response.mimetype == "text/html"
-    if is_page and request.path != "/login" and not is_known(site, request.path):
-        response.status_code = 404
-    elif is_page and current_user.is_authenticated and not may_open(request.path.strip("/")):
+    if not is_page or request.path == "/login":
+        return response
+    address = parse_address(request.path)
+    if address is not None and not may_open(address.page):
         response.status_code = 403
+    elif not is_known(site, request.path):
+        response.status_code = 404
     return response
 
 

@@ -5,6 +5,7 @@ that a killed run left behind is only found again. The registry changes in one t
 """
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from corelab.ingest.arrival import Delivery, ReadTable, Report
 from corelab.ingest.book import Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import DETECTORS
 from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 _LISTED: Final = {
     FileKind.UNKNOWN: "not a file of a delivery; left alone",
-    FileKind.NOT_READ_YET: "not read by this version; deliver it again after an update",
 }
 
 
@@ -130,11 +131,13 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
+    matrices: dict[str, StoredFile] = {}
     gates: list[TakenGates] = []
+    plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
     # Gates come last: they are judged on the files that came with them.
     for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
-        if delivered.kind not in (FileKind.TABLE, FileKind.FCS, FileKind.GATES):
+        if delivered.kind in _LISTED:
             continue
         progress(delivered.path, number, len(files))
         data = b""
@@ -142,6 +145,10 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
+            elif delivered.kind is FileKind.SPILLOVER:
+                matrices[delivered.path] = _read_matrix(home, delivered, data)
+            elif delivered.kind is FileKind.PLATE:
+                plates[delivered.path] = _read_plate(home, delivered, data)
             elif delivered.kind is FileKind.FCS:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
             else:
@@ -149,14 +156,17 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
         except (TableReadError, FcsReadError, InputError) as error:
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
-    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, others=[taken.file for taken in gates])
+    others = [taken.file for taken in gates]
+    delivery = Delivery(
+        tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others
+    )
     return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
 
 
 def _read_gates(
     home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
 ) -> "TakenGates":
-    from pipelines.gate_files import take_gates
+    from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
 
@@ -167,7 +177,7 @@ def _read_gates(
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
     files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, files=files, read=read)
+    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -209,13 +219,16 @@ def _read_acquisition(
     from corelab.ingest.fcs import read_fcs
 
     file_id = compute_sha256(data)
-    if file_id in known and home.objects.exists(known[file_id].object_id):
-        return known[file_id]
-    read_fcs(data, name=delivered.path)
+    if (stored := known.get(file_id)) and DETECTORS in stored.facts and home.objects.exists(stored.object_id):
+        return stored
+    acquisition = read_fcs(data, name=delivered.path)
     clean = deidentify_fcs(data, name=delivered.path)
+    volume = acquisition.acquired_volume_ul
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
         "labels": " | ".join(label for label in clean.labels if label),
+        DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
+        **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,
@@ -226,10 +239,39 @@ def _read_acquisition(
     )
 
 
+def _read_matrix(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    from corelab.ingest.spillover import format_spillover_csv, parse_spillover_csv
+
+    spillover = parse_spillover_csv(data, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(format_spillover_csv(spillover)),
+        kind="spillover",
+        name=delivered.path,
+        facts={DETECTORS: json.dumps(spillover.detectors, ensure_ascii=False)},
+    )
+
+
+def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    """Read an export; what is kept are its cells without operators, computers and paths."""
+    from corelab.ingest.plates.reader import read_plate
+    from corelab.ingest.plates.sheets import blank_people, open_export, pack_sheets
+
+    sheets = blank_people(open_export(data, name=delivered.path))
+    export = read_plate(sheets, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(pack_sheets(sheets)),
+        kind="plate",
+        name=delivered.path,
+        facts={"plate": export.plate, "batch": export.batch, "format": export.format},
+    )
+
+
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
     is_table = delivered.kind is FileKind.TABLE
-    kind = table_stem(delivered.path) if is_table else delivered.path.rpartition(".")[2].lower()
+    kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 

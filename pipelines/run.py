@@ -24,9 +24,18 @@ if TYPE_CHECKING:
     from corelab.tables.inputs import Inputs
 
 Progress = Callable[[int, int], None]
-_DERIVING: Final = ("clinical", "cytometry", "ingest", "kinetics", "statistics", "study", "tables")
+_DERIVING: Final = (
+    "clinical",
+    "cytometry",
+    "immunoassay",
+    "ingest",
+    "kinetics",
+    "statistics",
+    "study",
+    "tables",
+)
 _PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
-_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
+_TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "plate_layout")
 _MANIFEST_FORMAT: Final = 1
 
 
@@ -105,17 +114,22 @@ def derive(
     progress: Progress | None = None, cache_dir: "Path | None" = None,
 ) -> Derived:  # fmt: skip
     """Compute every table from the registry's rows at a position; nothing is written but the cache."""
+    from corelab.cytometry.quality import build_quality_limits
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
+    from pipelines.plates import read_plates
 
     inputs = home.registry.inputs(position)
     gates = gate_all(
         inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
         decisions=home.registry.gate_decisions(position),
+        limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
-    tables, wide = derive_described_tables(inputs, gates, study=home.study, as_of=cutoff)
+    tables, wide = derive_described_tables(
+        inputs, gates, study=home.study, as_of=cutoff, exports=read_plates(inputs.plates, home.objects.read)
+    )
     manifest = {
         **made_of,
         "cutoff": cutoff.isoformat() if cutoff else "",
@@ -139,9 +153,16 @@ def describe_inputs(
             file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
             for file_id, decisions in sorted(home.registry.gate_decisions(position).items())
         },
+        **describe_code(),
+        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
+    }
+
+
+def describe_code() -> dict[str, Any]:
+    """Say which program and packages run here."""
+    return {
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
-        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
     }
 
 

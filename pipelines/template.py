@@ -22,6 +22,7 @@ def write_templates(folder: Path) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, layout in zip(names, LAYOUTS.values(), strict=True):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(format_template(layout))
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", place=folder.name) from error

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from corelab.ingest.book import Book, Held, StoredFile
-from corelab.ingest.layouts import BY_KIND, LAYOUTS, Layout
+from corelab.ingest.layouts import BY_KIND, PLATES, Layout
 from corelab.ingest.tables import DeliveredTable
 
-_ORDER: Final = {layout.kind: place for place, layout in enumerate(LAYOUTS.values())}
+_ORDER: Final = {kind: place for place, kind in enumerate(BY_KIND)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,21 +22,25 @@ class ReadTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A delivery after its files were read: tables, FCS files (by path), and what could not be read.
+    """A delivery after its files were read.
 
-    ``others`` are files that are kept but hold no rows: workspaces and Gating-ML.
+    ``fcs``, ``matrices`` (of spillover) and ``plates`` are stored files by path; ``others`` are kept but
+    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read.
     """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
+    matrices: Mapping[str, StoredFile] = field(default_factory=dict)
+    plates: Mapping[str, StoredFile] = field(default_factory=dict)
     others: Sequence[StoredFile] = ()
 
     @property
     def file_ids(self) -> set[str]:
-        """Ids of everything that could be read."""
-        tables = {read.file.file_id for read in self.tables}
-        return tables | {stored.file_id for stored in (*self.fcs.values(), *self.others)}
+        """Ids of the files that could be read."""
+        tables = [read.file for read in self.tables]
+        named = (*self.fcs.values(), *self.matrices.values(), *self.plates.values())
+        return {one.file_id for one in (*tables, *named, *self.others)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -81,6 +85,12 @@ def list_candidates(read: ReadTable) -> list[Candidate]:
         )
         for row in read.table.rows
     ]  # fmt: skip
+
+
+def make_plate_candidate(stored: StoredFile) -> Candidate:
+    """Return the one row by which a plate's export is recorded."""
+    values = {name: stored.facts.get(name, "") for name in PLATES.names} | {"file_id": stored.file_id}
+    return Candidate(layout=PLATES, values=values, path=stored.name, row=1, file_id=stored.file_id)
 
 
 def list_waiting(book: Book, *, without: set[tuple[str, int, str]]) -> list[Candidate]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from corelab.errors import InputError
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import SUFFIX
 
 
 class FileKind(StrEnum):
@@ -16,16 +17,17 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
+    SPILLOVER = "spillover"
     GATES = "gates"
-    NOT_READ_YET = "not_read_yet"
+    PLATE = "plate"
     UNKNOWN = "unknown"
 
 
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
 _GATE_SUFFIXES: Final = (".wsp", ".gml")
-_LATER_SUFFIXES: Final = (".spill.csv",)
-_LATER_FOLDER: Final = "plates"
+_PLATE_FOLDER: Final = "plates"
+_PLATE_SUFFIXES: Final = (".csv", ".txt", ".tsv", ".xlsx", ".xls")
 _LARGEST_FILE: Final = 4 * 2**30
 
 
@@ -44,12 +46,16 @@ def recognise(path: str) -> FileKind:
     Examples
     --------
     >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.wsp", "a.spill.csv", "x.csv")]
-    ['table', 'fcs', 'gates', 'not_read_yet', 'unknown']
+    ['table', 'fcs', 'gates', 'spillover', 'unknown']
+    >>> [recognise(path).value for path in ("plates/p1.csv", "plates/layout.csv", "layout.csv")]
+    ['plate', 'table', 'unknown']
     """
-    pure = PurePosixPath(path)
-    name = pure.name.lower()
-    if name.endswith(_LATER_SUFFIXES) or _LATER_FOLDER in (part.lower() for part in pure.parts[:-1]):
-        return FileKind.NOT_READ_YET
+    name = PurePosixPath(path).name.lower()
+    if _is_in_plates(path) and name.endswith(_PLATE_SUFFIXES):
+        is_table = name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS
+        return FileKind.TABLE if is_table else FileKind.PLATE
+    if name.endswith(SUFFIX):
+        return FileKind.SPILLOVER
     if name.endswith(".fcs"):
         return FileKind.FCS
     if name.endswith(_GATE_SUFFIXES):
@@ -60,8 +66,13 @@ def recognise(path: str) -> FileKind:
 
 
 def table_stem(path: str) -> str:
-    """Return the lower-case stem by which a table is recognised."""
-    return PurePosixPath(path).stem.lower()
+    """Return the lower-case stem by which a table is recognised, with the folder of plates before it."""
+    stem = PurePosixPath(path).stem.lower()
+    return f"{_PLATE_FOLDER}/{stem}" if _is_in_plates(path) else stem
+
+
+def _is_in_plates(path: str) -> bool:
+    return _PLATE_FOLDER in (part.lower() for part in PurePosixPath(path).parts[:-1])
 
 
 def list_delivery(location: Path) -> list[DeliveredFile]:
@@ -76,14 +87,22 @@ def list_delivery(location: Path) -> list[DeliveredFile]:
         If there is nothing at that place.
     """
     if location.is_file():
-        return [_describe(location.name, location)]
+        return [_describe(_name_inside(location), location)]
     if not location.is_dir():
         raise InputError(
             "there is no such file or folder", place=location.name, expected="a delivery",
             remedy="check the path",
         )  # fmt: skip
-    found = (_describe(path.relative_to(location).as_posix(), path) for path in _files_under(location))
+    # The folder of plates may be delivered by itself; its files are known by where they lie.
+    base = location.parent if location.resolve().name.lower() == _PLATE_FOLDER else location
+    found = (_describe(path.relative_to(base).as_posix(), path) for path in _files_under(location))
     return sorted(found, key=lambda delivered: delivered.path)
+
+
+def _name_inside(location: Path) -> str:
+    """Return a single file's path inside its delivery: with the folder of plates it lies in."""
+    folder = location.resolve().parent.name
+    return f"{_PLATE_FOLDER}/{location.name}" if folder.lower() == _PLATE_FOLDER else location.name
 
 
 def _files_under(folder: Path) -> Iterator[Path]:

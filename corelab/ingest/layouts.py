@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 Rule = Literal[
     "subject", "subject_new", "visit", "moment", "date", "number", "whole", "measured", "unit", "panel",
-    "tube", "arm", "sex", "yes_no", "word", "text", "file",
+    "tube", "arm", "sex", "yes_no", "word", "text", "file", "well", "sample_type",
 ]  # fmt: skip
 
 
@@ -164,12 +164,53 @@ _ADVERSE_EVENTS = Layout(
     ),
 )  # fmt: skip
 
+_PLATE_LAYOUT = Layout(
+    kind="plate_layout", stem="plates/layout", key=("plate", "well"),
+    fields=(
+        Field(name="plate", rule="word", example="run_01"),
+        Field(name="well", rule="well", example="A3"),
+        Field(name="sample_type", rule="sample_type", example="unknown", unit="standard/qc/blank/unknown"),
+        _optional("name", "word", "STD1"),
+        _optional("nominal", "number", "", "as the results", least=0),
+        _optional("dilution", "number", "4", "fold", least=1e-6),
+        _optional("subject_id", "subject", "EXAMPLE-01"), _optional("visit", "visit", "D14"),
+        _optional("collected_at", "moment", "2025-03-17T08:30", "ISO 8601"),
+        _optional("kit_lot", "text"), _optional("matrix", "text", "serum"),
+        _optional("run_at", "moment", "2025-03-20T14:00", "ISO 8601"),
+    ),
+)  # fmt: skip
+
+_PLATE_STANDARDS = Layout(
+    kind="plate_standards", stem="plates/standards", key=("plate", "level", "analyte"),
+    fields=(
+        Field(name="plate", rule="word", example="run_01"), Field(name="level", rule="word", example="STD1"),
+        Field(name="analyte", rule="word", example="IL-6"),
+        Field(name="nominal", rule="number", example="5850", unit="as unit", least=0),
+        Field(name="unit", rule="unit", example="pg/mL"),
+    ),
+)  # fmt: skip
+
+PLATES: Final = Layout(
+    kind="plates", stem="", key=("plate",),
+    fields=(
+        Field(name="plate", rule="word"), Field(name="file_id", rule="word"), _optional("batch", "text"),
+        _optional("format", "text"),
+    ),
+)  # fmt: skip
+"""The export of a plate reader as one row: no delivered table, but recorded like the row of one."""
+
 LAYOUTS: Final[Mapping[str, Layout]] = {
     layout.stem: layout
     for layout in (
         _SUBJECTS, _MANIFEST, _LABS, _CYTOKINES, _QPCR, _ASSESSMENTS, _MEDICATIONS, _ADVERSE_EVENTS,
+        _PLATE_LAYOUT, _PLATE_STANDARDS,
     )
 }  # fmt: skip
 """Layouts by the stem of the file, in the order in which they are admitted: a row's subject first."""
 
-BY_KIND: Final[Mapping[str, Layout]] = {layout.kind: layout for layout in LAYOUTS.values()}
+_SPILLOVERS = Layout(kind="spillovers", stem="", fields=(), key=("file_id",))
+"""No table: ties an FCS file to the matrix delivered with it, under the rules for rows."""
+
+BY_KIND: Final[Mapping[str, Layout]] = {
+    layout.kind: layout for layout in (*LAYOUTS.values(), PLATES, _SPILLOVERS)
+}

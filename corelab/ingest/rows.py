@@ -24,9 +24,12 @@ from corelab.vocabulary import VISITS, Arm, Panel, is_run_tube, is_tube
 
 SUBJECT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_WELL: Final = re.compile(r"([A-Pa-p])0?([1-9]|1[0-9]|2[0-4])")
+_SAMPLE_TYPES: Final = ("standard", "qc", "blank", "unknown")
 _FOLDED: Final = ("test", "analyte", "term", "drug", "item")
 _SPELLINGS: Final[Mapping[tuple[str, str], Callable[[str], str]]] = {
     ("labs", "test"): spell_test, ("cytokines", "analyte"): spell_analyte,
+    ("plate_standards", "analyte"): spell_analyte,
     ("assessments", "instrument"): spell_instrument, ("assessments", "item"): spell_item,
 }  # fmt: skip
 _YES: Final = ("yes", "y", "true", "1")
@@ -106,6 +109,12 @@ def _check_together(values: Mapping[str, str], layout: Layout, *, place: str) ->
         _check_order(values, "birth_date", "consent_date", place)
         _check_order(values, "infusion_at", "infusion_end_at", place)
         _check_order(values, "lymphodepletion_at", "infusion_at", place)
+    if layout.kind == "plate_layout" and values["subject_id"] and values["sample_type"] != "unknown":
+        raise InputError(
+            f"a {values['sample_type']} has a subject",
+            place=place,
+            expected="a subject in unknown wells only",
+        )
     if "start" in values:
         _check_order(values, "start", "end", place)
 
@@ -135,7 +144,8 @@ def _expected(field: Field) -> str:
         "number": "a number", "whole": "a whole number", "moment": "a time as 2025-03-17T08:30",
         "date": "a date as 2025-03-17", "visit": " ".join(VISITS), "panel": " or ".join(Panel),
         "tube": "full, fmo_<marker> or a run tube", "arm": "low or high", "sex": "F or M",
-        "yes_no": "yes or no", "subject": "a subject", "subject_new": "1 to 32 of A-Z a-z 0-9 . _ -",
+        "yes_no": "yes or no", "well": "A1 to P24", "sample_type": "standard, qc, blank or unknown",
+        "subject": "a subject", "subject_new": "1 to 32 of A-Z a-z 0-9 . _ -",
     }.get(field.rule, "a text")  # fmt: skip
 
 
@@ -244,6 +254,20 @@ def _check_sex(text: str, field: Field, study: Study, place: str) -> str:
     return word
 
 
+def _check_well(text: str, field: Field, study: Study, place: str) -> str:
+    match = _WELL.fullmatch(text)
+    if match is None:
+        raise _refuse(text, field, place)
+    return f"{match[1].upper()}{int(match[2])}"
+
+
+def _check_sample_type(text: str, field: Field, study: Study, place: str) -> str:
+    word = text.lower()
+    if word not in _SAMPLE_TYPES:
+        raise _refuse(text, field, place)
+    return word
+
+
 def _check_yes_no(text: str, field: Field, study: Study, place: str) -> str:
     word = text.lower()
     if word in _YES:
@@ -264,5 +288,5 @@ _CHECKS: Final[Mapping[str, Callable[[str, Field, Study, str], str]]] = {
     "moment": _check_moment, "date": _check_date, "number": _check_number, "whole": _check_whole,
     "measured": _check_measured, "unit": _check_unit, "panel": _check_panel, "tube": _check_tube,
     "arm": _check_arm, "sex": _check_sex, "yes_no": _check_yes_no, "word": _check_text,
-    "text": _check_text, "file": _check_text,
+    "text": _check_text, "file": _check_text, "well": _check_well, "sample_type": _check_sample_type,
 }  # fmt: skip

@@ -17,7 +17,7 @@ from corelab.ingest.layouts import Layout
 from corelab.ingest.template import REMARK
 
 _LARGEST_SHEET: Final = 512 * 2**20
-_WORKBOOK_ERRORS: Final = (
+WORKBOOK_ERRORS: Final = (
     zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, OSError, EOFError,
     SyntaxError, ArithmeticError, RuntimeError, AssertionError, struct.error,
 )  # fmt: skip
@@ -126,18 +126,25 @@ def _read_csv(text: str, path: str) -> list[list[str]]:
 
 def _read_workbook(data: bytes, path: str) -> list[list[str]]:
     """Read the first sheet; sizes are checked before anything is unpacked."""
-    _check_unpacked_size(data, path)
+    check_unpacked_size(data, path)
     try:
         return _load_first_sheet(data)
-    except _WORKBOOK_ERRORS as error:
+    except WORKBOOK_ERRORS as error:
         raise _unreadable_workbook(path) from error
 
 
-def _check_unpacked_size(data: bytes, path: str) -> None:
+def check_unpacked_size(data: bytes, path: str) -> None:
+    """Refuse a workbook that unpacks to more than 512 MiB.
+
+    Raises
+    ------
+    TableReadError
+        If it does, or is no workbook.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-    except _WORKBOOK_ERRORS as error:
+    except WORKBOOK_ERRORS as error:
         raise _unreadable_workbook(path) from error
     if size > _LARGEST_SHEET:
         raise TableReadError("unpacks to more than 512 MiB", place=path, expected="a smaller workbook")

@@ -15,7 +15,7 @@ from corelab.tables.inputs import Inputs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TIMED_TABLES: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments")
+TIMED_TABLES: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "plate_layout")
 DRAW_KEY: Final = ["subject_id", "visit", "collected_at"]
 WHEN: Final = ["arm", "visit_label", "study_day"]
 DAY_SECONDS: Final = 86400.0

@@ -1,11 +1,13 @@
 """Every table of the contract from delivered rows and gated files, top to bottom."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from corelab.cytometry.records import GateTables
+from corelab.ingest.plates.records import PlateExport
 from corelab.study.model import Study
 from corelab.tables import (
     adverse_events,
@@ -13,9 +15,12 @@ from corelab.tables import (
     assessments,
     associations,
     blanks,
+    cd4_cd8,
     cd19,
+    concentration,
     eligibility,
     flow_measurements,
+    interference,
     kinetics,
     lab_shift,
     lab_toxicity,
@@ -24,10 +29,14 @@ from corelab.tables import (
     medications,
     persistence,
     phenotype,
+    plate_draws,
+    plate_results,
+    plate_tables,
     populations,
     quality,
     recovery,
     responses,
+    run_quality,
     soluble,
     subjects,
     summary,
@@ -39,15 +48,18 @@ from corelab.tables.inputs import Inputs
 from corelab.tables.schemas import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from corelab.tables.schema import TableSchema
 
 __all__ = ["derive_described_tables", "derive_tables"]
 
 
 def derive_tables(
-    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
+    inputs: Inputs,
+    gates: GateTables,
+    *,
+    study: Study,
+    as_of: dt.datetime | None,
+    exports: Mapping[str, PlateExport] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Derive every table of the contract.
 
@@ -61,6 +73,8 @@ def derive_tables(
         The trial, with the settings by which values are judged.
     as_of
         The data cut-off by which a visit is due; the newest draw where it is None.
+    exports
+        The exports of the plates that ``inputs`` names, by file.
 
     Returns
     -------
@@ -77,11 +91,16 @@ def derive_tables(
     ContractError
         If a derived table breaks its schema.
     """
-    return derive_described_tables(inputs, gates, study=study, as_of=as_of)[0]
+    return derive_described_tables(inputs, gates, study=study, as_of=as_of, exports=exports)[0]
 
 
 def derive_described_tables(
-    inputs: Inputs, gates: GateTables, *, study: Study, as_of: dt.datetime | None
+    inputs: Inputs,
+    gates: GateTables,
+    *,
+    study: Study,
+    as_of: dt.datetime | None,
+    exports: Mapping[str, PlateExport] | None = None,
 ) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
     """Derive every table, with the schema of ``analysis`` beside them.
 
@@ -92,17 +111,20 @@ def derive_described_tables(
     InputError, ConfigError, ContractError
         As in `derive_tables`.
     """
-    inputs = order_inputs(inputs, study)
+    inputs, draw_findings = plate_draws.complete_draws(order_inputs(inputs, study))
     clocks = build_clocks(inputs, study=study, as_of=as_of)
     rules = blanks.build_car_rules(study.settings["rare_events"])
 
     judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
+    of_runs = run_quality.derive_run_findings(inputs.acquisitions, gates.counts, study=study)
+    judged = tubes.add_findings(judged, of_runs, clocks=clocks)
     found, blank_findings = blanks.find_blanks(blanks.collect_car_counts(gates.counts, judged), rules)
     judged = tubes.add_findings(judged, blank_findings, clocks=clocks)
 
     laboratory_rows = laboratory.derive_laboratory(inputs.labs)
     blood = laboratory.match_lymphocytes(judged.table, laboratory_rows, clocks=clocks)
-    counted = populations.derive_counts(gates.counts, judged, blood)
+    tolerance = float(study.settings["concentrations"]["route_tolerance_percent"])
+    counted = populations.derive_counts(gates.counts, judged, blood, tolerance_percent=tolerance)
     decisions = persistence.derive_car_decisions(
         blanks.collect_car_counts(gates.counts, judged), counted, blanks=found, rules=rules
     )
@@ -110,13 +132,18 @@ def derive_described_tables(
     transgene = persistence.derive_transgene(inputs.qpcr, clocks=clocks)
     persistent = persistence.derive_persistence(decisions, transgene, clocks=clocks)
 
-    concentrations = soluble.derive_concentrations(inputs.cytokines)
+    judged_plates = plate_tables.derive_plates(inputs, exports or {}, settings=study.settings["immunoassay"])
+    concentrations = interference.mark_interference(
+        soluble.derive_concentrations(inputs.cytokines, judged_plates.results), inputs, clocks=clocks
+    )
+    reportable = concentrations[plate_results.is_reportable(concentrations["reason"])]
     measured = measurements.derive_measurements(
         [
             flow_measurements.derive_flow(counted, gates.expression, decisions=decisions, tubes=judged),
+            cd4_cd8.derive_ratios(counted, decisions, study.settings["phenotype"]),
             measurements.derive_qpcr(transgene),
             concentrations,
-            soluble.derive_folds(concentrations, clocks=clocks),
+            soluble.derive_folds(reportable, clocks=clocks),
             laboratory_rows,
             laboratory.derive_egfr(laboratory_rows, inputs, clocks=clocks),
             assessments.derive_scores(inputs.assessments),
@@ -125,26 +152,40 @@ def derive_described_tables(
     )
     people = subjects.derive_subjects(inputs.subjects, laboratory_rows, clocks=clocks)
     primary = frozenset(judged.table.loc[judged.table["is_primary"], "file_id"])
-    wide, wide_schema = analysis.derive_analysis(measured, persistent, primary_files=primary, clocks=clocks)
-    cd19_status = cd19.derive_cd19_status(counted, clocks=clocks)
+    analysed = measured[plate_results.is_reportable(measured["reason"])]
+    wide, wide_schema = analysis.derive_analysis(analysed, persistent, primary_files=primary, clocks=clocks)
+    cd19_status = cd19.derive_cd19_status(counted, gates.expression, clocks=clocks)
+    subsets = phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"])
     charts = build_charts(inputs, clocks=clocks)
     derived = {
+        **judged_plates.tables,
         "subjects": people,
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
+        "cuts": populations.derive_cuts(gates.cuts, judged),
         "measurements": measured,
         "cd19_status": cd19_status,
         "persistence": persistent,
-        "phenotype": phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"]),
-        "kinetics": kinetics.derive_kinetics(persistent, concentrations, clocks=clocks),
-        "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
+        "phenotype": subsets,
+        "kinetics": kinetics.derive_kinetics(persistent, reportable, clocks=clocks),
+        "b_cell_recovery": recovery.derive_b_cell_recovery(counted, subsets, clocks=clocks),
         "eligibility": eligibility.derive_eligibility(charts, cd19_status, clocks=clocks),
         "lab_toxicity": lab_toxicity.derive_lab_toxicity(charts, clocks=clocks),
         "responses": responses.derive_responses(charts, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(inputs.medications, clocks=clocks),
         "quality": quality.derive_quality(
-            inputs, tubes=judged, measurements=measured, subjects=people, clocks=clocks
+            inputs,
+            tubes=judged,
+            measurements=measured,
+            subjects=people,
+            clocks=clocks,
+            further=[
+                draw_findings,
+                *judged_plates.findings,
+                soluble.find_conflicts(concentrations),
+                concentration.find_disagreements(counted, tolerance_percent=tolerance),
+            ],
         ),
     }
     tables = {name: _conform(name, rows) for name, rows in derived.items()}

@@ -18,6 +18,7 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "file_id": "text", "object_id": "text", "subject_id": "text", "visit": "text", "collected_at": "text",
         "panel": "text", "tube": "text", "beads_per_tube": "number", "blood_volume_ul": "number",
         "predilution": "number", "batch": "text", "instrument": "text", "lot": "text",
+        "acquired_volume_ul": "number", "acquired_at": "text", "spillover_id": "text",
     },
     "labs": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "test": "text", "value": "text",
@@ -43,6 +44,13 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "subject_id": "text", "term": "text", "scale": "text", "grade": "number", "start": "text", "end": "text",
         "serious": "text", "related": "text", "category": "text",
     },
+    "plates": {"plate": "text", "file_id": "text", "object_id": "text", "batch": "text", "format": "text"},
+    "plate_layout": {
+        "plate": "text", "well": "text", "sample_type": "text", "name": "text", "nominal": "number",
+        "dilution": "number", "subject_id": "text", "visit": "text", "collected_at": "text", "kit_lot": "text",
+        "matrix": "text", "run_at": "text",
+    },
+    "plate_standards": {"plate": "text", "level": "text", "analyte": "text", "nominal": "number", "unit": "text"},
 }  # fmt: skip
 """Columns and types of every input table; each has ``source_id`` (``<file>:<row>``) besides. Text is
 never NaN (empty string instead); numbers are float64."""
@@ -60,6 +68,9 @@ class Inputs:
     assessments: "pd.DataFrame"
     medications: "pd.DataFrame"
     adverse_events: "pd.DataFrame"
+    plates: "pd.DataFrame"
+    plate_layout: "pd.DataFrame"
+    plate_standards: "pd.DataFrame"
 
 
 def build_inputs(tables: Mapping[str, "pd.DataFrame"]) -> Inputs:

@@ -1,5 +1,6 @@
 """`quality`: every finding on a file or a delivered row, with its level and limit."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -22,14 +23,16 @@ def derive_quality(
     measurements: pd.DataFrame,
     subjects: pd.DataFrame,
     clocks: Clocks,
+    further: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Collect the findings on files, dates, values, scores and doses."""
+    """Collect the findings on files, dates, values, scores and doses, and further ones of other tables."""
     parts = [
         _of_files(tubes),
         _of_visits(inputs, clocks),
         _of_values(measurements),
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
+        *further,
     ]
     rows = stack_rows(parts, COLUMNS)
     return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)

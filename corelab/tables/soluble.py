@@ -9,38 +9,57 @@ from corelab.clinical.laboratory import choose_marker_unit
 from corelab.kinetics.level import Level, compute_fold
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
+from corelab.tables.rows import stack_rows
 from corelab.tables.values import UNKNOWN_UNIT, convert_columns, parse_values, spell_units, tabulate_measured
 from corelab.vocabulary import Assay, Status
 
 LIMITS: Final = ("lod", "lloq", "uloq")
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", "assay", "name", "metric", "value", "relation", "low", "high",
-    "unit", "status", "reason", *LIMITS, "source_id",
+    "unit", "status", "reason", *LIMITS, "ci_low", "ci_high", "source_id",
 ]  # fmt: skip
+_NUMBERS: Final = ("value", "low", "high", *LIMITS, "ci_low", "ci_high")
+_TEXTS: Final = (
+    "subject_id", "visit", "collected_at", "analyte", "platform", "relation", "unit", "status", "reason",
+    "source_id",
+)  # fmt: skip
 
 
-def derive_concentrations(cytokines: pd.DataFrame) -> pd.DataFrame:
-    """Parse concentrations against their limits and bring them into canonical units.
+def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.DataFrame:
+    """Bring delivered concentrations and the results of plates into canonical units.
 
     The same analyte on two platforms is two series: the platform is then part of the name.
+
+    Parameters
+    ----------
+    cytokines
+        Rows of ``cytokines.csv``, parsed here against their limits.
+    plates
+        Results of plates, as `corelab.tables.plate_results` gives them.
     """
-    measured = parse_values(
-        cytokines["value"], lods=cytokines["lod"], lloqs=cytokines["lloq"], uloqs=cytokines["uloq"]
-    )
-    parsed = cytokines.drop(columns="value").join(tabulate_measured(measured, cytokines.index))
-    unit = spell_units(cytokines["unit"])
-    target = [choose_marker_unit(a, u) for a, u in zip(cytokines["analyte"], unit, strict=True)]
-    rows = parsed.assign(unit=unit, target=pd.Series(target, index=cytokines.index, dtype=object))
-    rows = convert_columns(rows, ("value", "low", "high", *LIMITS), substance="analyte")
+    stacked = stack_rows([_parse_delivered(cytokines), plates], [*_TEXTS, *_NUMBERS])
+    rows = stacked.astype(dict.fromkeys(_NUMBERS, "float64"))
+    unit = spell_units(rows["unit"])
+    target = [choose_marker_unit(a, u) for a, u in zip(rows["analyte"], unit, strict=True)]
+    delivered = rows["unit"]
+    rows = rows.assign(unit=unit, target=pd.Series(target, index=rows.index, dtype=object))
+    rows = convert_columns(rows, _NUMBERS, substance="analyte")
     unknown = rows["unit"] == ""
     return rows.assign(
-        name=_name_series(cytokines),
+        name=_name_series(rows),
         assay=Assay.CYTOKINE.value,
         metric="concentration",
         status=rows["status"].mask(unknown, Status.FAILED.value),
         reason=rows["reason"].mask(unknown, UNKNOWN_UNIT),
-        unit=rows["target"].mask(unknown, cytokines["unit"]),
+        unit=rows["target"].mask(unknown, delivered),
     )[COLUMNS]
+
+
+def _parse_delivered(cytokines: pd.DataFrame) -> pd.DataFrame:
+    measured = parse_values(
+        cytokines["value"], lods=cytokines["lod"], lloqs=cytokines["lloq"], uloqs=cytokines["uloq"]
+    )
+    return cytokines.drop(columns="value").join(tabulate_measured(measured, cytokines.index))
 
 
 def _name_series(cytokines: pd.DataFrame) -> "pd.Series[str]":
@@ -94,4 +113,26 @@ def derive_folds(concentrations: pd.DataFrame, *, clocks: Clocks) -> pd.DataFram
         lod=np.nan,
         lloq=np.nan,
         uloq=np.nan,
+        ci_low=np.nan,
+        ci_high=np.nan,
     )[COLUMNS]
+
+
+def find_conflicts(concentrations: pd.DataFrame) -> pd.DataFrame:
+    """Name draws for which one series holds several values that differ; both are kept."""
+    key = ["subject_id", "visit", "collected_at", "name", "unit"]
+    rows = concentrations[~concentrations["reason"].str.contains("REASSAY", regex=False)]
+    rows = rows[rows["status"] != Status.FAILED.value]
+    found = []
+    for (subject, visit, _, name, _), group in rows.groupby(key, sort=True):
+        if len(group) > 1 and len(group[["value", "low", "high"]].drop_duplicates()) > 1:
+            sources = sorted(group["source_id"])
+            found.append(
+                {
+                    "subject_id": subject, "visit": visit, "object": sources[0], "check": "DUP_CONFLICT",
+                    "level": "warn", "value": float(len(group)),
+                    "reason": f"{name} of one draw differs in {', '.join(sources)}; all are kept",
+                }
+            )  # fmt: skip
+    columns = ["subject_id", "visit", "object", "check", "level", "value", "reason"]
+    return pd.DataFrame(found, columns=columns)

@@ -1,20 +1,19 @@
-"""What the tables of a snapshot are: the contract's schemas, and those that depend on what was measured."""
+"""What the tables of a snapshot are."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from corelab.tables.schema import Column, TableSchema
-from corelab.tables.schemas import ANALYSIS_KEYS, SCHEMAS
+from corelab.export import dictionary
+from corelab.tables.schema import TableSchema
+from corelab.tables.schemas import SCHEMAS
 from dashboards.ports import SnapshotPort
 
 
 def find_schemas(snapshot: SnapshotPort) -> dict[str, TableSchema]:
-    """Return the schema of every table of a snapshot; that of ``analysis`` stands in its manifest."""
-    return {name: SCHEMAS.get(name) or _read_wide(name, snapshot.manifest) for name in snapshot.table_names}
+    """Return the schema of every table of a snapshot."""
+    return dictionary.find_schemas(snapshot.table_names, snapshot.manifest)
 
 
-def _read_wide(name: str, manifest: Mapping[str, Any]) -> TableSchema:
-    described = manifest.get(f"{name}_columns", [])
-    columns = tuple(Column(**{**column, "codes": tuple(column["codes"])}) for column in described)
-    key = tuple(column.name for column in ANALYSIS_KEYS)
-    return TableSchema(name=name, row="subject x visit", columns=columns, key=key)
+def order_tables(tables: Iterable[str]) -> list[str]:
+    """Return the names of the tables as the contract lists them, others after these."""
+    known = list(tables)
+    return [*(name for name in SCHEMAS if name in known), *(name for name in known if name not in SCHEMAS)]
