@@ -40,7 +40,8 @@ from dashboards.upload_api import build_upload_routes
 from dashboards.views.audit import AuditCache
 
 PAGES: Final = (
-    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review, audit,
+    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review,
+    audit,
 )  # fmt: skip
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 

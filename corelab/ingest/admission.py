@@ -25,7 +25,6 @@ from corelab.ingest.book import (
     Changes,
     Happening,
     Held,
-    NewVersion,
     PendingCorrection,
     Present,
     StoredFile,
@@ -33,7 +32,7 @@ from corelab.ingest.book import (
     row_object,
 )
 from corelab.ingest.layouts import BY_KIND
-from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.matching import as_file, is_answered_by, match_file, names_file, why_unnamed
 from corelab.ingest.matrices import KIND, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
@@ -139,7 +138,7 @@ class _Intake:
         self.changes.files.append(stored)
         self.report.counts["files_new"] += 1
         self._note("import", stored.name, new=stored.file_id)
-        for held in [held for held in self.book.held.values() if _is_answered_by(held, stored)]:
+        for held in [held for held in self.book.held.values() if is_answered_by(held, stored)]:
             self._release(held.identity)
         return True
 
@@ -200,7 +199,7 @@ class _Intake:
             fresh=not candidate.waited,
         )
         if not match.file_id:
-            if any(names_file(name, _as_file(held)) for held in self._unreadable()):
+            if any(names_file(name, as_file(held)) for held in self._unreadable()):
                 raise _WaitsForFileError(match.reason)
             raise InputError(match.reason, place=candidate.place)
         values = {key: text for key, text in checked.values.items() if key != "file"}
@@ -277,7 +276,9 @@ class _Intake:
         version = present.last_version + 1
         self.book.present[checked.kind, checked.key] = replace(present, last_version=version)
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=present.base_version, state=PENDING)
+            make_version(
+                checked, candidate, version=version, base_version=present.base_version, state=PENDING
+            )
         )
         self._note("propose_correction", checked.key, old=_json(present.values), new=_json(checked.values))
 
@@ -325,7 +326,7 @@ class _Intake:
             subject_id=checked.subject_id, values=checked.values,
         )  # fmt: skip
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
+            make_version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
         )
         self._see(checked.kind, checked.key, base_version, candidate)
 
@@ -361,7 +362,7 @@ class _Intake:
                 continue
             held = Held(
                 file_id=stored.file_id, row=0, path=stored.name, kind="fcs", values={"file": stored.name},
-                reason=_why_unnamed(stored, rows),
+                reason=why_unnamed(stored, rows),
             )  # fmt: skip
             if not self.book.is_assigned(stored.file_id):
                 self._hold(held)
@@ -387,32 +388,6 @@ class _Intake:
 
 class _WaitsForFileError(Exception):
     """A manifest's row whose file is in quarantine itself: the file is shown, the row is not."""
-
-
-def _version(
-    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
-) -> NewVersion:
-    return NewVersion(
-        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
-        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
-        file_id=candidate.file_id, state=state,
-    )  # fmt: skip
-
-
-def _is_answered_by(held: Held, stored: StoredFile) -> bool:
-    """Tell whether a file that could not be read has been delivered again, whole this time."""
-    return held.row == 0 and not held.values and (held.path == stored.name or held.file_id == stored.file_id)
-
-
-def _as_file(held: Held) -> StoredFile:
-    return StoredFile(file_id=held.file_id, object_id="", kind=held.kind, name=held.path, facts={})
-
-
-def _why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
-    for held in rows:
-        if names_file(held.values.get("file", ""), stored):
-            return f"its row {held.path} waits: {held.reason}"
-    return "no manifest names this file; expected a row in manifest.csv"
 
 
 def _without_place(error: InputError, place: str) -> str:

@@ -11,8 +11,8 @@ from corelab.store.review import MEANINGS, ReviewState
 from corelab.vocabulary import Role
 from dashboards.access.roles import allow, may
 from dashboards.components.empty import build_empty
+from dashboards.components.grid import GRID_THEME
 from dashboards.components.stamp import build_stamp
-from dashboards.pages.exports import GRID_THEME
 from dashboards.reviews import read_targets, sign_targets
 from dashboards.site import Site
 from dashboards.views.review import count_waiting, list_rows

@@ -18,7 +18,7 @@ from corelab.store.resolving import assign_files
 from corelab.store.withdrawal import withdraw
 from corelab.vocabulary import RUN_TUBES, Panel, Role
 from dashboards.access.roles import allow
-from dashboards.pages.exports import GRID_THEME
+from dashboards.components.grid import GRID_THEME
 from dashboards.site import Site
 from dashboards.views.intake import list_correction_rows, list_file_rows, list_held_rows, write_job
 
