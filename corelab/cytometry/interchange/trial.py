@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.compensation import compute_matrix_sha256
 from corelab.cytometry.interchange.evaluate import as_matrix
 from corelab.cytometry.interchange.model import (
     UNCOMPENSATED,
@@ -66,21 +65,11 @@ def describe_trial_gates(
         gated=gated, acquisition=acquisition, template=template,
         markers=match_markers(acquisition, required=template.required, marker_labels=marker_labels),
         shapes={one.gate: one for one in decisions if one.kind is Kind.SHAPE},
-        matrix=_find_matrix(gated, acquisition),
+        matrix=as_matrix(gated.spillover) if gated.spillover else None,
     )  # fmt: skip
     for rule in template.populations:
         drawing.add(rule)
     return drawing.tree(), tuple(drawing.refusals)
-
-
-def _find_matrix(gated: GatedAcquisition, acquisition: Acquisition) -> Matrix | None:
-    """Return the matrix that was applied, None where none was."""
-    if not gated.spillover_sha256:
-        return None
-    spillover = acquisition.spillover
-    if spillover is None or compute_matrix_sha256(spillover) != gated.spillover_sha256:
-        raise InputError("gated with a matrix from outside the file", place=acquisition.name)
-    return as_matrix(spillover)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
