@@ -143,7 +143,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
 def _read_gates(
     home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
 ) -> "TakenGates":
-    from pipelines.gate_files import take_gates
+    from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
 
@@ -154,7 +154,7 @@ def _read_gates(
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
     files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, files=files, read=read)
+    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -200,9 +200,11 @@ def _read_acquisition(
         return stored
     acquisition = read_fcs(data, name=delivered.path)
     clean = deidentify_fcs(data, name=delivered.path)
+    volume = acquisition.acquired_volume_ul
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
         DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
+        **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,

@@ -153,9 +153,16 @@ def describe_inputs(
             file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
             for file_id, decisions in sorted(home.registry.gate_decisions(position).items())
         },
+        **describe_code(),
+        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
+    }
+
+
+def describe_code() -> dict[str, Any]:
+    """Say which program and packages run here."""
+    return {
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
-        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
     }
 
 

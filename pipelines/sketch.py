@@ -9,18 +9,19 @@ import numpy as np
 from corelab.cytometry.interchange.revision import read_labels
 from corelab.cytometry.quality import build_quality_limits
 from corelab.cytometry.records import GatedAcquisition
+from corelab.cytometry.run_tubes import read_matrix, read_stains
 from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, sketch_tube
 from corelab.cytometry.template import load_template
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.errors import CorelabError
 from corelab.ingest.fcs import read_fcs
 from pipelines.gating import SubjectJob, TubeFile, gate_as_run, plan_jobs
-from pipelines.run_tubes import read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from corelab.store import Home
+    from corelab.store.registry import Position
 
 SEED: Final = 20250401
 MOST_CELLS: Final = 100_000
@@ -40,7 +41,12 @@ class SketchReport:
 
 
 def sketch_events(
-    home: "Home", populations: "pd.DataFrame", *, seed: int = SEED, progress: Progress | None = None
+    home: "Home",
+    populations: "pd.DataFrame",
+    *,
+    position: "Position | None" = None,
+    seed: int = SEED,
+    progress: Progress | None = None,
 ) -> SketchReport:
     """Choose CAR+ and CAR- T cells and B cells of every sound full tube of a snapshot.
 
@@ -53,6 +59,8 @@ def sketch_events(
         The home, for the stored files.
     populations
         The snapshot's table.
+    position
+        Where the registry stood when the snapshot was made; as it is now where that is not known.
     seed
         Seed of the choice.
     progress
@@ -61,14 +69,14 @@ def sketch_events(
     wanted = find_wanted(populations)
     limit = find_limit(wanted)
     report = SketchReport(sketches=[], limit=limit, findings=[])
-    acquisitions = home.registry.inputs().acquisitions
+    acquisitions = home.registry.inputs(position).acquisitions
     known = acquisitions[acquisitions["file_id"].isin(populations["file_id"])]
     lost = sorted(set(wanted["file_id"]) - set(known["file_id"]))
     report.findings.extend(
         f"{file_id}: no longer part of the trial; its cells are left out" for file_id in lost
     )
     jobs = plan_jobs(
-        known, home.objects.read, home.cache / "gates", home.registry.gate_decisions(),
+        known, home.objects.read, home.cache / "gates", home.registry.gate_decisions(position),
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
     counts = wanted.set_index(["file_id", "population"])["count"]

@@ -20,6 +20,7 @@ from corelab.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.acquisitions import AcquisitionFile
     from corelab.tables.inputs import Inputs
 
 ACTIVE: Final = "active"
@@ -100,6 +101,18 @@ class Registry:
         if position is not None:
             revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
         return rows, pick_for_rows(rows, revisions, study=self.study)
+
+    def acquisition_files(self) -> "list[AcquisitionFile]":
+        """Return the delivered FCS files with where they belong."""
+        from corelab.store.acquisitions import list_acquisitions
+
+        return list_acquisitions(self)
+
+    def acquisition_mark(self) -> tuple[int, int]:
+        """Return numbers that change whenever `acquisition_files` or the decisions about gates may have."""
+        from corelab.store.acquisitions import read_mark
+
+        return read_mark(self)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -221,10 +234,11 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
 
 
 def _add_file_facts(row: ActiveRow, stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
-    """Give a file's row what is known of the file: its object; time of acquisition, delivered matrix."""
+    """Give a file's row what is known of the file: object, time and volume of acquisition, matrix."""
     values = {**row.values, "object_id": stored.object_id}
     if row.kind == "acquisitions":
-        values["acquired_at"] = json.loads(stored.facts).get("acquired_at", "")
+        facts = json.loads(stored.facts)
+        values |= {name: facts.get(name, "") for name in ("acquired_at", "acquired_volume_ul")}
         values["spillover_id"] = matrices.get(values["file_id"], "")
     return values
 
