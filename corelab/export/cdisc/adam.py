@@ -142,7 +142,9 @@ def derive_adpp(source: pd.DataFrame, adsl: pd.DataFrame) -> pd.DataFrame:
     for key in sorted(set(keys)):
         codes[key] = _find_free(key[0], set(codes.values()))
     interval = ("; " + source["PPSTINT"] + " to " + source["PPENINT"]).where(source["PPENINT"] != "", "")
-    unit = (" (" + source["PPSTRESU"] + ")").where(source["PPSTRESU"] != "", "")
+    # A parameter that was not calculated has no unit of its own; the others of its series say it.
+    known = source.groupby(["PPTESTCD", "PPCAT", "PPENINT"])["PPSTRESU"].transform("max")
+    unit = (" (" + known + ")").where(known != "", "")
     rows = source.assign(
         PARAMCD=[codes[key] for key in keys],
         PARAM=source["PPTEST"] + ", " + source["PPCAT"] + interval + unit,
