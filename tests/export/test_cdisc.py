@@ -43,7 +43,8 @@ def tables(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
     )
     tables["lab_toxicity"] = SCHEMAS["lab_toxicity"].conform(
         [{**when, "test": "ANC", "term": "Neutrophil count decreased", "direction": "low", "grade": 3,
-          "value": lab["value"], "unit": lab["unit"], "baseline": 3.0}]
+          "value": lab["value"], "unit": lab["unit"], "baseline": 3.0, "ref_low": lab["value"] + 1,
+          "ref_high": 99.5}]
     )  # fmt: skip
     return tables
 
@@ -172,8 +173,10 @@ def test_lb__carries_the_grade_of_its_toxicity(submission: Submission) -> None:
     assert graded[["LBTESTCD", "LBTOX", "LBTOXGR"]].to_numpy().tolist() == [
         ["NEUT", "Neutrophil count decreased", "3"]
     ]
+    assert graded[["LBSTNRHI", "LBORNRHI", "LBNRIND"]].to_numpy().tolist() == [[99.5, "99.5", "LOW"]]
+    assert set(lb.loc[lb["LBSTNRHI"].isna(), "LBNRIND"]) == {""}
     adlb = submission.domains["ADLB"]
-    assert (adlb["ATOXGR"] == "3").sum() == 1
+    assert adlb.loc[adlb["ATOXGR"] == "3", "ANRHI"].tolist() == [99.5]
 
 
 def test_lobxfl__is_the_last_result_before_the_infusion(submission: Submission) -> None:

@@ -65,6 +65,8 @@ def derive_bds(source: pd.DataFrame, adsl: pd.DataFrame, prefix: str) -> pd.Data
         AVAL=source[f"{prefix}STRESN"],
         AVALC=source[f"{prefix}STRESC"],
         LLOQ=source[f"{prefix}LLOQ"],
+        ANRLO=source.get(f"{prefix}STNRLO", NAN),
+        ANRHI=source.get(f"{prefix}STNRHI", NAN),
         ATOXGR=source.get(f"{prefix}TOXGR", ""),
         SRCDOM=prefix,
         SRCVAR=f"{prefix}STRESN",
