@@ -74,6 +74,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_home_commands(maker)
     _add_table_commands(maker)
     _add_free_commands(maker)
+    _add_gates_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -171,8 +172,36 @@ def _add_free_commands(maker: _Maker) -> None:
     gate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FCS files")
     gate.add_argument("--panel", required=True, metavar="ID|FILE", help="bcell, cart, or a panel template")
     gate.add_argument("--markers", type=Path, metavar="FILE", help="csv detector,marker or a workspace")
+    gate.add_argument(
+        "--gates", type=Path, metavar="FILE", help="given gates (.gml, .wsp) instead of fitted ones"
+    )
+    _add_gate_options(gate)
     gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
     gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
+
+
+def _add_gate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--names", type=Path, metavar="FILE", help="yaml: which names mean which population")
+    parser.add_argument("--parity", type=Path, metavar="FILE", help="csv: each gate's count and its own")
+
+
+def _add_gates_commands(maker: _Maker) -> None:
+    purpose = "people's gates: FlowJo workspaces and Gating-ML 2.0"
+    gates = maker.commands.add_parser("gates", help=purpose, description=purpose)
+    actions = gates.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    taken = own.add("import", "take gates for acquisitions of the home")
+    taken.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="a .wsp or .gml file")
+    taken.add_argument("--reason", default="", metavar="R", help="why; by default the file's name")
+    _add_gate_options(taken)
+    given = own.add("export", "write the present gates of acquisitions")
+    given.add_argument("out", type=Path, metavar="OUT", help="a folder, or a .wsp or .gml file")
+    given.add_argument("--format", choices=("wsp", "gml"), metavar="F", help="wsp or gml; by default both")
+    for parser in (taken, given):
+        parser.add_argument("--files", default="", metavar="A,B", help="only these: ids or delivered names")
+        parser.add_argument("--subject", default="", metavar="S", help="only this child's")
+        parser.add_argument("--visit", default="", metavar="V", help="only this visit's")
+        parser.add_argument("--panel", default="", metavar="P", help="only this panel's")
 
 
 def _add_user_commands(maker: _Maker) -> None:
