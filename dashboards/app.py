@@ -22,6 +22,7 @@ from dashboards.pages import (
     acquisition,
     audit,
     cohort,
+    cytokines,
     exports,
     home,
     outcomes,
@@ -34,7 +35,7 @@ from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
 from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, samples, acquisition, screening, patients, cohort, outcomes, exports, audit)
+PAGES: Final = (home, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, audit)
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>

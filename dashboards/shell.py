@@ -18,6 +18,7 @@ NAVIGATION: Final = (
     ("screening", "/screening"),
     ("patients", "/patients"),
     ("cohort", "/cohort"),
+    ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
     ("exports", "/exports"),
     ("audit", "/audit"),

@@ -38,6 +38,8 @@ GAP_PX: Final = 20.0
 TITLE_PX: Final = 26.0
 WORDS_PX: Final = 106.0
 LINE_PX: Final = 14.0
+COLUMN_LEAST_PX: Final = 252.0
+ROW_LEAST_PX: Final = 300.0
 NAME_GAP_PX: Final = 11.0
 NEAR_PX: Final = 48.0
 DODGE: Final = 0.09
@@ -170,8 +172,10 @@ def expansion_figure(
     values = [pair.exposure for panel in panels for pair in panel.pairs]
     if not values:
         return draw_words(catalog.text("expansion.empty"), width=size[0], height=160, tokens=tokens)
-    columns = math.ceil(len(panels) / 2) if len(panels) > 2 else len(panels)
+    fitting = max(1, int((size[0] - LEFT_PX) // COLUMN_LEAST_PX))
+    columns = min(math.ceil(len(panels) / 2) if len(panels) > 2 else len(panels), fitting)
     rows = math.ceil(len(panels) / columns)
+    size = (size[0], max(size[1], round(ROW_LEAST_PX * rows)))
     plot_px = size[1] / rows - TITLE_PX - WORDS_PX
     axis = build_log_gutter(values, height_px=plot_px, least=DECADES[analyte], gutter_px=1.0)
     width = (size[0] - LEFT_PX - GAP_PX * (columns - 1)) / columns
@@ -371,9 +375,14 @@ def _say(panel: Panel, pair: Pair, catalog: Catalog) -> str:
     )  # fmt: skip
 
 
+def tell_outcome(outcome: str, catalog: Catalog) -> str:
+    """Return the word of an outcome."""
+    return catalog.text(f"expansion.outcome.{outcome.replace('-', '_')}")
+
+
 def name_outcome(panel: Panel, catalog: Catalog) -> str:
     """Return an outcome in words with its landmark visit."""
-    name = catalog.text(f"expansion.outcome.{panel.outcome}")
+    name = tell_outcome(panel.outcome, catalog)
     return catalog.text("expansion.at", outcome=name, visit=panel.visit) if panel.visit else name
 
 

@@ -10,6 +10,7 @@ from dashboards.components.address import build_address, read_choice, read_optio
 from dashboards.components.empty import build_empty
 from dashboards.components.outcome_drawer import build_outcome_drawer
 from dashboards.components.stamp import build_stamp
+from dashboards.components.tabs import build_tabs
 from dashboards.pages import outcome_expansion, outcome_response, outcome_safety
 from dashboards.site import Site
 
@@ -38,7 +39,7 @@ def layout(site: Site, query: Mapping[str, str]) -> Any:
         html.Div(
             [
                 html.H1(site.text("outcomes.title")),
-                build_tabs(site, view),
+                build_tabs(site, "outcomes", VIEWS, view),
                 html.Span(className="grow"),
                 *module.build_switches(site, tables, query),
                 *build_save(site, view),
@@ -60,23 +61,6 @@ def layout(site: Site, query: Mapping[str, str]) -> Any:
         ),
         build_stamp(site, tables, site.text(f"outcomes.stamp.{view}")),
     ]
-
-
-def build_tabs(site: Site, view: str) -> Any:
-    """Build the links between the views; the current one says so to eyes and to screen readers."""
-    links = []
-    for name in VIEWS:
-        current = {"aria-current": "page"} if name == view else {}
-        links.append(
-            html.A(
-                site.text(f"outcomes.view.{name}"),
-                href=f"/outcomes?view={name}",
-                className="tab current" if name == view else "tab",
-                id=f"outcomes-to-{name}",
-                **current,
-            )
-        )
-    return html.Nav(links, className="tabs", **{"aria-label": site.text("outcomes.views")})
 
 
 def build_save(site: Site, view: str) -> list[Any]:

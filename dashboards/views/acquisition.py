@@ -9,7 +9,7 @@ from corelab.cytometry.bench import Bench
 from corelab.cytometry.interchange.revision import GateRevision, Kind, Scope, Target
 from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
-from corelab.tables.populations import WITHOUT_CONCENTRATION
+from corelab.tables.concentration import WITHOUT_CONCENTRATION
 from dashboards.desk import Known, Look
 from dashboards.site import SnapshotTables
 
