@@ -42,7 +42,8 @@ COLUMN_LEAST_PX: Final = 252.0
 ROW_LEAST_PX: Final = 300.0
 NAME_GAP_PX: Final = 11.0
 NEAR_PX: Final = 48.0
-DODGE: Final = 0.09
+DODGE: Final = 0.075
+SWARM: Final = (0, 1, -1, 2, -2, 3, -3, 4, -4)
 NAMED: Final = 3
 MANY: Final = 14
 """Children above which the marks have no names beside them; pointing at one tells it."""
@@ -336,16 +337,29 @@ def _cluster(pairs: Sequence[Pair], axis: LogGutter) -> list[list[Pair]]:
     return clusters
 
 
+def _swarm(cluster: Sequence[Pair], axis: LogGutter) -> list[int]:
+    """Return for each mark the nearest free place beside the middle, counted to the right."""
+    tops: dict[int, float] = {}
+    placed = []
+    for pair in cluster:
+        height = axis.height(pair.exposure) / axis.units_per_px
+        free = (place for place in SWARM if height - tops.get(place, -math.inf) >= NAME_GAP_PX)
+        place = next(free, SWARM[-1])
+        tops[place] = height
+        placed.append(place)
+    return placed
+
+
 def _dodge(pairs: Sequence[Pair], axis: LogGutter) -> list[tuple[float, str]]:
     """Return for each mark its shift to the side, and the names that stand beside the last of a cluster."""
     placed = []
     for cluster in _cluster(pairs, axis):
-        middle = (len(cluster) - 1) / 2
+        shifts = _swarm(cluster, axis)
+        last = shifts.index(max(shifts))
         names = ", ".join(escape_markup(pair.subject_id) for pair in cluster[:NAMED])
         more = "…" if len(cluster) > NAMED else ""
-        for number in range(len(cluster)):
-            is_last = number == len(cluster) - 1
-            placed.append(((number - middle) * DODGE, f" {names}{more}" if is_last else ""))
+        for number, shift in enumerate(shifts):
+            placed.append((shift * DODGE, f" {names}{more}" if number == last else ""))
     return placed
 
 
