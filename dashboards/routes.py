@@ -11,7 +11,18 @@ from flask import Response, request
 from dashboards import shell
 from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import audit, cohort, cytokines, exports, home, outcomes, patients, screening
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    cytokines,
+    exports,
+    home,
+    outcomes,
+    patients,
+    samples,
+    screening,
+)
 from dashboards.site import Site
 
 
@@ -26,8 +37,20 @@ class Address:
 
 Layout = Callable[[Site, Address], Any]
 
+DEEP: Final = ("patients", "samples")
+"""Pages with an address for each of their things."""
+
+
+def show_samples(site: Site, address: Address) -> Any:
+    """Build the list of acquisitions, or the page of one."""
+    if address.rest:
+        return acquisition.layout(site, address.rest, address.query)
+    return samples.layout(site, address.query)
+
+
 LAYOUTS: Final[dict[str, Layout]] = {
     "": lambda site, _address: home.layout(site),
+    "samples": show_samples,
     "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
@@ -49,7 +72,7 @@ def parse_address(pathname: str, search: str = "") -> Address | None:
     True
     """
     page, _, rest = unquote(pathname).strip("/").partition("/")
-    if page not in LAYOUTS or (rest and page != "patients") or "/" in rest:
+    if page not in LAYOUTS or (rest and page not in DEEP) or "/" in rest:
         return None
     query = {name: values[-1] for name, values in parse_qs(search.lstrip("?")).items()}
     return Address(page=page, rest=rest, query=query)
@@ -63,17 +86,31 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
         return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
     if not may_open(address.page):
         return build_unknown_page(site, "unknown.role"), navigation, site.text("brand")
-    title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
+    title = site.text(
+        "page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=name_rest(site, address)
+    )
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
 
 
 def is_known(site: Site, path: str) -> bool:
-    """Tell whether a path leads to a page and, for a child, to one of this trial."""
+    """Tell whether a path leads to a page and, for a child or a file, to one of this trial."""
     address = parse_address(path)
     if address is None:
         return False
     tables = site.cache.current()
-    return not address.rest or tables is None or patients.is_subject(tables, address.rest)
+    if not address.rest or tables is None:
+        return True
+    if address.page == "samples":
+        return address.rest in site.desk.known().files
+    return patients.is_subject(tables, address.rest)
+
+
+def name_rest(site: Site, address: Address) -> str:
+    """Name the thing of an address for the title of the window: a file by child, visit and tube."""
+    file = site.desk.known().files.get(address.rest) if address.page == "samples" and address.rest else None
+    if file is None:
+        return address.rest[:12] if address.page == "samples" else address.rest
+    return " ".join(word for word in (file.subject_id, file.visit, file.panel, file.tube) if word)
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:

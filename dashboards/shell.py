@@ -14,6 +14,7 @@ from dashboards.theme import MANTINE_THEME
 
 NAVIGATION: Final = (
     ("home", "/"),
+    ("samples", "/samples"),
     ("screening", "/screening"),
     ("patients", "/patients"),
     ("cohort", "/cohort"),
@@ -99,6 +100,11 @@ def build_snapshot_chip(site: Site) -> Any:
 def format_moment(moment: dt.datetime, site: Site) -> str:
     """Write a moment in the study's zone to the minute."""
     return site.home.study.localise(moment).strftime("%Y-%m-%d %H:%M")
+
+
+def format_time(site: Site, text: str) -> str:
+    """Write a delivered time in the study's zone to the minute; empty where there is none."""
+    return format_moment(dt.datetime.fromisoformat(text), site) if text else ""
 
 
 def build_navigation(site: Site, current: str | None) -> list[Any]:

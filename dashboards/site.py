@@ -18,6 +18,8 @@ from dashboards.views.audit import AuditCache
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dashboards.desk import Desk
+
 T = TypeVar("T")
 
 REMEMBERED: Final = 64
@@ -104,6 +106,7 @@ class Site:
     catalog: Catalog
     figure_catalog: Catalog
     cache: SnapshotCache
+    desk: "Desk"
     trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str

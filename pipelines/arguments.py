@@ -74,6 +74,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_home_commands(maker)
     _add_table_commands(maker)
     _add_free_commands(maker)
+    _add_gates_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -150,6 +151,11 @@ def _add_table_commands(maker: _Maker) -> None:
     )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--replay",
+        action="store_true",
+        help="also replay.zip: what the tables were made of, to compute them again",
+    )
 
 
 def _add_free_commands(maker: _Maker) -> None:
@@ -160,12 +166,42 @@ def _add_free_commands(maker: _Maker) -> None:
     simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")
     simulate.add_argument("--events", type=_count, metavar="N", help="events a tube")
     simulate.add_argument("--seed", type=int, metavar="S", help="seed")
+    replay = maker.add("replay", "compute the tables of a replay bundle again and compare", home=False)
+    replay.add_argument("bundle", type=Path, metavar="BUNDLE", help="a replay.zip of corelab export --replay")
     gate = maker.add("gate", "gate FCS files without a home", home=False)
     gate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FCS files")
     gate.add_argument("--panel", required=True, metavar="ID|FILE", help="bcell, cart, or a panel template")
     gate.add_argument("--markers", type=Path, metavar="FILE", help="csv detector,marker or a workspace")
+    gate.add_argument(
+        "--gates", type=Path, metavar="FILE", help="given gates (.gml, .wsp) instead of fitted ones"
+    )
+    _add_gate_options(gate)
     gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
     gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
+
+
+def _add_gate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--names", type=Path, metavar="FILE", help="yaml: which names mean which population")
+    parser.add_argument("--parity", type=Path, metavar="FILE", help="csv: each gate's count and its own")
+
+
+def _add_gates_commands(maker: _Maker) -> None:
+    purpose = "people's gates: FlowJo workspaces and Gating-ML 2.0"
+    gates = maker.commands.add_parser("gates", help=purpose, description=purpose)
+    actions = gates.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    taken = own.add("import", "take gates for acquisitions of the home")
+    taken.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="a .wsp or .gml file")
+    taken.add_argument("--reason", default="", metavar="R", help="why; by default the file's name")
+    _add_gate_options(taken)
+    given = own.add("export", "write the present gates of acquisitions")
+    given.add_argument("out", type=Path, metavar="OUT", help="a folder, or a .wsp or .gml file")
+    given.add_argument("--format", choices=("wsp", "gml"), metavar="F", help="wsp or gml; by default both")
+    for parser in (taken, given):
+        parser.add_argument("--files", default="", metavar="A,B", help="only these: ids or delivered names")
+        parser.add_argument("--subject", default="", metavar="S", help="only this child's")
+        parser.add_argument("--visit", default="", metavar="V", help="only this visit's")
+        parser.add_argument("--panel", default="", metavar="P", help="only this panel's")
 
 
 def _add_user_commands(maker: _Maker) -> None:
@@ -181,6 +217,14 @@ def _add_user_commands(maker: _Maker) -> None:
     disable.add_argument("--reason", default="", metavar="R")
     passwd = own.add("passwd", "give an account a new password")
     passwd.add_argument("name", metavar="NAME")
+    token = own.add("token", "make a token for scripts; it is printed once")
+    token.add_argument("name", metavar="NAME", help="the account whose role the token has")
+    token.add_argument("--days", type=_count, default=90, metavar="N", help="how long it holds (%(default)s)")
+    token.add_argument(
+        "--tables", default="", metavar="A,B", help="only these tables; by default every table"
+    )
+    token.add_argument("--list", action="store_true", help="list the account's tokens instead")
+    token.add_argument("--revoke", default="", metavar="ID", help="end a token instead")
     for parser in (add, passwd):
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"

@@ -17,6 +17,7 @@ from pipelines.progress import show_progress
 
 if TYPE_CHECKING:
     from corelab.store import Home
+    from pipelines.gates import Choice
 
 DONE: Final = 0
 FOUND: Final = 1
@@ -142,11 +143,26 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     with _home(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None, progress=progress,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         _name(finding)
     _say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
+
+
+def run_replay(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Compute the tables of a bundle again and compare them."""
+    from pipelines.replay import replay
+
+    report = replay(arguments.bundle)
+    for line in report.remarks:
+        _say(line)
+    for name, rows in report.same.items():
+        _say(f"{name}: {rows} rows, the same")
+    for finding in report.findings:
+        _name(finding)
+    _say(f"{len(report.same)} tables are the same, {len(report.findings)} differ")
     return FOUND if report.findings else DONE
 
 
@@ -261,9 +277,59 @@ def run_gate(settings: Settings, arguments: argparse.Namespace) -> int:
 
     code: int = gate_files(
         arguments.files, panel=arguments.panel, markers=arguments.markers, workers=arguments.workers,
-        out=arguments.out,
+        out=arguments.out, gates=arguments.gates, names=arguments.names, parity=arguments.parity,
     )  # fmt: skip
     return code
+
+
+def run_gates(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Take people's gates in, or give the present ones out."""
+    with _home(settings) as home:
+        return _GATES_ACTIONS[arguments.action](home, arguments)
+
+
+def _choose(arguments: argparse.Namespace) -> "Choice":
+    from pipelines.gates import Choice
+
+    files = tuple(name.strip() for name in arguments.files.split(",") if name.strip())
+    return Choice(files=files, subject_id=arguments.subject, visit=arguments.visit, panel=arguments.panel)
+
+
+def _import_gates(home: "Home", arguments: argparse.Namespace) -> int:
+    from pipelines.gates import format_parity, import_gates, read_name_map, write_parity
+
+    report = import_gates(
+        home, arguments.paths, at=_now(), actor=_actor(), reason=arguments.reason,
+        choice=_choose(arguments), names=read_name_map(arguments.names),
+    )  # fmt: skip
+    if arguments.parity:
+        write_parity(report.parity, arguments.parity)
+    else:
+        for line in format_parity(report.parity):
+            _say(line)
+    for line in (*report.remarks, *report.troubles):
+        _name(line)
+    _say(f"{report.n_new} decisions are new, {len(report.troubles)} gates refused or counted otherwise")
+    return FOUND if report.troubles else DONE
+
+
+def _export_gates(home: "Home", arguments: argparse.Namespace) -> int:
+    from pipelines.gates import FORMATS, export_gates
+
+    formats = [arguments.format] if arguments.format else FORMATS
+    with show_progress("gating") as progress:
+        report = export_gates(
+            home, arguments.out, choice=_choose(arguments), formats=formats, progress=progress
+        )
+    for line in report.troubles:
+        _name(line)
+    _say(f"wrote {len(report.paths)} files, {len(report.troubles)} gates are not in them")
+    return FOUND if report.troubles else DONE
+
+
+_GATES_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], int]]] = {
+    "import": _import_gates, "export": _export_gates,
+}  # fmt: skip
 
 
 def run_user(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -296,6 +362,21 @@ def _change_password(home: "Home", arguments: argparse.Namespace) -> None:
     _say(f"changed the password of {arguments.name}")
 
 
+def _manage_tokens(home: "Home", arguments: argparse.Namespace) -> None:
+    tokens = home.registry.users.tokens
+    if arguments.list:
+        for one in tokens.all(arguments.name):
+            state = "revoked" if one.revoked else f"until {one.expires_at}"
+            _say(f"{one.id}\t{state}\t{' '.join(one.tables) or 'every table'}")
+    elif arguments.revoke:
+        tokens.revoke(arguments.revoke, at=_now(), actor=_actor())
+        _say(f"ended token {arguments.revoke}")
+    else:
+        names = [name.strip() for name in arguments.tables.split(",") if name.strip()]
+        text, _ = tokens.issue(arguments.name, days=arguments.days, tables=names, at=_now(), actor=_actor())
+        _say(text)
+
+
 def _read_password(arguments: argparse.Namespace) -> str:
     if arguments.password_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -309,11 +390,13 @@ def _read_password(arguments: argparse.Namespace) -> str:
 
 _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]] = {
     "add": _add_user, "list": _list_users, "disable": _disable_user, "passwd": _change_password,
+    "token": _manage_tokens,
 }  # fmt: skip
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
+    "replay": run_replay,
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
-    "simulate": run_simulate, "gate": run_gate, "user": run_user,
+    "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "user": run_user,
 }  # fmt: skip

@@ -35,6 +35,7 @@ def export(  # noqa: PLR0913 - the options of the command
     format_name: str = "csv",
     tables: Sequence[str] = (),
     snapshot_id: str | None = None,
+    with_replay: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
     """Write a snapshot in a format, with dictionary, code lists and provenance.
@@ -44,17 +45,23 @@ def export(  # noqa: PLR0913 - the options of the command
     HomeError
         If there is no snapshot yet, or none of that id.
     ConfigError
-        If a table or the format is unknown, or the folder cannot be written.
+        If a table or the format is unknown, the folder cannot be written, or a replay bundle is asked of a
+        snapshot that cannot be made again.
     """
     check_format(format_name)
     snapshot = find_snapshot(home, snapshot_id)
     names = _check_names(tables, snapshot, format_name)
     report = ExportReport(files=[], findings=[])
+    # Before anything is written: a snapshot that cannot be made again has no bundle.
+    bundle = _make_replay(home, snapshot, names) if with_replay else {}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in _files(
             home, snapshot, names, format_name=format_name, findings=report.findings, progress=progress
         ):
+            (out / name).write_bytes(data)
+            report.files.append(name)
+        for name, data in bundle.items():
             (out / name).write_bytes(data)
             report.files.append(name)
     except OSError as error:
@@ -64,6 +71,12 @@ def export(  # noqa: PLR0913 - the options of the command
         at=at,
     )  # fmt: skip
     return report
+
+
+def _make_replay(home: "Home", snapshot: "Snapshot", names: tuple[str, ...]) -> dict[str, bytes]:
+    from pipelines.replay import make_bundle
+
+    return {"replay.zip": make_bundle(home, snapshot, names)}
 
 
 def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
@@ -108,7 +121,8 @@ def _format_h5ad(
         "populations.h5ad",
         format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
     )
-    report = sketch_events(home, populations, seed=SEED, progress=progress)
+    position = dict(home.snapshots.positions()).get(snapshot.id) or None
+    report = sketch_events(home, populations, position=position, seed=SEED, progress=progress)
     findings += report.findings
     chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
     yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from corelab.errors import ConfigError, HomeError
 from corelab.store.audit import GENESIS, AuditTrail
 from corelab.store.database import check_revision, connect_database, migrate, sqlite_url
+from corelab.store.gates import GateRevisions
 from corelab.store.objects import ObjectStore, open_objects, sync_folder, write_durably
 from corelab.store.registry import Registry
 from corelab.store.snapshots import SnapshotFiles, SnapshotStore, open_snapshot_files
@@ -36,6 +37,11 @@ class Home:
     def cache(self) -> Path:
         """A folder that may be deleted at any time."""
         return self.path / "cache"
+
+    @property
+    def gates(self) -> GateRevisions:
+        """What people decided about gates."""
+        return GateRevisions(engine=self.registry.engine, audit=self.registry.audit)
 
     def stale_subjects(self) -> list[str]:
         """Return the subjects whose rows differ from those of the current snapshot; run tubes are ``""``."""
