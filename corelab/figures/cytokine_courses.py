@@ -24,7 +24,7 @@ from corelab.figures.level_row import build_markers
 from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.tokens import FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
 from corelab.vocabulary import VISITS
 
