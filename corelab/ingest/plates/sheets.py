@@ -153,7 +153,8 @@ def _blank_rows(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
         if first.startswith("datatype"):
             in_log = len(row) > 1 and row[1].casefold() in _LOG_BLOCKS
             columns = frozenset()
-        if in_log and not first.startswith(("datatype", "userid", "--", "crc")):
+        in_log = in_log and not first.startswith("--")
+        if in_log and not first.startswith(("datatype", "userid")):
             yield tuple("" for _ in row)
             continue
         yield _blank_row(row, columns)
