@@ -10,6 +10,7 @@
     │   └── MarkerError     the channels of a file cannot be matched to a panel
     ├── ConfigError         a study file, panel template or setting is wrong
     ├── ContractError       a table that we derived breaks its own schema
+    ├── ReviewError         results cannot be signed or unlocked so
     ├── HomeError           a home is missing, newer than this program, or not writable
     └── IntegrityError      stored bytes differ from their recorded hash
 
@@ -72,6 +73,10 @@ class ConfigError(CorelabError):
 
 class ContractError(CorelabError):
     """A table that was derived here breaks its own schema."""
+
+
+class ReviewError(CorelabError):
+    """Results cannot be signed or unlocked so, or they are locked."""
 
 
 class HomeError(CorelabError):

@@ -8,9 +8,10 @@ from flask_login import current_user
 from corelab.errors import HomeError
 from corelab.export.dictionary import make_dictionary
 from corelab.export.text import format_csv
-from dashboards.access.roles import EXPORTERS, check_role
+from dashboards.access.roles import AUDITORS, EXPORTERS, check_role
 from dashboards.ports import SnapshotPort
 from dashboards.site import Site, SnapshotTables
+from dashboards.views.audit import read_filter, select_entries
 from dashboards.views.schemas import find_schemas
 
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -21,6 +22,7 @@ def build_api(site: Site) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.add_url_rule("/tables/<name>.<ext>", "table", lambda name, ext: answer_table(site, name, ext))
     routes.add_url_rule("/dictionary.csv", "dictionary", lambda: answer_dictionary(site))
+    routes.add_url_rule("/audit.csv", "audit", lambda: answer_audit(site))
     return routes
 
 
@@ -72,6 +74,16 @@ def answer_dictionary(site: Site) -> Response:
     body = format_csv(make_dictionary(find_schemas(snapshot)))
     note_download(site, f"{snapshot.id}/dictionary.csv")
     return build_attachment(body, "dictionary.csv", FORMATS["csv"])
+
+
+def answer_audit(site: Site) -> Response:
+    """Give the entries of the audit trail that the query keeps, all of them without one."""
+    check_role(*AUDITORS)
+    kept = select_entries(site.trail.rows(), read_filter(request.args), site.home.study)
+    body = format_csv(kept)
+    query = request.query_string.decode("ascii", "replace")
+    note_download(site, f"audit.csv{'?' if query else ''}{query}")
+    return build_attachment(body, "audit.csv", FORMATS["csv"])
 
 
 def note_download(site: Site, what: str) -> None:

@@ -16,12 +16,26 @@ from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
-from dashboards.pages import cohort, exports, home, patients
+from dashboards.desk import Desk
+from dashboards.gates_api import build_gates_api
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    cytokines,
+    exports,
+    home,
+    outcomes,
+    patients,
+    samples,
+    screening,
+)
 from dashboards.ports import HomePort
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
+from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, patients, cohort, exports)
+PAGES: Final = (home, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, audit)
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -89,7 +103,7 @@ def create_app(
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
     add_guard(server)
-    for blueprint in (build_blueprint(site), build_theme_routes(), build_api(site)):
+    for blueprint in (build_blueprint(site), build_theme_routes(), build_api(site), build_gates_api(site)):
         server.register_blueprint(blueprint)
     app = build_dash(site, server)
     add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)
@@ -105,6 +119,8 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
         catalog=read_catalog(WORDS),
         figure_catalog=figure_catalog(),
         cache=SnapshotCache(home),
+        desk=Desk(home),
+        trail=AuditCache(home.registry.audit),
         clock=clock,
         version=metadata.version("corelab"),
     )

@@ -1,9 +1,11 @@
 """What the dashboard asks of a home; `corelab.store.home.Home` has this shape, and so have test fakes."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from corelab.cytometry.interchange.revision import Decision, GateRevision, Target
+from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
 from corelab.vocabulary import Role
 
@@ -85,6 +87,12 @@ class AuditPort(Protocol):
     ) -> None:
         """Add one row."""
 
+    def rows(self, *, limit: int | None = None) -> "pd.DataFrame":
+        """Return the rows, newest first."""
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the chain, in words; nothing when it is whole."""
+
 
 class RegistryPort(Protocol):
     """Decisions and delivered rows."""
@@ -100,6 +108,32 @@ class RegistryPort(Protocol):
     def quarantine(self) -> "pd.DataFrame":
         """Return what waits for a decision: path and reason."""
 
+    def acquisition_files(self) -> list[AcquisitionFile]:
+        """Return the delivered FCS files with where they belong."""
+
+    def acquisition_mark(self) -> tuple[int, int]:
+        """Return numbers that change whenever the files or the decisions about gates may have."""
+
+
+class ObjectsPort(Protocol):
+    """The stored, de-identified bytes."""
+
+    def read(self, object_id: str) -> bytes:
+        """Return the bytes of an object."""
+
+
+class GatesPort(Protocol):
+    """What people decided about gates."""
+
+    def all(self) -> list[GateRevision]:
+        """Return every revision in the order in which they were recorded."""
+
+    def add(
+        self, decisions: Iterable[tuple[Target, Decision]], *, at: dt.datetime, author: str, role: str = "",
+        reason: str,
+    ) -> list[GateRevision]:  # fmt: skip
+        """Record decisions with their lines of the audit."""
+
 
 class HomePort(Protocol):
     """A home as the dashboard sees it."""
@@ -111,6 +145,14 @@ class HomePort(Protocol):
     @property
     def snapshots(self) -> SnapshotsPort:
         """Tables."""
+
+    @property
+    def objects(self) -> ObjectsPort:
+        """Stored bytes."""
+
+    @property
+    def gates(self) -> GatesPort:
+        """What people decided about gates."""
 
     @property
     def study(self) -> Study:

@@ -9,9 +9,20 @@ from dash import Input, Output
 from flask import Response, request
 
 from dashboards import shell
-from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.empty import build_unknown_page
-from dashboards.pages import cohort, exports, home, patients
+from dashboards.pages import (
+    acquisition,
+    audit,
+    cohort,
+    cytokines,
+    exports,
+    home,
+    outcomes,
+    patients,
+    samples,
+    screening,
+)
 from dashboards.site import Site
 
 
@@ -26,11 +37,27 @@ class Address:
 
 Layout = Callable[[Site, Address], Any]
 
+DEEP: Final = ("patients", "samples")
+"""Pages with an address for each of their things."""
+
+
+def show_samples(site: Site, address: Address) -> Any:
+    """Build the list of acquisitions, or the page of one."""
+    if address.rest:
+        return acquisition.layout(site, address.rest, address.query)
+    return samples.layout(site, address.query)
+
+
 LAYOUTS: Final[dict[str, Layout]] = {
     "": lambda site, _address: home.layout(site),
+    "samples": show_samples,
+    "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),
     "cohort": lambda site, _address: cohort.layout(site),
+    "cytokines": lambda site, address: cytokines.layout(site, address.query),
+    "outcomes": lambda site, address: outcomes.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
+    "audit": lambda site, address: audit.layout(site, address.query),
 }
 
 
@@ -45,7 +72,7 @@ def parse_address(pathname: str, search: str = "") -> Address | None:
     True
     """
     page, _, rest = unquote(pathname).strip("/").partition("/")
-    if page not in LAYOUTS or (rest and page != "patients") or "/" in rest:
+    if page not in LAYOUTS or (rest and page not in DEEP) or "/" in rest:
         return None
     query = {name: values[-1] for name, values in parse_qs(search.lstrip("?")).items()}
     return Address(page=page, rest=rest, query=query)
@@ -57,23 +84,44 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
     navigation = shell.build_navigation(site, address.page if address else None)
     if address is None:
         return build_unknown_page(site, "unknown.page", path=pathname), navigation, site.text("brand")
-    title = site.text("page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=address.rest)
+    if not may_open(address.page):
+        return build_unknown_page(site, "unknown.role"), navigation, site.text("brand")
+    title = site.text(
+        "page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=name_rest(site, address)
+    )
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
 
 
 def is_known(site: Site, path: str) -> bool:
-    """Tell whether a path leads to a page and, for a child, to one of this trial."""
+    """Tell whether a path leads to a page and, for a child or a file, to one of this trial."""
     address = parse_address(path)
     if address is None:
         return False
     tables = site.cache.current()
-    return not address.rest or tables is None or patients.is_subject(tables, address.rest)
+    if not address.rest or tables is None:
+        return True
+    if address.page == "samples":
+        return address.rest in site.desk.known().files
+    return patients.is_subject(tables, address.rest)
+
+
+def name_rest(site: Site, address: Address) -> str:
+    """Name the thing of an address for the title of the window: a file by child, visit and tube."""
+    file = site.desk.known().files.get(address.rest) if address.page == "samples" and address.rest else None
+    if file is None:
+        return address.rest[:12] if address.page == "samples" else address.rest
+    return " ".join(word for word in (file.subject_id, file.visit, file.panel, file.tube) if word)
 
 
 def mark_unknown_page(site: Site, response: Response) -> Response:
-    """Give the single page of the application the status 404 where nothing lives at the path."""
+    """Give the single page the status 404 where nothing lives at the path, 403 where the role may not go."""
     is_page = response.status_code == 200 and response.mimetype == "text/html"
-    if is_page and request.path != "/login" and not is_known(site, request.path):
+    if not is_page or request.path == "/login":
+        return response
+    address = parse_address(request.path)
+    if address is not None and not may_open(address.page):
+        response.status_code = 403
+    elif not is_known(site, request.path):
         response.status_code = 404
     return response
 

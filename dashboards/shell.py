@@ -7,15 +7,21 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 from flask_login import current_user
 
+from dashboards.access.roles import may_open
 from dashboards.components.chips import build_chip
 from dashboards.site import Site, read_scheme
 from dashboards.theme import MANTINE_THEME
 
 NAVIGATION: Final = (
     ("home", "/"),
+    ("samples", "/samples"),
+    ("screening", "/screening"),
     ("patients", "/patients"),
     ("cohort", "/cohort"),
+    ("cytokines", "/cytokines"),
+    ("outcomes", "/outcomes"),
     ("exports", "/exports"),
+    ("audit", "/audit"),
 )
 """The pages of this version, in the order of the bar."""
 
@@ -96,10 +102,17 @@ def format_moment(moment: dt.datetime, site: Site) -> str:
     return site.home.study.localise(moment).strftime("%Y-%m-%d %H:%M")
 
 
+def format_time(site: Site, text: str) -> str:
+    """Write a delivered time in the study's zone to the minute; empty where there is none."""
+    return format_moment(dt.datetime.fromisoformat(text), site) if text else ""
+
+
 def build_navigation(site: Site, current: str | None) -> list[Any]:
-    """Build the links to the pages; the current one says so to eyes and to screen readers."""
+    """Build the links to the pages of this role; the current one says so to eyes and to screen readers."""
     links = []
     for word, path in NAVIGATION:
+        if not may_open(path.strip("/")):
+            continue
         is_current = current is not None and current == path.strip("/")
         links.append(
             dcc.Link(

@@ -11,10 +11,14 @@ from flask import request
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.tokens import Scheme
+from corelab.tables.schemas import SCHEMAS
 from dashboards.ports import HomePort, SnapshotPort
+from dashboards.views.audit import AuditCache
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dashboards.desk import Desk
 
 T = TypeVar("T")
 
@@ -26,7 +30,8 @@ SCHEME_COOKIE: Final = "corelab_scheme"
 class SnapshotTables(Mapping[str, "pd.DataFrame"]):
     """The tables of one snapshot, each read once and shared by every request.
 
-    Nobody writes into them: pages and figures only select rows.
+    Nobody writes into them: pages and figures only select rows. A table that this version knows and an older
+    snapshot has not is there without a row; ``in`` tells what the snapshot itself holds.
     """
 
     def __init__(self, snapshot: SnapshotPort) -> None:
@@ -37,12 +42,16 @@ class SnapshotTables(Mapping[str, "pd.DataFrame"]):
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
 
     def __getitem__(self, name: str) -> "pd.DataFrame":
-        if name not in self._names:
+        if name not in self._names and name not in SCHEMAS:
             raise KeyError(name)
         with self._lock:
             if name not in self._read:
-                self._read[name] = self.snapshot.table(name)
+                is_held = name in self._names
+                self._read[name] = self.snapshot.table(name) if is_held else SCHEMAS[name].empty()
             return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made of these tables under a key, making it if it is not there (any more).
@@ -97,6 +106,8 @@ class Site:
     catalog: Catalog
     figure_catalog: Catalog
     cache: SnapshotCache
+    desk: "Desk"
+    trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str
 

@@ -57,7 +57,7 @@ def _parse(words: Sequence[str], home: str) -> argparse.Namespace:
     except UsageError:
         named = None
     # A home on the command line counts more than the environment's, but only if it is one.
-    makes_home = named is not None and named.command == "init"
+    makes_home = named is not None and named.command in ("init", "restore")
     if named is not None and (makes_home or Path(getattr(named, "home", "") or ".", "home.json").is_file()):
         return named
     arguments = make_parser(with_home=False).parse_args(words)
@@ -74,6 +74,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_home_commands(maker)
     _add_table_commands(maker)
     _add_free_commands(maker)
+    _add_gates_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -119,19 +120,42 @@ def _add_home_commands(maker: _Maker) -> None:
     run.add_argument("--as-of", type=_date, metavar="DATE", help="data cut-off; by default the newest sample")
     status = maker.add("status", "say what the home holds and what waits")
     status.add_argument("--json", action="store_true", help="as a JSON object")
-    maker.add("verify", "find anything stored that is not what it was")
-    maker.add("migrate", "bring the home's registry to this version's schema")
+    verify = maker.add("verify", "find anything stored that is not what it was")
+    verify.add_argument(
+        "--rebuild", action="store_true", help="also make the snapshots of the running versions again"
+    )
+    _add_keeping_commands(maker)
     serve = maker.add("serve", "serve the dashboard")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8050, type=_port, metavar="P", help="port (%(default)s)")
 
 
+def _add_keeping_commands(maker: _Maker) -> None:
+    withdraw = maker.add("withdraw", "take a child, a file or a row out of analysis; the audit keeps it")
+    withdraw.add_argument("object", metavar="OBJECT", help="a subject id, a file id or name, or <file>:<row>")
+    withdraw.add_argument("--reason", required=True, metavar="R", help="why")
+    backup = maker.add("backup", "copy the home into one file, while others work in it")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    restore = maker.add("restore", "make a home from a backup", home=False)
+    restore.add_argument("file", type=Path, metavar="FILE", help="a file of corelab backup")
+    if maker.with_home:
+        restore.add_argument("home", metavar="HOME", help=_HOME_HELP)
+    maker.add("migrate", "bring the home's registry to this version's schema, after a copy of it")
+
+
 def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
-    export.add_argument("--format", default="csv", metavar="F", help="csv, parquet or xlsx (%(default)s)")
+    export.add_argument(
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+    )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--replay",
+        action="store_true",
+        help="also replay.zip: what the tables were made of, to compute them again",
+    )
 
 
 def _add_free_commands(maker: _Maker) -> None:
@@ -142,12 +166,42 @@ def _add_free_commands(maker: _Maker) -> None:
     simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")
     simulate.add_argument("--events", type=_count, metavar="N", help="events a tube")
     simulate.add_argument("--seed", type=int, metavar="S", help="seed")
+    replay = maker.add("replay", "compute the tables of a replay bundle again and compare", home=False)
+    replay.add_argument("bundle", type=Path, metavar="BUNDLE", help="a replay.zip of corelab export --replay")
     gate = maker.add("gate", "gate FCS files without a home", home=False)
     gate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FCS files")
     gate.add_argument("--panel", required=True, metavar="ID|FILE", help="bcell, cart, or a panel template")
     gate.add_argument("--markers", type=Path, metavar="FILE", help="csv detector,marker or a workspace")
+    gate.add_argument(
+        "--gates", type=Path, metavar="FILE", help="given gates (.gml, .wsp) instead of fitted ones"
+    )
+    _add_gate_options(gate)
     gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
     gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
+
+
+def _add_gate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--names", type=Path, metavar="FILE", help="yaml: which names mean which population")
+    parser.add_argument("--parity", type=Path, metavar="FILE", help="csv: each gate's count and its own")
+
+
+def _add_gates_commands(maker: _Maker) -> None:
+    purpose = "people's gates: FlowJo workspaces and Gating-ML 2.0"
+    gates = maker.commands.add_parser("gates", help=purpose, description=purpose)
+    actions = gates.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    taken = own.add("import", "take gates for acquisitions of the home")
+    taken.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="a .wsp or .gml file")
+    taken.add_argument("--reason", default="", metavar="R", help="why; by default the file's name")
+    _add_gate_options(taken)
+    given = own.add("export", "write the present gates of acquisitions")
+    given.add_argument("out", type=Path, metavar="OUT", help="a folder, or a .wsp or .gml file")
+    given.add_argument("--format", choices=("wsp", "gml"), metavar="F", help="wsp or gml; by default both")
+    for parser in (taken, given):
+        parser.add_argument("--files", default="", metavar="A,B", help="only these: ids or delivered names")
+        parser.add_argument("--subject", default="", metavar="S", help="only this child's")
+        parser.add_argument("--visit", default="", metavar="V", help="only this visit's")
+        parser.add_argument("--panel", default="", metavar="P", help="only this panel's")
 
 
 def _add_user_commands(maker: _Maker) -> None:

@@ -17,6 +17,7 @@ from pipelines.progress import show_progress
 
 if TYPE_CHECKING:
     from corelab.store import Home
+    from pipelines.gates import Choice
 
 DONE: Final = 0
 FOUND: Final = 1
@@ -139,33 +140,101 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     from pipelines.export import export
 
     tables = [name.strip() for name in arguments.tables.split(",") if name.strip()]
-    with _home(settings) as home:
-        written = export(
+    with _home(settings) as home, show_progress("gating") as progress:
+        report = export(
             home, arguments.out, at=_now(), actor=_actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
         )  # fmt: skip
-    _say(f"wrote {len(written)} files to {arguments.out}")
-    return DONE
+    for finding in report.findings:
+        _name(finding)
+    _say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
+
+
+def run_replay(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Compute the tables of a bundle again and compare them."""
+    from pipelines.replay import replay
+
+    report = replay(arguments.bundle)
+    for line in report.remarks:
+        _say(line)
+    for name, rows in report.same.items():
+        _say(f"{name}: {rows} rows, the same")
+    for finding in report.findings:
+        _name(finding)
+    _say(f"{len(report.same)} tables are the same, {len(report.findings)} differ")
+    return FOUND if report.findings else DONE
 
 
 def run_verify(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Look for what was changed."""
-    from pipelines.verify import verify
+    """Look for what was changed, and make snapshots again where asked."""
+    from pipelines.verify import rebuild_snapshots, verify
 
     with _home(settings) as home, show_progress("verifying") as progress:
         findings = verify(home, progress=progress)
+        if arguments.rebuild:
+            rebuilt = rebuild_snapshots(home, workers=os.cpu_count() or 1, progress=progress)
+            findings += rebuilt.findings
+            for line in rebuilt.left:
+                _say(line)
+            _say(f"{len(rebuilt.same)} snapshots made again, the same bit for bit")
     for finding in findings:
         _name(finding)
     _say(f"{len(findings)} findings" if findings else "everything is as it was stored")
     return FOUND if findings else DONE
 
 
+def run_withdraw(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Take a child, a file or a row out of analysis."""
+    from corelab.store.withdrawal import withdraw
+
+    with _home(settings) as home:
+        taken = withdraw(home, arguments.object, reason=arguments.reason, at=_now(), author=_actor())
+    _say(
+        f"withdrew {taken.target.scope} {taken.target.name}: {taken.n_rows} rows leave analysis, "
+        f"{taken.n_held} the quarantine; corelab run brings the tables up to date"
+    )
+    return DONE
+
+
+def run_backup(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Copy the home into one file."""
+    from corelab.store.backup import write_backup
+
+    with _home(settings) as home, show_progress("copying") as progress:
+        report = write_backup(home, arguments.file, at=_now(), actor=_actor(), progress=progress)
+    for finding in report.findings:
+        _name(finding)
+    _say(f"copied {report.n_files} files ({report.n_bytes} bytes) to {arguments.file}")
+    return FOUND if report.findings else DONE
+
+
+def run_restore(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Make a home from a backup, and look whether it is what was copied."""
+    from corelab.store.backup import restore_backup
+    from pipelines.verify import verify
+
+    home = restore_backup(
+        arguments.file, settings.home, database_url=settings.database_url, object_url=settings.object_url,
+        at=_now(), actor=_actor(),
+    )  # fmt: skip
+    findings = verify(home)
+    home.close()
+    for finding in findings:
+        _name(finding)
+    _say(f"restored {settings.home} from {arguments.file}")
+    return FOUND if findings else DONE
+
+
 def run_migrate(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Bring the registry's schema up to date."""
+    """Bring the registry's schema up to date, after a copy of it."""
     from corelab.store import migrate_home
 
-    changed = migrate_home(settings.home, database_url=settings.database_url)
-    _say("brought to the present schema" if changed else "the schema is the present one")
+    copy = migrate_home(settings.home, database_url=settings.database_url)
+    if copy is None:
+        _say("the schema is the present one")
+    else:
+        _say(f"brought to the present schema; the registry as it was is kept in {copy}")
     return DONE
 
 
@@ -208,9 +277,59 @@ def run_gate(settings: Settings, arguments: argparse.Namespace) -> int:
 
     code: int = gate_files(
         arguments.files, panel=arguments.panel, markers=arguments.markers, workers=arguments.workers,
-        out=arguments.out,
+        out=arguments.out, gates=arguments.gates, names=arguments.names, parity=arguments.parity,
     )  # fmt: skip
     return code
+
+
+def run_gates(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Take people's gates in, or give the present ones out."""
+    with _home(settings) as home:
+        return _GATES_ACTIONS[arguments.action](home, arguments)
+
+
+def _choose(arguments: argparse.Namespace) -> "Choice":
+    from pipelines.gates import Choice
+
+    files = tuple(name.strip() for name in arguments.files.split(",") if name.strip())
+    return Choice(files=files, subject_id=arguments.subject, visit=arguments.visit, panel=arguments.panel)
+
+
+def _import_gates(home: "Home", arguments: argparse.Namespace) -> int:
+    from pipelines.gates import format_parity, import_gates, read_name_map, write_parity
+
+    report = import_gates(
+        home, arguments.paths, at=_now(), actor=_actor(), reason=arguments.reason,
+        choice=_choose(arguments), names=read_name_map(arguments.names),
+    )  # fmt: skip
+    if arguments.parity:
+        write_parity(report.parity, arguments.parity)
+    else:
+        for line in format_parity(report.parity):
+            _say(line)
+    for line in (*report.remarks, *report.troubles):
+        _name(line)
+    _say(f"{report.n_new} decisions are new, {len(report.troubles)} gates refused or counted otherwise")
+    return FOUND if report.troubles else DONE
+
+
+def _export_gates(home: "Home", arguments: argparse.Namespace) -> int:
+    from pipelines.gates import FORMATS, export_gates
+
+    formats = [arguments.format] if arguments.format else FORMATS
+    with show_progress("gating") as progress:
+        report = export_gates(
+            home, arguments.out, choice=_choose(arguments), formats=formats, progress=progress
+        )
+    for line in report.troubles:
+        _name(line)
+    _say(f"wrote {len(report.paths)} files, {len(report.troubles)} gates are not in them")
+    return FOUND if report.troubles else DONE
+
+
+_GATES_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], int]]] = {
+    "import": _import_gates, "export": _export_gates,
+}  # fmt: skip
 
 
 def run_user(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -260,6 +379,8 @@ _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]]
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
-    "verify": run_verify, "migrate": run_migrate, "serve": run_serve, "template": run_template,
-    "simulate": run_simulate, "gate": run_gate, "user": run_user,
+    "replay": run_replay,
+    "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
+    "migrate": run_migrate, "serve": run_serve, "template": run_template,
+    "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "user": run_user,
 }  # fmt: skip

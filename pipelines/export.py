@@ -1,16 +1,29 @@
-"""Writes a snapshot's tables to a folder, and the audit trail's line about it."""
+"""Writes a snapshot to a folder, in one of its formats, and the audit trail's line about it."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import ConfigError, HomeError
-from corelab.export import check_format, format_companions, format_export
+from corelab.export import check_format, find_schemas, format_companions, format_tables
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
-    from corelab.tables.schema import TableSchema
+
+Progress = Callable[[int, int], None]
+WHOLE_FORMATS: Final = ("xpt", "h5ad")
+"""Formats whose files are not those of single tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """The files that were written, and what the checks of the format found, each in one line."""
+
+    files: list[str]
+    findings: list[str]
 
 
 def export(  # noqa: PLR0913 - the options of the command
@@ -22,32 +35,48 @@ def export(  # noqa: PLR0913 - the options of the command
     format_name: str = "csv",
     tables: Sequence[str] = (),
     snapshot_id: str | None = None,
-) -> list[str]:
-    """Write tables, dictionary, code lists and provenance; return the names of the files.
+    with_replay: bool = False,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write a snapshot in a format, with dictionary, code lists and provenance.
 
     Raises
     ------
     HomeError
         If there is no snapshot yet, or none of that id.
     ConfigError
-        If a table or the format is unknown, or the folder cannot be written.
+        If a table or the format is unknown, the folder cannot be written, or a replay bundle is asked of a
+        snapshot that cannot be made again.
     """
     check_format(format_name)
     snapshot = find_snapshot(home, snapshot_id)
-    names = _check_names(tables, snapshot)
-    written = []
+    names = _check_names(tables, snapshot, format_name)
+    report = ExportReport(files=[], findings=[])
+    # Before anything is written: a snapshot that cannot be made again has no bundle.
+    bundle = _make_replay(home, snapshot, names) if with_replay else {}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, data in _files(home, snapshot, names, format_name):
+        for name, data in _files(
+            home, snapshot, names, format_name=format_name, findings=report.findings, progress=progress
+        ):
             (out / name).write_bytes(data)
-            written.append(name)
+            report.files.append(name)
+        for name, data in bundle.items():
+            (out / name).write_bytes(data)
+            report.files.append(name)
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", place=out.name) from error
     home.registry.audit.append(
         actor=actor, role="", action="export", object=snapshot.id, new=f"{format_name}: {', '.join(names)}",
         at=at,
     )  # fmt: skip
-    return written
+    return report
+
+
+def _make_replay(home: "Home", snapshot: "Snapshot", names: tuple[str, ...]) -> dict[str, bytes]:
+    from pipelines.replay import make_bundle
+
+    return {"replay.zip": make_bundle(home, snapshot, names)}
 
 
 def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
@@ -64,29 +93,53 @@ def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
     return snapshot
 
 
-def find_schemas(snapshot: "Snapshot", names: Sequence[str]) -> "dict[str, TableSchema]":
-    """Return the schemas of a snapshot's tables; that of ``analysis`` stands in its manifest."""
-    from corelab.tables.schema import Column, TableSchema
-    from corelab.tables.schemas import SCHEMAS
-
-    columns = [
-        Column(**{**described, "codes": tuple(described["codes"])})
-        for described in snapshot.manifest.get("analysis_columns", [])
-    ]
-    wide = TableSchema(
-        name="analysis", row="subject x visit", columns=tuple(columns),
-        key=("subject_id", "visit", "collected_at"),
-    )  # fmt: skip
-    return {name: SCHEMAS.get(name, wide) for name in names}
-
-
 def _files(
-    home: "Home", snapshot: "Snapshot", names: tuple[str, ...], format_name: str
+    home: "Home", snapshot: "Snapshot", names: tuple[str, ...], *, format_name: str, findings: list[str],
+    progress: Progress | None,
+) -> Iterator[tuple[str, bytes]]:  # fmt: skip
+    if format_name == "xpt":
+        yield from _format_xpt(home, snapshot, findings)
+    elif format_name == "h5ad":
+        yield from _format_h5ad(home, snapshot, findings, progress=progress)
+    else:
+        yield from format_tables(
+            names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
+        )
+    schemas = find_schemas(names, snapshot.manifest)
+    yield from format_companions(schemas, describe_provenance(home, snapshot))
+
+
+def _format_h5ad(
+    home: "Home", snapshot: "Snapshot", findings: list[str], *, progress: Progress | None
 ) -> Iterator[tuple[str, bytes]]:
-    yield from format_export(
-        names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
+    from corelab.export.single_cells import build_events, build_populations, format_h5ad
+    from pipelines.sketch import SEED, sketch_events
+
+    about = {"snapshot": snapshot.id, "study": home.study.id, "corelab": version("corelab")}
+    populations = snapshot.table("populations")
+    yield (
+        "populations.h5ad",
+        format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
     )
-    yield from format_companions(find_schemas(snapshot, names), describe_provenance(home, snapshot))
+    position = dict(home.snapshots.positions()).get(snapshot.id) or None
+    report = sketch_events(home, populations, position=position, seed=SEED, progress=progress)
+    findings += report.findings
+    chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
+    yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))
+
+
+def _format_xpt(home: "Home", snapshot: "Snapshot", findings: list[str]) -> Iterator[tuple[str, bytes]]:
+    from corelab.export.cdisc import build_submission, format_submission
+
+    tables = {name: snapshot.table(name) for name in snapshot.table_names}
+    cutoff = str(snapshot.manifest.get("cutoff", ""))
+    submission = build_submission(tables, study=home.study, cutoff=cutoff)
+    counts = submission.breaches.groupby(["dataset", "rule", "variable", "rule_text"], sort=True)
+    findings += [
+        f"{dataset}.{variable}: {len(rows)} x {rule} ({text}), first {rows['found'].iloc[0]!r}"
+        for (dataset, rule, variable, text), rows in counts
+    ]
+    yield from format_submission(submission, study=home.study, moment=snapshot.created_at)
 
 
 def describe_provenance(home: "Home", snapshot: "Snapshot") -> dict[str, Any]:
@@ -95,8 +148,10 @@ def describe_provenance(home: "Home", snapshot: "Snapshot") -> dict[str, Any]:
     return {"snapshot": snapshot.id, "study_title": home.study.title, **made_of}
 
 
-def _check_names(tables: Sequence[str], snapshot: "Snapshot") -> tuple[str, ...]:
+def _check_names(tables: Sequence[str], snapshot: "Snapshot", format_name: str) -> tuple[str, ...]:
     unknown = [name for name in tables if name not in snapshot.table_names]
     if unknown:
         raise ConfigError(f"table {unknown[0]!r} is unknown", expected=", ".join(snapshot.table_names))
+    if tables and format_name in WHOLE_FORMATS:
+        raise ConfigError(f"format {format_name!r} holds the whole trial", remedy="leave --tables out")
     return tuple(dict.fromkeys(tables)) or snapshot.table_names

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -16,7 +16,11 @@ from corelab.errors import ConfigError, CorelabError, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.cytometry.interchange.imported import Judged, SampleGates
+    from corelab.cytometry.interchange.mapping import NameMap
+    from corelab.cytometry.interchange.parity import ParityRow
     from corelab.cytometry.template import Template
+    from corelab.ingest.fcs import Acquisition
 
 Progress = Callable[[int, int], None]
 
@@ -30,6 +34,9 @@ class GateJob:
     path: Path
     template: "Template"
     labels: tuple[tuple[str, str], ...]
+    given: "SampleGates | None" = None
+    source: str = ""
+    names: "NameMap | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class GateOutcome:
     file_id: str
     rows: tuple[Mapping[str, Any], ...]
     refusal: str
+    parity: "tuple[ParityRow, ...]" = ()
 
 
 def gate_files(  # noqa: PLR0913 - one argument per option of the command
@@ -49,6 +57,9 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     markers: Path | None = None,
     workers: int = 1,
     out: Path | None = None,
+    gates: Path | None = None,
+    names: Path | None = None,
+    parity: Path | None = None,
     progress: Progress | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
@@ -68,6 +79,12 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
         Processes.
     out
         ``.csv`` or ``.parquet``; without it the table goes to standard output as CSV.
+    gates
+        A workspace or Gating-ML document whose gates are taken instead of fitted ones.
+    names
+        YAML that says which name means which population, instead of the usual names.
+    parity
+        Where to write how the given gates count, as CSV; without it the report goes to standard error.
     progress
         Told after every file.
     stdout, stderr
@@ -76,12 +93,13 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     Returns
     -------
     int
-        0 if every file was gated, 1 if some were refused, each named in one line on standard error.
+        0 if every file was gated, 1 if some were refused, each named in one line on standard error, or a
+        given gate was refused or counts otherwise than where it was drawn.
 
     Raises
     ------
     ConfigError
-        If the panel, the markers file or the name of the output is wrong; nothing is written.
+        If the panel, the markers or gates file or the name of the output is wrong; nothing is written.
     """
     from corelab.cytometry.template import load_template
 
@@ -93,6 +111,8 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
         GateJob(path=path, template=template, labels=tuple(sorted(labels[path].items())))
         for path in dict.fromkeys(paths)
     ]
+    if gates is not None:
+        jobs = _give(jobs, gates, names)
     outcomes = []
     for outcome in _run(jobs, workers):
         outcomes.append(outcome)
@@ -102,7 +122,46 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
             progress(len(outcomes), len(jobs))
     table = derive_population_rows(outcomes, template.panel)
     _write(table, out, stdout or sys.stdout)
-    return 1 if any(outcome.refusal for outcome in outcomes) else 0
+    rows = [row for outcome in outcomes for row in outcome.parity]
+    if gates is not None:
+        _report(rows, parity, stderr or sys.stderr)
+    bad = any(row.verdict in ("refused", "outside") for row in rows)
+    return 1 if bad or any(outcome.refusal for outcome in outcomes) else 0
+
+
+def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJob]:
+    """Give each file its gates; one for which a workspace has none is refused when it is gated."""
+    from corelab.cytometry.interchange.imported import match_samples, read_gates
+    from pipelines.gates import read_name_map
+
+    try:
+        given = read_gates(path.read_bytes(), name=path.name)
+    except OSError as error:
+        raise ConfigError("cannot be read", place=str(path), expected="a .gml or .wsp file") from error
+    except InputError as error:
+        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
+    files = {job.path.as_posix(): job.path.as_posix() for job in jobs}
+    matched, _ = match_samples(replace(given, samples=tuple(_unbind(one) for one in given.samples)), files)
+    known = read_name_map(names)
+    return [
+        replace(job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known)
+        for job in jobs
+    ]
+
+
+def _unbind(sample: "SampleGates") -> "SampleGates":
+    """Let a document that names one file stand for the files of the command line."""
+    return replace(sample, file_id="")
+
+
+def _report(rows: "Sequence[ParityRow]", path: Path | None, stderr: TextIO) -> None:
+    from pipelines.gates import format_parity, write_parity
+
+    if path is not None:
+        write_parity(rows, path)
+        return
+    for line in format_parity(rows):
+        print(line, file=stderr)
 
 
 def read_marker_labels(markers: Path | None, file: str) -> dict[str, str]:
@@ -157,7 +216,11 @@ def gate_file(job: GateJob) -> GateOutcome:
     try:
         data = job.path.read_bytes()
         acquisition = read_fcs(data, name=name)
-        gated = gate_acquisition(acquisition, template=job.template, marker_labels=dict(job.labels))
+        judged = _judge(job, acquisition) if job.source else None
+        gated = gate_acquisition(
+            acquisition, template=job.template, marker_labels=dict(job.labels),
+            decisions=judged.decisions if judged else (), only_decided=judged is not None,
+        )  # fmt: skip
     except CorelabError as error:
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=str(error))
     except OSError as error:
@@ -165,7 +228,17 @@ def gate_file(job: GateJob) -> GateOutcome:
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=refusal)
     file_id = hashlib.sha256(data).hexdigest()
     rows = tuple(list_rows(file_id, gated))
-    return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="")
+    parity = judged.rows if judged else ()
+    return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
+
+
+def _judge(job: GateJob, acquisition: "Acquisition") -> "Judged":
+    from corelab.cytometry.interchange.imported import judge_sample
+    from corelab.vocabulary import GateSource
+
+    if job.given is None:
+        raise InputError("the workspace has no sample of this name", place=job.path.name)
+    return judge_sample(job.given, acquisition, source=GateSource(job.source), names=job.names)
 
 
 def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.DataFrame":

@@ -27,8 +27,6 @@ from corelab.vocabulary import GateSource
 if TYPE_CHECKING:
     from corelab.store import Home
 
-ReadAcquisition = Callable[[str], Acquisition]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenGates:
@@ -44,10 +42,21 @@ class TakenGates:
     remarks: tuple[str, ...]
 
 
-def take_gates(
-    home: "Home", data: bytes, *, name: str, files: Mapping[str, str], read: ReadAcquisition,
-    names: NameMap | None = None,
-) -> TakenGates:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Among:
+    """The FCS files for which gates may stand: path to id, and how to read one.
+
+    ``names`` says which population a gate stands for (None: the usual names). Where a Gating-ML
+    document ``must_name`` its file, or be called like it, it never stands for all.
+    """
+
+    files: Mapping[str, str]
+    read: Callable[[str], Acquisition]
+    names: NameMap | None = None
+    must_name: bool = False
+
+
+def take_gates(home: "Home", data: bytes, *, name: str, among: Among) -> TakenGates:
     """Read a file of gates, keep it de-identified, and judge its gates on the files it stands for.
 
     Parameters
@@ -58,12 +67,8 @@ def take_gates(
         As delivered.
     name
         Its path in the delivery.
-    files
-        Path to id of the FCS files that it may mean.
-    read
-        Gives the acquisition of a file id.
-    names
-        Which population a gate stands for; by default the usual names.
+    among
+        The files that it may mean.
 
     Raises
     ------
@@ -71,13 +76,13 @@ def take_gates(
         If it is no such file, or names none of the files.
     """
     gates = read_gates(data, name=name)
-    matched, problems = match_samples(gates, files)
+    matched, problems = match_samples(gates, among.files, must_name=among.must_name)
     if not matched:
         raise InputError(
-            _why_none(problems), place=name, expected="gates of files that come with it",
-            remedy="deliver them together, or use corelab gates import",
+            _why_none(problems), place=name, expected="gates of files that come with it or are chosen",
+            remedy="deliver them together, or use corelab gates import and --files",
         )  # fmt: skip
-    known = {PurePosixPath(path).name: file_id for path, file_id in files.items()}
+    known = {PurePosixPath(path).name: file_id for path, file_id in among.files.items()}
     stored = StoredFile(
         file_id=compute_sha256(data),
         object_id=home.objects.write(strip_gates(data, name=name, known=known)),
@@ -85,7 +90,7 @@ def take_gates(
         name=name,
         facts={"samples": str(len(gates.samples)), "matched": str(len(matched))},
     )
-    return _judge(gates, matched, stored, problems=problems, read=read, names=names)
+    return _judge(gates, matched, stored, problems=problems, among=among)
 
 
 def _why_none(problems: Sequence[str]) -> str:
@@ -93,20 +98,24 @@ def _why_none(problems: Sequence[str]) -> str:
 
 
 def _judge(
-    gates: GateFile, matched: Mapping[str, SampleGates], stored: StoredFile, *, problems: Sequence[str],
-    read: ReadAcquisition, names: NameMap | None,
-) -> TakenGates:  # fmt: skip
+    gates: GateFile,
+    matched: Mapping[str, SampleGates],
+    stored: StoredFile,
+    *,
+    problems: Sequence[str],
+    among: Among,
+) -> TakenGates:
     decisions: list[tuple[Target, Decision]] = []
     parity: list[ParityRow] = []
     troubles = [f"{gates.name}: {problem}" for problem in problems]
     remarks: list[str] = []
     for file_id, sample in sorted(matched.items(), key=lambda pair: (pair[1].name, pair[0])):
         try:
-            acquisition = read(file_id)
+            acquisition = among.read(file_id)
         except CorelabError as error:
             troubles.append(f"{gates.name}: {error}")
             continue
-        judged = judge_sample(sample, acquisition, source=gates.source, names=names)
+        judged = judge_sample(sample, acquisition, source=gates.source, names=among.names)
         if _stands_for_any_file(gates, sample) and not _has_shape(judged.decisions):
             continue
         target = Target(scope=Scope.ACQUISITION, file_id=file_id)

@@ -176,8 +176,7 @@ def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcqu
     for tube in (tube for tube in job.tubes if tube.file_id in set(file_ids)):
         priors = collect_priors(tube, job.tubes, first)
         used = priors if needs_priors(first[tube.file_id], priors) else {}
-        template = runner.template(tube)
-        gated[tube.file_id] = runner.gate(tube, template, find_controls(tube, job.tubes), used)
+        gated[tube.file_id] = runner.gate(tube, runner.template(tube), used)
     return gated
 
 
@@ -255,32 +254,21 @@ class _Subject:
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate_rows(tube, template, controls, priors)
+            cached = self._gate_rows(tube, template, priors)
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
-    def _gate_rows(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> Rows:
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
-            return list_rows(tube.file_id, self.gate(tube, template, controls, priors))
+            return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
-    def gate(
-        self,
-        tube: TubeFile,
-        template: Template,
-        controls: Sequence[TubeFile],
-        priors: Mapping[str, float],
-    ) -> GatedAcquisition:
+    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
         """Gate one tube, past the cache; its controls first."""
         if tube.tube != "full":
             return self._gate_once(tube, template)
+        controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
         usable = {name: gated for name, gated in found.items() if gated is not None}
         return self._gate_file(tube, template, usable, priors)

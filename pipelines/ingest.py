@@ -107,8 +107,8 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
-    plates: dict[str, StoredFile] = {}
     gates: list[TakenGates] = []
+    plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
     # Gates come last: they are judged on the files that came with them.
     for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
@@ -130,14 +130,14 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
     others = [taken.file for taken in gates]
-    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, others=others, plates=plates)
+    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, plates=plates, others=others)
     return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
 
 
 def _read_gates(
     home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
 ) -> "TakenGates":
-    from pipelines.gate_files import take_gates
+    from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
 
@@ -148,7 +148,7 @@ def _read_gates(
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
     files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, files=files, read=read)
+    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -224,9 +224,8 @@ def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFi
 
 def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
-    is_plain = delivered.kind in (FileKind.FCS, FileKind.GATES)
-    suffix = delivered.path.rpartition(".")[2].lower()
-    kind = suffix if is_plain else "plate" if delivered.kind is FileKind.PLATE else table_stem(delivered.path)
+    is_table = delivered.kind is FileKind.TABLE
+    kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 

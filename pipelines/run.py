@@ -15,7 +15,12 @@ from corelab.errors import IntegrityError
 from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
     from corelab.store import Home, Snapshot
+    from corelab.store.registry import Position
     from corelab.tables.inputs import Inputs
 
 Progress = Callable[[int, int], None]
@@ -70,12 +75,20 @@ def run(
     actor
         Who runs, for the audit trail.
     """
-    made_of = describe_inputs(home, as_of=as_of)
+    # Everything is read as it stood at one position, so that rows which arrive meanwhile take no part.
+    position = home.registry.position()
+    made_of = describe_inputs(home, as_of=as_of, position=position)
     run_key = compute_run_key(made_of)
     current = _find_sound_snapshot(home)
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
-    return _compute(home, made_of, at=at, place=place, as_of=as_of, progress=progress, actor=actor)
+    derived = derive(
+        home, made_of, position=position, place=place, progress=progress, cache_dir=home.cache / "gates"
+    )
+    snapshot = home.snapshots.write(
+        derived.tables, derived.manifest, run_key=run_key, at=at, actor=actor, position=position
+    )
+    return RunReport(snapshot_id=snapshot.id, is_new=True, n_files=derived.n_files, n_failed=derived.n_failed)
 
 
 def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
@@ -86,20 +99,32 @@ def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
         return None
 
 
-def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
-    home: "Home", made_of: Mapping[str, Any], *, at: dt.datetime, place: Place,
-    as_of: dt.datetime | None, progress: Progress | None, actor: str,
-) -> RunReport:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """Tables as they follow from the registry at a position, with the manifest that says so."""
+
+    tables: "Mapping[str, pd.DataFrame]"
+    manifest: Mapping[str, Any]
+    n_files: int
+    n_failed: int
+
+
+def derive(
+    home: "Home", made_of: Mapping[str, Any], *, position: "Position", place: Place,
+    progress: Progress | None, cache_dir: "Path | None",
+) -> Derived:  # fmt: skip
+    """Compute every table from the registry's rows at a position; nothing is written but the cache."""
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
     from pipelines.plates import read_plates
 
-    inputs = home.registry.inputs()
+    inputs = home.registry.inputs(position)
     gates = gate_all(
-        inputs.acquisitions, home.objects.read, place=place, cache_dir=home.cache / "gates",
-        progress=progress, decisions=home.registry.gate_decisions(),
+        inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
+        decisions=home.registry.gate_decisions(position),
     )  # fmt: skip
-    cutoff = as_of or find_cutoff(inputs)
+    as_of = made_of["parameters"]["as_of"]
+    cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
     tables, wide = derive_described_tables(
         inputs, gates, study=home.study, as_of=cutoff, exports=read_plates(inputs.plates, home.objects.read)
     )
@@ -109,27 +134,33 @@ def _compute(  # noqa: PLR0913 - the arguments of `run`, and what it found
         # The variables of the wide table depend on what was measured, so they are described here.
         "analysis_columns": [asdict(column) for column in wide.columns],
     }
-    snapshot = home.snapshots.write(tables, manifest, run_key=compute_run_key(made_of), at=at, actor=actor)
     failed = gates.findings[gates.findings["level"] == "fail"]["file_id"].nunique()
-    return RunReport(
-        snapshot_id=snapshot.id, is_new=True, n_files=len(inputs.acquisitions), n_failed=int(failed)
-    )
+    return Derived(tables=tables, manifest=manifest, n_files=len(inputs.acquisitions), n_failed=int(failed))
 
 
-def describe_inputs(home: "Home", *, as_of: dt.datetime | None) -> dict[str, Any]:
+def describe_inputs(
+    home: "Home", *, as_of: dt.datetime | None, position: "Position | None" = None
+) -> dict[str, Any]:
     """Say what a run's tables will be made of: rows by subject, study, code, packages, parameters."""
     return {
         "format": _MANIFEST_FORMAT,
         "study": home.study.id,
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
-        "subjects": home.registry.subject_hashes(),
+        "subjects": home.registry.subject_hashes(position),
         "gates": {
             file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
-            for file_id, decisions in sorted(home.registry.gate_decisions().items())
+            for file_id, decisions in sorted(home.registry.gate_decisions(position).items())
         },
+        **describe_code(),
+        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
+    }
+
+
+def describe_code() -> dict[str, Any]:
+    """Say which program and packages run here."""
+    return {
         "code": {"corelab": version("corelab"), "sha256": compute_code_hash()},
         "packages": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
-        "parameters": {"as_of": as_of.isoformat() if as_of else ""},
     }
 
 

@@ -23,9 +23,13 @@ OLDER_FROM: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filtration:
-    """An estimated filtration in mL/min/1.73 m2, what it was computed from, or why there is none."""
+    """An estimated filtration in mL/min/1.73 m2, what it was computed from, or why there is none.
+
+    ``height_date`` is the date of the height that was used.
+    """
 
     bounds: Bounds
+    height_date: dt.date | None
     derivation: str
     reason: str
 
@@ -59,13 +63,12 @@ def compute_filtration(
     if factor is None:
         return _undefined("MISSING subjects.csv sex or age")
     bounds = scale(invert(creatinine.bounds_in("mg/dL")), factor * centimetres)
-    return Filtration(
-        bounds=bounds, derivation=f"k {float(factor):g}, height {height.cm:g} cm of {height.date}", reason=""
-    )
+    derivation = f"k {float(factor):g}, height {height.cm:g} cm of {height.date}"
+    return Filtration(bounds=bounds, height_date=height.date, derivation=derivation, reason="")
 
 
 def _undefined(*reasons: str) -> Filtration:
-    return Filtration(bounds=UNBOUNDED, derivation="", reason="; ".join(reasons))
+    return Filtration(bounds=UNBOUNDED, height_date=None, derivation="", reason="; ".join(reasons))
 
 
 def find_age(person: Person, on: dt.date) -> Fraction | None:

@@ -85,19 +85,31 @@ def build_versions(names: Sequence[str], amendments: Sequence[Rule]) -> tuple[Ru
         Rule files of the package.
     amendments
         Later changes of a study file, each with ``version``, ``effective_from`` and ``criteria``: by id the
-        keys that change. Each stands on the version before it.
+        keys that change. Each stands on the version that held before it.
 
     Raises
     ------
     ConfigError
         If a file is unknown, an amendment lacks a key, names an unknown criterion or an earlier version.
     """
-    versions = [_parse_version(read_rule_file(name)) for name in names]
-    for raw in amendments:
-        versions.append(_amend(versions[-1], raw))
+    files = [_parse_version(read_rule_file(name)) for name in names]
+    versions = sorted(files, key=lambda rules: rules.effective_from)
+    for raw in sorted(amendments, key=_read_start):
+        versions.append(_amend(choose_version(versions, _read_start(raw)), raw))
+        versions.sort(key=lambda rules: rules.effective_from)
     if len({rules.version for rules in versions}) < len(versions):
         raise ConfigError("two sets of eligibility rules share a version")
-    return tuple(sorted(versions, key=lambda rules: rules.effective_from))
+    return tuple(versions)
+
+
+def _read_start(raw: Rule) -> dt.date:
+    since = raw.get("effective_from")
+    if isinstance(since, dt.date):
+        return since
+    raise ConfigError(
+        f"effective_from {since!r} cannot be read", place=f"eligibility amendment {raw.get('version', '')}",
+        expected="an ISO 8601 date",
+    )  # fmt: skip
 
 
 def _parse_version(raw: Mapping[str, Any]) -> RuleSet:
@@ -110,16 +122,14 @@ def _parse_version(raw: Mapping[str, Any]) -> RuleSet:
 
 def _amend(before: RuleSet, raw: Rule) -> RuleSet:
     try:
-        version, since, changes = str(raw["version"]), raw["effective_from"], raw["criteria"]
+        version, changes = str(raw["version"]), raw["criteria"]
     except KeyError as error:
         raise ConfigError(f"key {error} is missing", place="eligibility amendment") from error
-    if not isinstance(since, dt.date):
-        raise ConfigError(f"date {since!r} cannot be read", place=version, expected="an ISO 8601 date")
     unknown = sorted(set(changes) - set(before.rules))
     if unknown:
         raise ConfigError(f"criteria {', '.join(unknown)} are unknown", place=version)
     rules = {key: MappingProxyType({**rule, **changes.get(key, {})}) for key, rule in before.rules.items()}
-    return RuleSet(version=version, effective_from=since, rules=MappingProxyType(rules))
+    return RuleSet(version=version, effective_from=_read_start(raw), rules=MappingProxyType(rules))
 
 
 def choose_version(versions: Sequence[RuleSet], on: dt.date | None) -> RuleSet:

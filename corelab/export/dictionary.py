@@ -1,16 +1,42 @@
 """What every exported column is: the data dictionary and the code lists, made from the schemas."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.tables.schema import Column, TableSchema
-from corelab.tables.schemas import SCHEMAS
+from corelab.tables.schemas import ANALYSIS_KEYS, SCHEMAS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DICTIONARY_COLUMNS: Final = ("table", "name", "label", "type", "unit", "codelist", "origin", "derivation")
 CODELIST_COLUMNS: Final = ("codelist", "order", "code")
+DIMENSIONLESS: Final = "1"
+
+
+def find_schemas(names: Iterable[str], manifest: Mapping[str, Any]) -> dict[str, TableSchema]:
+    """Return the schemas of a snapshot's tables.
+
+    The columns of a wide table depend on what was measured; they stand in the snapshot's manifest as
+    ``<table>_columns``.
+    """
+    return {name: SCHEMAS.get(name) or _read_wide(name, manifest) for name in names}
+
+
+def _read_wide(name: str, manifest: Mapping[str, Any]) -> TableSchema:
+    described = manifest.get(f"{name}_columns", [])
+    columns = tuple(
+        _say_dimension(Column(**{**column, "codes": tuple(column["codes"])})) for column in described
+    )
+    key = ("subject_id", "visit", "collected_at")
+    return TableSchema(name=name, row="subject x visit", columns=columns or ANALYSIS_KEYS, key=key)
+
+
+def _say_dimension(column: Column) -> Column:
+    """Write the unit of a ratio, an index or a score, which laboratories leave empty, as 1."""
+    is_bare = column.type != "text" and not column.unit
+    return replace(column, unit=DIMENSIONLESS) if is_bare else column
 
 
 def make_dictionary(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":

@@ -13,7 +13,8 @@ from corelab.tables.schema import TableSchema
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS: Final = ("csv", "parquet", "xlsx")
+TABLE_FORMATS: Final = ("csv", "parquet", "xlsx")
+FORMATS: Final = (*TABLE_FORMATS, "xpt", "h5ad")
 
 ReadTable = Callable[[str], "pd.DataFrame"]
 ReadBytes = Callable[[str], bytes]
@@ -32,11 +33,11 @@ def check_format(name: str) -> str:
     return name
 
 
-def format_export(
+def format_tables(
     names: tuple[str, ...], *, format_name: str, read_table: ReadTable, read_parquet: ReadBytes
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the tables: name and bytes; raises as `check_format`."""
-    if check_format(format_name) == "xlsx":
+    """Yield the files of the tables in one of `TABLE_FORMATS`: name and bytes."""
+    if format_name == "xlsx":
         yield "corelab.xlsx", format_workbook({name: read_table(name) for name in names})
         return
     for name in names:

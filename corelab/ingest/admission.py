@@ -30,6 +30,7 @@ from corelab.ingest.book import (
     Present,
     StoredFile,
     acquisition_key,
+    row_object,
 )
 from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import match_file, names_file
@@ -106,11 +107,11 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for stored in self.delivery.others:
+            self._add_file(stored)
         for path in sorted(self.delivery.plates):
             if self._add_file(self.delivery.plates[path]):
                 fresh.append(make_plate_candidate(self.delivery.plates[path]))
-        for stored in self.delivery.others:
-            self._add_file(stored)
         return fresh
 
     def _add_file(self, stored: StoredFile) -> bool:
@@ -133,6 +134,7 @@ class _Intake:
             self._check_subject(checked, candidate.place)
             if candidate.layout.kind == "acquisitions":
                 checked = self._bind_file(checked, candidate)
+            self._check_withdrawn(checked, candidate.place)
         except _WaitsForFileError as waits:
             self._hold(self._held(candidate, str(waits), waiting=True))
             return
@@ -146,7 +148,8 @@ class _Intake:
             self.report.remarks.update(_drop_row(remark, candidate) for remark in checked.remarks)
 
     def _check_subject(self, checked: CheckedRow, place: str) -> None:
-        if checked.kind == "subjects" or not checked.subject_id:
+        withdrawn = ("child", checked.subject_id) in self.book.withdrawn
+        if checked.kind == "subjects" or not checked.subject_id or withdrawn:
             return
         if not self.book.knows_subject(checked.subject_id):
             raise InputError(
@@ -156,6 +159,18 @@ class _Intake:
         when = checked.values.get("collected_at") or checked.values.get("start", "")
         if born and when and when[:10] < born:
             raise InputError(f"{when[:10]} lies before the subject's birth", place=place)
+
+    def _check_withdrawn(self, checked: CheckedRow, place: str) -> None:
+        """Keep out what was taken out of analysis, under whatever file it comes again."""
+        objects = {
+            "subject": ("child", checked.subject_id),
+            "file": ("file", checked.values.get("file_id", "")),
+            "row": ("row", row_object(checked.kind, checked.key)),
+        }
+        for what, identity in objects.items():
+            if identity in self.book.withdrawn:
+                reason = self.book.withdrawn[identity]
+                raise InputError(f"this {what} was withdrawn ({reason})", place=place)
 
     def _bind_file(self, checked: CheckedRow, candidate: Candidate) -> CheckedRow:
         name = checked.values["file"]
@@ -182,7 +197,9 @@ class _Intake:
     def _admit(self, checked: CheckedRow, candidate: Candidate) -> None:
         present = self.book.present.get((checked.kind, checked.key))
         if present is None:
-            self._add_version(checked, candidate, version=1, base_version=1)
+            gone = self.book.gone.pop((checked.kind, checked.key), None)
+            version = gone.last_version + 1 if gone else 1
+            self._add_version(checked, candidate, version=version, base_version=version)
             self.report.counts["rows_new"] += 1
             return
         conflicts, merged = merge_rows(present.values, checked.values)
@@ -286,7 +303,7 @@ class _Intake:
         """Hold each FCS file that no manifest names; release those that one names now."""
         rows = [held for held in self.book.held.values() if held.kind == "acquisitions" and held.row]
         for stored in sorted(self.book.files.values(), key=lambda stored: stored.name):
-            if stored.kind != "fcs":
+            if stored.kind != "fcs" or self.book.is_withdrawn_file(stored.file_id):
                 continue
             held = Held(
                 file_id=stored.file_id, row=0, path=stored.name, kind="fcs", values={"file": stored.name},

@@ -24,22 +24,22 @@ class ReadTable:
 class Delivery:
     """A delivery after its files were read.
 
-    ``fcs`` and ``plates`` are stored files by path; ``failed`` is what could not be read; ``others`` are
-    files that are kept but hold no rows: workspaces and Gating-ML.
+    ``fcs`` and ``plates`` are stored files by path; ``others`` are kept but hold no rows: workspaces and
+    Gating-ML; ``failed`` is what could not be read.
     """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
-    others: Sequence[StoredFile] = ()
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
+    others: Sequence[StoredFile] = ()
 
     @property
     def file_ids(self) -> set[str]:
-        """Ids of everything that could be read."""
-        tables = {read.file.file_id for read in self.tables}
-        stored = (*self.fcs.values(), *self.plates.values(), *self.others)
-        return tables | {one.file_id for one in stored}
+        """Ids of the files that could be read."""
+        tables = [read.file for read in self.tables]
+        stored = (*tables, *self.fcs.values(), *self.plates.values(), *self.others)
+        return {one.file_id for one in stored}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -89,14 +89,28 @@ class Happening:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """A key under which no row stands any more: how many versions it had, and whose it was."""
+
+    last_version: int
+    subject_id: str
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Book:
-    """The registry in memory, read at the start of an admission and brought forward by it."""
+    """The registry in memory, read at the start of an admission and brought forward by it.
+
+    ``withdrawn`` gives the reason by scope (child, file, row) and object: a subject's id, a file's id, or
+    the kind and key of a row.
+    """
 
     present: dict[tuple[str, str], Present] = field(default_factory=dict)
     pending: list[PendingCorrection] = field(default_factory=list)
     held: dict[tuple[str, int, str], Held] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
+    gone: dict[tuple[str, str], Gone] = field(default_factory=dict)
+    withdrawn: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def knows_subject(self, subject_id: str) -> bool:
         """Tell whether a subject has been admitted."""
@@ -110,6 +124,12 @@ class Book:
     def is_assigned(self, file_id: str) -> bool:
         """Tell whether a manifest has named a file."""
         return ("acquisitions", acquisition_key(file_id)) in self.present
+
+    def is_withdrawn_file(self, file_id: str) -> bool:
+        """Tell whether a file, or the child whose it was, has been taken out of analysis."""
+        last = self.gone.get(("acquisitions", acquisition_key(file_id)))
+        whose = ("child", last.subject_id) if last else ("", "")
+        return ("file", file_id) in self.withdrawn or whose in self.withdrawn
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -128,6 +148,11 @@ class Changes:
 
 def _subject_key(subject_id: str) -> str:
     return f'["subjects","{subject_id}"]'
+
+
+def row_object(kind: str, key: str) -> str:
+    """Return the object by which the withdrawal of a single row is kept."""
+    return f"{kind} {key}"
 
 
 def acquisition_key(file_id: str) -> str:

@@ -16,8 +16,8 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
-    PLATE = "plate"
     GATES = "gates"
+    PLATE = "plate"
     NOT_READ_YET = "not_read_yet"
     UNKNOWN = "unknown"
 
@@ -47,7 +47,7 @@ def recognise(path: str) -> FileKind:
     --------
     >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.wsp", "a.spill.csv", "x.csv")]
     ['table', 'fcs', 'gates', 'not_read_yet', 'unknown']
-    >>> [recognise(path).value for path in ("plates/p1.xls", "plates/layout.csv", "layout.csv")]
+    >>> [recognise(path).value for path in ("plates/p1.csv", "plates/layout.csv", "layout.csv")]
     ['plate', 'table', 'unknown']
     """
     name = PurePosixPath(path).name.lower()

@@ -77,6 +77,24 @@ def compute_expansion_fold(case: Case) -> Outcome:
     return number(float(case.course.values[peak] / case.course.values[case.first_quantified]))
 
 
+def compute_expansion_rate(case: Case) -> Outcome:
+    """Return the rate of growth from the first quantifiable value to the peak, per day."""
+    peak = _find_peak(case)
+    if peak is None:
+        return not_calculated("AFTER_WINDOW" if case.has_quantified else explain_absence(case))
+    first, course = case.first_quantified, case.course
+    if peak == first:
+        return not_calculated("PEAK_IS_FIRST")
+    growth = float(np.log(course.values[peak] / course.values[first]))
+    return number(growth / float(course.days[peak] - course.days[first]))
+
+
+def compute_doubling_time(case: Case) -> Outcome:
+    """Return the days in which the value doubles between the first quantifiable value and the peak."""
+    rate = compute_expansion_rate(case)
+    return number(float(np.log(2)) / rate.value) if rate.value > 0 else not_calculated(rate.reason)
+
+
 def _value_at(case: Case, day: float, window: float) -> Outcome:
     """Return the value at a day: measured, interpolated, or the nearest inside the window."""
     if not case.has_quantified:
@@ -123,6 +141,10 @@ PARAMETERS: Final = (
     Parameter(
         name="EXPFOLD", label="Peak over first quantifiable", unit="ratio", compute=compute_expansion_fold
     ),
+    Parameter(
+        name="EXPRATE", label="Rate of expansion to the peak", unit="per_day", compute=compute_expansion_rate
+    ),
+    Parameter(name="EXPDT", label="Doubling time of expansion", unit="day", compute=compute_doubling_time),
     Parameter(name="C28D", label="Value at day 28", unit="value", compute=compute_c28d),
     Parameter(name="C90D", label="Value at day 90", unit="value", compute=compute_c90d),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, gammaincinv, ndtri
 
 Values = npt.NDArray[np.float64]
 Interval = tuple[Values, Values]
@@ -136,6 +136,25 @@ def count_ratio(count: npt.ArrayLike, reference: npt.ArrayLike, *, level: float 
     n = np.asarray(count, dtype=float)
     low, high = clopper_pearson(n, n + np.asarray(reference, dtype=float), level=level)
     return low / _nonzero(1 - low), np.where(high < 1, high / _nonzero(1 - high), np.inf + 0.0 * high)
+
+
+def poisson_exact(count: npt.ArrayLike, *, level: float = 0.95) -> Interval:
+    """Return the exact two-sided interval of the mean of a Poisson count.
+
+    References
+    ----------
+    Garwood F. Biometrika 1936;28:437.
+
+    Examples
+    --------
+    >>> low, high = poisson_exact([0, 100])
+    >>> low.round(2).tolist(), high.round(2).tolist()
+    ([0.0, 81.36], [3.69, 121.63])
+    """
+    n = np.asarray(count, dtype=float)
+    tail = (1 - level) / 2
+    low = np.where(n > 0, gammaincinv(np.maximum(n, 0.5), tail), 0.0 * n)
+    return low, gammaincinv(n + 1, 1 - tail)
 
 
 def _nonzero(values: Values) -> Values:

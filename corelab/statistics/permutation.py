@@ -174,7 +174,7 @@ def compare_trend(
     (8.0, 0.0667)
     """
     x, y = np.asarray(groups, dtype=float), np.asarray(values, dtype=float)
-    found = correlate_kendall(x, y, seed=seed, resamples=resamples)
+    found = correlate_kendall(y, x, seed=seed, resamples=resamples)
     if math.isnan(found.statistic):
         return UNDEFINED
     above = _compare_pairs(x) > 0

@@ -143,8 +143,8 @@ def check_revision(engine: sa.Engine, *, place: str) -> None:
     )  # fmt: skip
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Bring a registry, empty or old, to the schema of this version, in one transaction.
+def migrate(engine: sa.Engine, *, revision: str = "head") -> None:
+    """Bring a registry, empty or old, to the schema of this version or of one named, in one transaction.
 
     Raises
     ------
@@ -159,4 +159,4 @@ def migrate(engine: sa.Engine) -> None:
     options = {"corelab_writes": True}
     with _reached(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

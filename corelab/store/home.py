@@ -1,18 +1,24 @@
 """A home: the folder in which one trial's laboratory lives."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import ConfigError, HomeError
 from corelab.store.audit import GENESIS, AuditTrail
 from corelab.store.database import check_revision, connect_database, migrate, sqlite_url
-from corelab.store.objects import ObjectStore, open_objects, write_durably
+from corelab.store.gates import GateRevisions
+from corelab.store.objects import ObjectStore, open_objects, sync_folder, write_durably
 from corelab.store.registry import Registry
-from corelab.store.snapshots import SnapshotStore, open_snapshots
+from corelab.store.snapshots import SnapshotFiles, SnapshotStore, open_snapshot_files
 from corelab.store.users import Users
 from corelab.study import Study, parse_study
+
+if TYPE_CHECKING:
+    from corelab.store.review import Reviews
 
 FORMAT: Final = 1
 
@@ -32,6 +38,11 @@ class Home:
         """A folder that may be deleted at any time."""
         return self.path / "cache"
 
+    @property
+    def gates(self) -> GateRevisions:
+        """What people decided about gates."""
+        return GateRevisions(engine=self.registry.engine, audit=self.registry.audit)
+
     def stale_subjects(self) -> list[str]:
         """Return the subjects whose rows differ from those of the current snapshot; run tubes are ``""``."""
         now = self.registry.subject_hashes()
@@ -39,14 +50,28 @@ class Home:
         then = current.manifest.get("subjects", {}) if current else {}
         return sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
 
+    @property
+    def reviews(self) -> "Reviews":
+        """What was signed, and where results stand."""
+        from corelab.store.review import Reviews
+
+        return Reviews(home=self)
+
     def status(self) -> dict[str, Any]:
-        """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``."""
+        """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.
+
+        Stale is counted in children: those with data newer than the snapshot, and those with signed
+        results that are no longer what was signed. ``reviews`` counts the signed results.
+        """
         current = self.snapshots.current()
-        stale = [subject for subject in self.stale_subjects() if subject]
+        standings = self.reviews.standings().values()
+        changed = self.reviews.stale()
+        waiting = {subject for subject in self.stale_subjects() if subject}
         return {
             "snapshot": current.id if current else None,
             **self.registry.status(),
-            "stale": len(stale),
+            "stale": len(waiting | {standing.target.subject_id for standing in changed}),
+            "reviews": {**Counter(standing.state.value for standing in standings), "stale": len(changed)},
         }
 
     def close(self) -> None:
@@ -67,8 +92,7 @@ def create_home(
         If the folder holds something already, cannot be written, or the database does not answer.
     """
     parse_study(study_text, place="study.yaml")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise HomeError("there is something already", place=path.name, expected="a new or empty folder")
+    check_empty(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_durably(path / "study.yaml", study_text.encode("utf-8"))
@@ -79,10 +103,9 @@ def create_home(
         migrate(engine)
     finally:
         engine.dispose()
-    kept = {"format": FORMAT, "database": _where(database_url), "objects": _where(object_url)}
     write_durably(path / "audit.head", json.dumps({"seq": 0, "hash": GENESIS}).encode("ascii"))
     # Written last: a folder without it is no home, so a half-made one is never opened.
-    write_durably(path / "home.json", json.dumps(kept, indent=1).encode("utf-8"))
+    write_durably(path / "home.json", describe_places(database_url, object_url))
     return open_home(path, database_url=database_url, object_url=object_url)
 
 
@@ -109,27 +132,75 @@ def open_home(
         check_revision(engine, place=home.name)
     audit = AuditTrail(engine=engine, head_path=home / "audit.head")
     users = Users(engine=engine, audit=audit)
-    scratch = None if object_url else home / "cache" / "unfinished"
-    root = object_url.rstrip("/") if object_url else str(home)
+    stores = open_stores(home, object_url)
     return Home(
         path=home,
         study=study,
         registry=Registry(engine=engine, study=study, users=users, audit=audit),
-        objects=open_objects(f"{root}/objects", scratch=scratch),
-        snapshots=open_snapshots(f"{root}/snapshots", scratch=scratch, engine=engine, audit=audit),
+        objects=stores.objects,
+        snapshots=SnapshotStore(engine=engine, audit=audit, files=stores.snapshot_files),
     )
 
 
-def migrate_home(path: Path | str, *, database_url: str | None = None) -> bool:
-    """Bring a home's registry to this version's schema; tell whether there was anything to do.
+def check_empty(path: Path) -> None:
+    """Check that a home can be made at a place.
 
     Raises
     ------
     HomeError
-        If there is no home or its registry is newer than this program.
+        If the place holds something already.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise HomeError("there is something already", place=path.name, expected="a new or empty folder")
+
+
+def describe_places(database_url: str | None, object_url: str | None) -> bytes:
+    """Write ``home.json``: the format, and whether registry and objects are in the folder or elsewhere."""
+    kept = {"format": FORMAT, "database": _where(database_url), "objects": _where(object_url)}
+    return json.dumps(kept, indent=1).encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Where a home's objects and snapshots lie."""
+
+    objects: ObjectStore
+    snapshot_files: SnapshotFiles
+
+    def write_snapshot(self, snapshot_id: str, contents: Mapping[str, bytes]) -> None:
+        """Write a snapshot's folder whole; the registry has to know of it."""
+        self.snapshot_files.write_folder(snapshot_id, contents)
+
+
+def open_stores(path: Path, object_url: str | None) -> Stores:
+    """Return the stores under a home's folder, or under a URL."""
+    scratch = None if object_url else path / "cache" / "unfinished"
+    root = object_url.rstrip("/") if object_url else str(path)
+    return Stores(
+        objects=open_objects(f"{root}/objects", scratch=scratch),
+        snapshot_files=open_snapshot_files(f"{root}/snapshots", scratch=scratch),
+    )
+
+
+def migrate_home(path: Path | str, *, database_url: str | None = None) -> Path | None:
+    """Bring a home's registry to this version's schema, after a copy of it was put beside it.
+
+    Only the registry changes: objects and snapshots are never touched, so the copy is all that is needed
+    to go back.
+
+    Returns
+    -------
+    Path or None
+        The copy, or None where there was nothing to do.
+
+    Raises
+    ------
+    HomeError
+        If there is no home, its registry is newer than this program, or the database does not answer.
     """
     from corelab.store import schema
     from corelab.store.database import read_revision
+    from corelab.store.transfer import check_registry, copy_registry
 
     home = Path(path)
     _check_where(_read_kept(home), "database", database_url)
@@ -139,11 +210,20 @@ def migrate_home(path: Path | str, *, database_url: str | None = None) -> bool:
         if found is None or found > schema.REVISION:
             check_revision(engine, place=home.name)
         if found == schema.REVISION:
-            return False
+            return None
+        copy = home / "backups" / f"registry-{found}.db"
+        unfinished = home / "cache" / "unfinished" / copy.name
+        for folder in (copy.parent, unfinished.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        copy_registry(engine, unfinished)
+        check_registry(unfinished)
+        unfinished.replace(copy)
+        sync_folder(copy.parent)
         migrate(engine)
     finally:
         engine.dispose()
-    return True
+    return copy
 
 
 def _where(url: str | None) -> str:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from corelab.ingest.book import Book, Changes, Held, NewVersion, PendingCorrection, Present, StoredFile
+from corelab.ingest.book import Book, Changes, Gone, Held, NewVersion, PendingCorrection, Present, StoredFile
 from corelab.store import schema
 from corelab.store.audit import Entry, Head, append_entries, format_moment
-from corelab.store.registry import ACTIVE, OPEN, PENDING, RESOLVED, SUPERSEDED, WAITING
+from corelab.store.registry import ACCEPTED, ACTIVE, OPEN, PENDING, RESOLVED, SUPERSEDED, WAITING, WITHDRAWN
 
 _BATCH: Final = 5_000
 
@@ -31,12 +31,26 @@ def read_book(connection: sa.Connection) -> Book:
         sa.select(schema.record).where(record.state == PENDING).order_by(record.id)
     ).all()
     waiting = connection.execute(sa.select(schema.quarantine).where(held.state.in_([OPEN, WAITING])))
+    present = {(row.kind, row.key): _present(row, last[row.kind, row.key]) for row in active}
     return Book(
-        present={(row.kind, row.key): _present(row, last[row.kind, row.key]) for row in active},
+        present=present,
         pending=[_pending(row) for row in pending],
         held={one.identity: one for one in map(_held, waiting)},
         files=read_files(connection),
+        gone={key: gone for key, gone in _read_gone(connection, last).items() if key not in present},
+        withdrawn={
+            (row.scope, row.object): row.reason for row in connection.execute(sa.select(schema.withdrawal))
+        },
     )
+
+
+def _read_gone(connection: sa.Connection, last: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], Gone]:
+    record = schema.record.c
+    query = sa.select(record.kind, record.key, record.subject_id).where(record.state == WITHDRAWN)
+    return {
+        (row.kind, row.key): Gone(last_version=last[row.kind, row.key], subject_id=row.subject_id)
+        for row in connection.execute(query.order_by(record.id))
+    }
 
 
 def read_files(connection: sa.Connection) -> dict[str, StoredFile]:
@@ -66,7 +80,7 @@ def write_changes(
         connection.execute(
             sa.update(schema.record)
             .where(record.id == pending.record_id)
-            .values(state=SUPERSEDED, reason="accepted")
+            .values(state=SUPERSEDED, reason=ACCEPTED)
         )
     _write_sightings(connection, changes.sightings)
     _write_held(connection, changes, now)

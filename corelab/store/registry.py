@@ -19,6 +19,7 @@ from corelab.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.acquisitions import AcquisitionFile
     from corelab.tables.inputs import Inputs
 
 ACTIVE: Final = "active"
@@ -28,6 +29,14 @@ WITHDRAWN: Final = "withdrawn"
 OPEN: Final = "open"
 WAITING: Final = "waiting"
 RESOLVED: Final = "resolved"
+ACCEPTED: Final = "accepted"
+REJECTED: Final = "rejected"
+NEVER_TAKEN: Final = (ACCEPTED, REJECTED, WITHDRAWN)
+"""Why a version that waited was set aside: its row was taken as a new version, refused, or withdrawn."""
+
+
+Position = Mapping[str, int]
+"""The id of the last row of each log of decisions, by the log's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,35 +59,59 @@ class Registry:
     users: Users
     audit: AuditTrail
 
-    def active_rows(self) -> list[ActiveRow]:
-        """Return every active row, sorted by kind and key; ``source`` does not depend on arrival."""
-        with reading(self.engine) as connection:
-            return read_active_rows(connection)
+    def active_rows(self, position: Position | None = None) -> list[ActiveRow]:
+        """Return every active row, sorted by kind and key; ``source`` does not depend on arrival.
 
-    def inputs(self) -> "Inputs":
+        With a position: those that were active when the logs of decisions ended there.
+        """
+        with reading(self.engine) as connection:
+            return read_active_rows(connection, position)
+
+    def position(self) -> Position:
+        """Return where the logs of decisions end now."""
+        with reading(self.engine) as connection:
+            return read_position(connection)
+
+    def inputs(self, position: Position | None = None) -> "Inputs":
         """Return the active rows as the typed tables from which everything is derived."""
         from corelab.store.inputs import build_study_inputs
 
-        return build_study_inputs(self.active_rows(), study=self.study)
+        return build_study_inputs(self.active_rows(position), study=self.study)
 
-    def subject_hashes(self) -> dict[str, str]:
+    def subject_hashes(self, position: Position | None = None) -> dict[str, str]:
         """Return a hash of each subject's active rows and the gates that people set for its tubes.
 
         Run tubes, which have no subject, are under ``""``.
         """
-        rows, gates = self._rows_and_gates()
+        rows, gates = self._rows_and_gates(position)
         return compute_subject_hashes(rows, gates)
 
-    def gate_decisions(self) -> dict[str, tuple[Decision, ...]]:
+    def gate_decisions(self, position: Position | None = None) -> dict[str, tuple[Decision, ...]]:
         """Return what people decided about gates, by file id, for the tubes that take part."""
-        return self._rows_and_gates()[1]
+        return self._rows_and_gates(position)[1]
 
-    def _rows_and_gates(self) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
+    def _rows_and_gates(
+        self, position: Position | None
+    ) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
         from corelab.store.gates import pick_for_rows, read_revisions
 
         with reading(self.engine) as connection:
-            rows, revisions = read_active_rows(connection), read_revisions(connection)
+            rows, revisions = read_active_rows(connection, position), read_revisions(connection)
+        if position is not None:
+            revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
         return rows, pick_for_rows(rows, revisions, study=self.study)
+
+    def acquisition_files(self) -> "list[AcquisitionFile]":
+        """Return the delivered FCS files with where they belong."""
+        from corelab.store.acquisitions import list_acquisitions
+
+        return list_acquisitions(self)
+
+    def acquisition_mark(self) -> tuple[int, int]:
+        """Return numbers that change whenever `acquisition_files` or the decisions about gates may have."""
+        from corelab.store.acquisitions import read_mark
+
+        return read_mark(self)
 
     def object_ids(self) -> dict[str, str]:
         """Return the delivered name of every stored object, by object id."""
@@ -157,14 +190,18 @@ class Registry:
         return compute_sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass"))
 
 
-def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
-    """Read the active rows; an acquisition carries the id of its stored object."""
+def read_active_rows(connection: sa.Connection, position: Position | None = None) -> list[ActiveRow]:
+    """Read the active rows, now or at an earlier position; an acquisition carries its object's id."""
     record, seen = schema.record.c, schema.sighting.c
     same = (seen.kind == record.kind) & (seen.key == record.key) & (seen.base_version == record.base_version)
+    taken = record.state == ACTIVE if position is None else record.id.in_(_select_taken(position))
+    counts: list[sa.ColumnElement[bool]] = [seen.file_id.not_in(_select_withdrawn_files(position))]
+    if position is not None:
+        counts.append(seen.id <= position.get("sighting", 0))
     first_seen = (
         sa.select(record.id, sa.func.min(seen.source).label("source"))
         .select_from(schema.record.join(schema.sighting, same))
-        .where(record.state == ACTIVE)
+        .where(taken, *counts)
         .group_by(record.id)
         .subquery()
     )
@@ -174,7 +211,7 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
             sa.func.coalesce(first_seen.c.source, record.source).label("source"),
         )
         .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
-        .where(record.state == ACTIVE)
+        .where(taken)
     )  # fmt: skip
     stored = {row.file_id: row.object_id for row in connection.execute(sa.select(schema.file))}
     rows = []
@@ -186,6 +223,35 @@ def read_active_rows(connection: sa.Connection) -> list[ActiveRow]:
             ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)
         )
     return sorted(rows, key=lambda row: (row.kind, row.key))
+
+
+def read_position(connection: sa.Connection) -> Position:
+    """Return the last row of each log of decisions; there is one writer at a time, so ids are in order."""
+    logs = (schema.record, schema.sighting, schema.withdrawal, schema.gate_revision)
+    return {
+        log.name: int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(log.c.id), 0))).scalar_one())
+        for log in logs
+    }
+
+
+def _select_taken(position: Position) -> "sa.Select[tuple[int]]":
+    """Select the versions that were active at a position: the last one taken of each key, if it stood."""
+    version, later = schema.record.alias(), schema.record.alias()
+    limit = position.get("record", 0)
+
+    def was_taken(one: sa.FromClause) -> sa.ColumnElement[bool]:
+        aside = (one.c.state == SUPERSEDED) & one.c.reason.in_(NEVER_TAKEN)
+        return (one.c.id <= limit) & (one.c.state != PENDING) & ~aside
+
+    same = (later.c.kind == version.c.kind) & (later.c.key == version.c.key)
+    newer = sa.exists().where(same, later.c.version > version.c.version, was_taken(later))
+    return sa.select(version.c.id).where(was_taken(version), version.c.state != WITHDRAWN, ~newer)
+
+
+def _select_withdrawn_files(position: Position | None) -> "sa.Select[tuple[str]]":
+    gone = schema.withdrawal.c
+    query = sa.select(gone.object).where(gone.scope == "file")
+    return query if position is None else query.where(gone.id <= position.get("withdrawal", 0))
 
 
 def compute_subject_hashes(

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -104,6 +104,10 @@ snapshot = Table(
     Column("run_key", String(64), nullable=False, comment="hash of inputs, study, code and parameters"),
     Column("manifest_hash", String(64), nullable=False),
     Column("created_at", String(32), nullable=False),
+    Column(
+        "position", Text, nullable=False, server_default="",
+        comment="JSON: the last row of each decision log that it was made of; empty: not kept then",
+    ),
     Index("snapshot_by_id", "snapshot_id"),
 )  # fmt: skip
 
@@ -126,6 +130,65 @@ gate_revision = Table(
     Column("origin", String(64), nullable=False, comment="SHA-256 of the file it came from; empty: a person"),
     Index("gate_revision_by_file", "file_id"),
     Index("gate_revision_by_subject", "subject_id"),
+)  # fmt: skip
+
+withdrawal = Table(
+    "withdrawal", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("scope", String(16), nullable=False, comment="child, file, row"),
+    Column("object", Text, nullable=False, comment="subject id, file id, or kind and key of a row"),
+    Column("author", Text, nullable=False),
+    Column("recorded_at", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("scope", "object", name="withdrawal_once"),
+)  # fmt: skip
+
+review = Table(
+    "review", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("scope", String(16), nullable=False, comment="acquisition, visit"),
+    Column("file_id", String(64), nullable=False),
+    Column("subject_id", String(64), nullable=False),
+    Column("visit", String(16), nullable=False),
+    Column("state", String(16), nullable=False, comment="draft, reviewed, locked"),
+    Column("content_hash", String(64), nullable=False, comment="of the results that were signed"),
+    Column("snapshot_id", String(64), nullable=False, comment="where they were seen"),
+    Column("author", Text, nullable=False),
+    Column("recorded_at", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("supersedes", _SERIAL, nullable=True),
+    Index("review_by_subject", "subject_id"),
+    Index("review_by_file", "file_id"),
+)  # fmt: skip
+
+upload = Table(
+    "upload", metadata,
+    Column("upload_id", String(64), primary_key=True, comment="hash of account, home, batch, name, size"),
+    Column("batch", String(64), nullable=False),
+    Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False, comment="path inside the delivery"),
+    Column("size", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False, comment="bytes that are on the disk for certain"),
+    Column("state", String(16), nullable=False, comment="receiving, received, taken"),
+    Column("created_at", String(32), nullable=False),
+    Column("touched_at", String(32), nullable=False),
+    Index("upload_by_batch", "batch"),
+)  # fmt: skip
+
+job = Table(
+    "job", metadata,
+    Column("id", _SERIAL, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False, comment="ingest, run"),
+    Column("payload", Text, nullable=False, comment="JSON"),
+    Column("account", Text, nullable=False),
+    Column("role", String(24), nullable=False),
+    Column("state", String(16), nullable=False, comment="queued, running, done, failed"),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_until", String(32), nullable=False, comment="a running job is dead after this moment"),
+    Column("created_at", String(32), nullable=False),
+    Column("finished_at", String(32), nullable=False),
+    Column("report", Text, nullable=False, comment="JSON"),
+    Index("job_by_state", "state"),
 )  # fmt: skip
 
 audit = Table(

@@ -21,6 +21,7 @@ from corelab.store.objects import compute_sha256, sync_folder, write_durably
 if TYPE_CHECKING:
     import pandas as pd
 
+MANIFEST: Final = "manifest.json"
 _ID_DIGITS: Final = 16
 
 
@@ -33,7 +34,7 @@ class Snapshot:
     manifest: Mapping[str, Any]
     folder: str
     run_key: str = ""
-    _files: "_Files" = field(repr=False)
+    _files: "SnapshotFiles" = field(repr=False)
 
     @property
     def table_names(self) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
+class SnapshotFiles:
     """Files under the snapshots' root, a local folder or an fsspec URL."""
 
     root: str
@@ -74,9 +75,11 @@ class _Files:
 
     @property
     def is_local(self) -> bool:
+        """Whether the root is a folder of this machine."""
         return self.scratch is not None
 
     def read(self, name: str) -> bytes:
+        """Return a file's bytes; raises `IntegrityError` where it is not there."""
         try:
             if self.is_local:
                 return Path(self.root, name).read_bytes()
@@ -93,7 +96,7 @@ class _Files:
             return
         filesystem, root = self._filesystem()
         # No rename on object stores: the manifest goes last, and without it there is no snapshot.
-        for file_name in sorted(contents, key=lambda file_name: file_name == "manifest.json"):
+        for file_name in sorted(contents, key=lambda file_name: file_name == MANIFEST):
             filesystem.makedirs(f"{root}/{name}", exist_ok=True)
             filesystem.pipe_file(f"{root}/{name}/{file_name}", contents[file_name])
 
@@ -126,7 +129,7 @@ class SnapshotStore:
 
     engine: sa.Engine
     audit: AuditTrail
-    files: _Files
+    files: SnapshotFiles
 
     def current(self) -> Snapshot | None:
         """Return the newest snapshot, or None before the first run."""
@@ -158,22 +161,20 @@ class SnapshotStore:
 
     def write(
         self, tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str,
-        at: dt.datetime, actor: str = "corelab",
+        at: dt.datetime, actor: str = "corelab", position: Mapping[str, int] | None = None,
     ) -> Snapshot:  # fmt: skip
-        """Write tables and manifest as a new snapshot and make it the current one."""
-        contents, described = {}, {}
-        for name in sorted(tables):
-            data = format_parquet(tables[name])
-            contents[f"{name}.parquet"] = data
-            described[name] = {"sha256": compute_sha256(data), "rows": len(tables[name])}
-        full = {**manifest, "run_key": run_key, "tables": described}
-        text = json.dumps(full, sort_keys=True, indent=1, ensure_ascii=False).encode("utf-8")
-        manifest_hash = compute_sha256(text)
+        """Write tables and manifest as a new snapshot and make it the current one.
+
+        ``position`` is where the registry's logs of decisions ended when its rows were read; it is kept
+        in the registry, not in the manifest, since it depends on the order of arrival.
+        """
+        contents = format_snapshot(tables, manifest, run_key=run_key)
+        manifest_hash = compute_sha256(contents[MANIFEST])
         snapshot_id = manifest_hash[:_ID_DIGITS]
-        self.files.write_folder(snapshot_id, {**contents, "manifest.json": text})
+        self.files.write_folder(snapshot_id, contents)
         values = {
             "snapshot_id": snapshot_id, "run_key": run_key, "manifest_hash": manifest_hash,
-            "created_at": format_moment(at),
+            "created_at": format_moment(at), "position": json.dumps(dict(position)) if position else "",
         }  # fmt: skip
         entry = Entry(at=at, actor=actor, role="", action="snapshot", object=snapshot_id, new=manifest_hash)
         with writing(self.engine) as connection:
@@ -181,6 +182,23 @@ class SnapshotStore:
             head = append_entries(connection, [entry])
         self.audit.write_head(head)
         return self.get(snapshot_id)
+
+    def positions(self) -> list[tuple[str, dict[str, int]]]:
+        """Return (id, position) of every snapshot, oldest first; an empty position was not kept."""
+        query = sa.select(schema.snapshot).order_by(schema.snapshot.c.seq)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query).all()
+        return [(row.snapshot_id, json.loads(row.position) if row.position else {}) for row in rows]
+
+    def read_file(self, snapshot_id: str, name: str) -> bytes:
+        """Return one file of a snapshot's folder as it lies there.
+
+        Raises
+        ------
+        IntegrityError
+            If it is not there.
+        """
+        return self.files.read(f"{snapshot_id}/{name}")
 
     def verify(self) -> list[str]:
         """Return what is wrong with the snapshots' files, each finding in words."""
@@ -197,14 +215,28 @@ class SnapshotStore:
         return findings
 
     def _open(self, row: Any) -> Snapshot:
-        text = self.files.read(f"{row.snapshot_id}/manifest.json")
-        place = f"snapshots/{row.snapshot_id}/manifest.json"
+        text = self.files.read(f"{row.snapshot_id}/{MANIFEST}")
+        place = f"snapshots/{row.snapshot_id}/{MANIFEST}"
         if compute_sha256(text) != row.manifest_hash:
             raise IntegrityError("the manifest has changed", place=place)
         return Snapshot(
             id=row.snapshot_id, created_at=dt.datetime.fromisoformat(row.created_at),
             manifest=json.loads(text), folder=row.snapshot_id, run_key=row.run_key, _files=self.files,
         )  # fmt: skip
+
+
+def format_snapshot(
+    tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str
+) -> dict[str, bytes]:
+    """Write tables as the files of a snapshot, its manifest among them; the same tables, the same bytes."""
+    contents, described = {}, {}
+    for name in sorted(tables):
+        data = format_parquet(tables[name])
+        contents[f"{name}.parquet"] = data
+        described[name] = {"sha256": compute_sha256(data), "rows": len(tables[name])}
+    full = {**manifest, "run_key": run_key, "tables": described}
+    text = json.dumps(full, sort_keys=True, indent=1, ensure_ascii=False)
+    return {**contents, MANIFEST: text.encode("utf-8")}
 
 
 def _check_tables(snapshot: Snapshot) -> list[str]:
@@ -217,11 +249,9 @@ def _check_tables(snapshot: Snapshot) -> list[str]:
     return findings
 
 
-def open_snapshots(
-    root: str | Path, *, scratch: Path | None, engine: sa.Engine, audit: AuditTrail
-) -> SnapshotStore:
-    """Return the snapshots under a local folder (with its scratch folder) or an fsspec URL (without)."""
+def open_snapshot_files(root: str | Path, *, scratch: Path | None) -> SnapshotFiles:
+    """Return the files under a local folder (with its scratch folder) or an fsspec URL (without)."""
     if scratch is not None:
         Path(root).mkdir(parents=True, exist_ok=True)
-    files = _Files(root=str(root).rstrip("/"), scratch=scratch)
-    return SnapshotStore(engine=engine, audit=audit, files=files)
+        scratch.mkdir(parents=True, exist_ok=True)
+    return SnapshotFiles(root=str(root).rstrip("/"), scratch=scratch)

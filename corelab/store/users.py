@@ -110,11 +110,12 @@ class Users:
         entry = Entry(at=at, actor=actor, role="", action="user_passwd", object=name)
         return self._change(name, {"password_hash": str(_HASHER.hash(password))}, entry)
 
-    def verify(self, name: str, password: str, *, at: dt.datetime) -> User | None:
+    def verify(self, name: str, password: str, *, at: dt.datetime, purpose: str = "login") -> User | None:
         """Return the account if name and password fit and it is neither disabled nor locked, else None.
 
         Every attempt is counted and audited here, so no caller can forget it. A locked account costs the
-        same time as any other, and the right password does not open it.
+        same time as any other, and the right password does not open it. ``purpose`` names the attempt in
+        the audit trail: a login, or a signature for which the password is asked again.
         """
         with reading(self.engine) as connection:
             row = _row(connection, name)
@@ -125,7 +126,7 @@ class Users:
         known = name if row else "unknown account"
         entry = Entry(
             at=at, actor=known, role=row.role if row else "", object=known, reason=reason,
-            action="login" if accepted else "login_failed",
+            action=_name_attempt(purpose, accepted=accepted),
         )  # fmt: skip
         attempt = {"name_hash": _name_hash(name), "at": format_moment(at), "success": accepted}
         with writing(self.engine) as connection:
@@ -179,6 +180,11 @@ def _user(row: "sa.Row[tuple[object, ...]] | None") -> User:
         name=str(row.name), role=Role(row.role), session_version=int(row.session_version),
         disabled=bool(row.disabled),
     )  # fmt: skip
+
+
+def _name_attempt(purpose: str, *, accepted: bool) -> str:
+    word = "login" if purpose == "login" else f"{purpose}_password"
+    return word if accepted else f"{word}_failed"
 
 
 def _name_hash(name: str) -> str:

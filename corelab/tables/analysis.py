@@ -21,13 +21,14 @@ FLOW_VARIABLES: Final = {
     "lymphocytes": "lymphocytes_per_ul",
 }  # fmt: skip
 """Variable by population whose concentration is followed."""
+RATIO_VARIABLES: Final = {"t_cells:CD4/CD8": "cd4_cd8_t", "car_t:CD4/CD8": "cd4_cd8_car_t"}
 _STANDING: Final = tuple(
     status.value
     for status in (Status.QUANTIFIED, Status.DETECTED_BLQ, Status.NOT_DETECTED, Status.ABOVE_ULOQ)
 )
 _LONG: Final = [
     "subject_id", "visit", "visit_label", "instant", "source_id", "variable", "label", "unit", "value",
-    "relation", "bound", "can_be_censored",
+    "relation", "bound", "can_be_censored", "derivation",
 ]  # fmt: skip
 
 
@@ -63,6 +64,7 @@ def _of_persistence(persistence: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
         relation=np.where(quantified, "=", "<").astype(object),
         bound=rows["lloq"].mask(quantified, rows["value"]),
         can_be_censored=True,
+        derivation="persistence, " + rows["analyte"],
     )[_LONG]
 
 
@@ -70,12 +72,9 @@ def _of_measurements(
     measurements: pd.DataFrame, primary_files: frozenset[str], clocks: Clocks
 ) -> pd.DataFrame:
     is_flow = measurements["assay"] == Assay.FLOW.value
-    followed = (
-        is_flow
-        & (measurements["metric"] == "cells_per_ul")
-        & measurements["name"].isin(FLOW_VARIABLES)
-        & measurements["source_id"].isin(primary_files)
-    )
+    is_concentration = (measurements["metric"] == "cells_per_ul") & measurements["name"].isin(FLOW_VARIABLES)
+    is_ratio = (measurements["metric"] == "result") & measurements["name"].isin(RATIO_VARIABLES)
+    followed = is_flow & (is_concentration | is_ratio) & measurements["source_id"].isin(primary_files)
     others = measurements["assay"].isin(
         (Assay.CYTOKINE.value, Assay.LABORATORY.value, Assay.ASSESSMENT.value)
     )
@@ -92,6 +91,7 @@ def _of_measurements(
         label=rows["name"],
         bound=rows["high"].where(upper, rows["low"]),
         can_be_censored=rows["assay"] != Assay.ASSESSMENT.value,
+        derivation="measurements, " + rows["assay"] + " " + rows["name"] + " " + rows["metric"],
     )[_LONG]
 
 
@@ -111,7 +111,7 @@ def _name_variables(keys: list[tuple[str, str, str, str]]) -> dict[tuple[str, st
 
 def _name_variable(assay: str, name: str, metric: str, unit: str) -> str:
     if assay == Assay.FLOW.value:
-        return FLOW_VARIABLES[name]
+        return RATIO_VARIABLES[name] if metric == "result" else FLOW_VARIABLES[name]
     if metric == "fold_change":
         return f"{_slug(name)}_fold"
     return _slug(name) if unit in ("1", "") else f"{_slug(name)}_{_slug(unit)}"
@@ -131,10 +131,13 @@ def _slug(text: str) -> str:
 
 def _build_schema(variables: pd.DataFrame) -> TableSchema:
     columns: list[Column] = list(ANALYSIS_KEYS)
-    known = variables[["variable", "label", "unit", "can_be_censored"]].drop_duplicates()
+    known = variables[["variable", "label", "unit", "can_be_censored", "derivation"]].drop_duplicates()
     known = known.sort_values(["variable", "label", "unit"]).drop_duplicates("variable")
     for row in known.itertuples(index=False):
-        columns.append(Column(name=row.variable, label=row.label, type="number", unit=row.unit))
+        origin = f"{row.derivation}; the last of the visit that stands"
+        columns.append(
+            Column(name=row.variable, label=row.label, type="number", unit=row.unit, derivation=origin)
+        )
         if row.can_be_censored:
             columns += [
                 Column(name=f"{row.variable}_rel", label=f"Relation of {row.label} to its limit"),

@@ -11,6 +11,9 @@ from corelab.tables.tubes import Tubes
 from corelab.vocabulary import Level, Panel, Status
 
 NAN: Final = float("nan")
+FMO: Final = "fmo_car"
+RUN_BLANK: Final = "assay_blank"
+CAR_COUNTS: Final = ("n_car", "n_cd3", "n_lymphocytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,11 +60,40 @@ def build_car_rules(raw: Mapping[str, Any]) -> CarRules:
 def collect_car_counts(counts: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
     """Return one row per primary CAR-T tube with its events: n_car, n_cd3, n_lymphocytes.
 
-    A count is NaN where its gate is missing.
+    Beside them stand the same counts of the FMO tube of the draw (``fmo_``) and of the blanks of the run,
+    summed (``run_``): of the same batch, else of the same day. A count is NaN where its gate is missing.
     """
     table = tubes.table
-    chosen = table[table["is_primary"] & (table["panel"] == Panel.CART.value)]
-    rows = chosen.copy()
+    cart = _count_car(table[table["panel"] == Panel.CART.value], counts)
+    rows = cart[cart["is_primary"]]
+    passed = cart[cart["qc"] != Level.FAIL.value]
+    fmo = passed[passed["tube"] == FMO].drop_duplicates(["subject_id", "visit_label"], keep="last")
+    rows = rows.merge(
+        fmo[["subject_id", "visit_label", *CAR_COUNTS]].rename(columns=lambda name: _prefix("fmo_", name)),
+        on=["subject_id", "visit_label"],
+        how="left",
+    )
+    return rows.merge(_sum_run_blanks(rows, passed[passed["tube"] == RUN_BLANK]), on="file_id", how="left")
+
+
+def _prefix(prefix: str, name: str) -> str:
+    return f"{prefix}{name}" if name in CAR_COUNTS else name
+
+
+def _sum_run_blanks(rows: pd.DataFrame, blanks: pd.DataFrame) -> pd.DataFrame:
+    """Return the summed counts of the blanks that ran with each tube."""
+    columns = ["file_id", *(f"run_{name}" for name in CAR_COUNTS)]
+    found: list[dict[str, Any]] = []
+    for row in rows[["file_id", "batch", "collected_at"]].itertuples(index=False):
+        same_day = blanks["collected_at"].str[:10] == row.collected_at[:10]
+        own = blanks[(blanks["batch"] == row.batch) if row.batch else same_day]
+        if len(own):
+            found.append({"file_id": row.file_id, **{f"run_{name}": own[name].sum() for name in CAR_COUNTS}})
+    return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))
+
+
+def _count_car(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    rows = table.copy()
     known = counts[counts["status"] != Status.MISSING.value]
     for column, population in (
         ("n_car", "car_t"), ("n_cd3", "t_cells"), ("n_lymphocytes", "lymphocytes"),

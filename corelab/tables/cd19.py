@@ -15,7 +15,9 @@ PEOPLE: Final = (GateSource.MANUAL.value, GateSource.FLOWJO.value, GateSource.GA
 SOURCES: Final = {"fmo_cd19": "fmo", "t_cells": "t_cells"}
 
 
-def derive_cd19_status(populations: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
+def derive_cd19_status(
+    populations: pd.DataFrame, expression: pd.DataFrame, *, clocks: Clocks
+) -> pd.DataFrame:
     """Call CD19 for every subject from the primary screening tube of the B-cell panel.
 
     Notes
@@ -23,13 +25,36 @@ def derive_cd19_status(populations: pd.DataFrame, *, clocks: Clocks) -> pd.DataF
     Positive: at least the minimum of reference B cells and the lower limit of the exact interval at or above
     the cut-off; negative: the upper limit below it. Too few cells, a failed tube, no control to place the
     limit, or an interval across the cut-off: not evaluable. Few B cells are not CD19-negative B cells.
+    The density of CD19 is the median of the reference B cells over that of the T cells of the same tube, the
+    stain index their difference in two spreads of the T cells.
     """
     settings = clocks.study.settings["cd19"]
     tubes = _collect_tubes(populations)
     subjects = pd.DataFrame({"subject_id": sorted(clocks.subjects)}, dtype=object)
     rows = subjects.merge(tubes, on="subject_id", how="left")
     rows["arm"] = rows["subject_id"].map({key: clock.arm for key, clock in clocks.subjects.items()})
-    return _call(rows, settings)
+    return _call(rows, settings).merge(_measure_density(rows, expression), on="subject_id", how="left")
+
+
+def _measure_density(rows: pd.DataFrame, expression: pd.DataFrame) -> pd.DataFrame:
+    """Set the intensity of CD19 on reference B cells against that of T cells, which have none."""
+    of_cd19 = expression[expression["marker"] == "CD19"]
+    b_cells = of_cd19[of_cd19["population"] == "b_reference"].set_index("file_id")["median_intensity"]
+    t_cells = of_cd19[of_cd19["population"] == "t_cells"].set_index("file_id")
+    stands = rows["qc"] != Level.FAIL.value
+    bright = rows["file_id"].map(b_cells).astype("float64").where(stands)
+    dark = rows["file_id"].map(t_cells["median_intensity"]).astype("float64").where(stands)
+    spread = rows["file_id"].map(t_cells["robust_sd"]).astype("float64")
+    return pd.DataFrame(
+        {
+            "subject_id": rows["subject_id"],
+            "cd19_b_reference": bright,
+            "cd19_t_cells": dark,
+            # Compensated medians lie around zero; a ratio to nothing says nothing.
+            "density_ratio": bright / dark.where(dark > 0),
+            "stain_index": (bright - dark) / (2 * spread.where(spread > 0)),
+        }
+    )
 
 
 def _collect_tubes(populations: pd.DataFrame) -> pd.DataFrame:
@@ -78,6 +103,7 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
             "ci_low": 100 * low,
             "ci_high": 100 * high,
             "n_b_reference": total,
+            "n_cd19_positive": n,
             "b_cells_per_ul": rows["b_cells_per_ul"],
             "threshold_source": source,
             "alert": np.select(

@@ -15,6 +15,7 @@ from corelab.tables import (
     assessments,
     associations,
     blanks,
+    cd4_cd8,
     cd19,
     eligibility,
     flow_measurements,
@@ -118,7 +119,8 @@ def derive_described_tables(
 
     laboratory_rows = laboratory.derive_laboratory(inputs.labs)
     blood = laboratory.match_lymphocytes(judged.table, laboratory_rows, clocks=clocks)
-    counted = populations.derive_counts(gates.counts, judged, blood)
+    tolerance = float(study.settings["concentrations"]["route_tolerance_percent"])
+    counted = populations.derive_counts(gates.counts, judged, blood, tolerance_percent=tolerance)
     decisions = persistence.derive_car_decisions(
         blanks.collect_car_counts(gates.counts, judged), counted, blanks=found, rules=rules
     )
@@ -134,6 +136,7 @@ def derive_described_tables(
     measured = measurements.derive_measurements(
         [
             flow_measurements.derive_flow(counted, gates.expression, decisions=decisions, tubes=judged),
+            cd4_cd8.derive_ratios(counted, decisions, study.settings["phenotype"]),
             measurements.derive_qpcr(transgene),
             concentrations,
             soluble.derive_folds(reportable, clocks=clocks),
@@ -147,19 +150,21 @@ def derive_described_tables(
     primary = frozenset(judged.table.loc[judged.table["is_primary"], "file_id"])
     analysed = measured[plate_results.is_reportable(measured["reason"])]
     wide, wide_schema = analysis.derive_analysis(analysed, persistent, primary_files=primary, clocks=clocks)
-    cd19_status = cd19.derive_cd19_status(counted, clocks=clocks)
+    cd19_status = cd19.derive_cd19_status(counted, gates.expression, clocks=clocks)
+    subsets = phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"])
     charts = build_charts(inputs, clocks=clocks)
     derived = {
         **judged_plates.tables,
         "subjects": people,
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
+        "cuts": populations.derive_cuts(gates.cuts, judged),
         "measurements": measured,
         "cd19_status": cd19_status,
         "persistence": persistent,
-        "phenotype": phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"]),
+        "phenotype": subsets,
         "kinetics": kinetics.derive_kinetics(persistent, reportable, clocks=clocks),
-        "b_cell_recovery": recovery.derive_b_cell_recovery(counted, clocks=clocks),
+        "b_cell_recovery": recovery.derive_b_cell_recovery(counted, subsets, clocks=clocks),
         "eligibility": eligibility.derive_eligibility(charts, cd19_status, clocks=clocks),
         "lab_toxicity": lab_toxicity.derive_lab_toxicity(charts, clocks=clocks),
         "responses": responses.derive_responses(charts, clocks=clocks),

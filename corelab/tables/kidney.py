@@ -75,25 +75,26 @@ def _last_filtration(
     return valid[-1], compute_filtration(valid[-1], chart.heights, chart.person, rule=rule)
 
 
-def read_baseline_protein(chart: Chart, belongs: Callable[[Result], bool]) -> dict[str, Bounds]:
-    """Return the last valid value before treatment of each test of proteinuria."""
+def read_baseline_protein(chart: Chart, belongs: Callable[[Result], bool]) -> dict[str, Result]:
+    """Return the last valid result before treatment of each test of proteinuria."""
     return {
-        test: result.bounds_in(unit)
+        test: result
         for test, unit in PROTEIN_UNITS.items()
         if (result := _last_valid(chart, test, unit, belongs)) is not None
     }
 
 
 def build_course(
-    visit: Kidney, baseline: Kidney, baseline_protein: Mapping[str, Bounds], *, code: str, is_rescued: bool
+    visit: Kidney, baseline: Kidney, baseline_protein: Mapping[str, Result], *, code: str, is_rescued: bool
 ) -> RenalCourse:
     """Set a visit against its baseline; like is only compared with like.
 
     24 h protein wins over the spot ratio of the same date where its baseline was measured as well.
     """
-    test = _choose_test(list(visit.protein), baseline_protein)
-    now = visit.protein[test].bounds_in(PROTEIN_UNITS[test]) if test in visit.protein else UNBOUNDED
-    before = baseline_protein.get(test, UNBOUNDED)
+    test = _choose_test(list(visit.protein), list(baseline_protein))
+    unit = PROTEIN_UNITS[test]
+    now = visit.protein[test].bounds_in(unit) if test in visit.protein else UNBOUNDED
+    before = baseline_protein[test].bounds_in(unit) if test in baseline_protein else UNBOUNDED
     egfr, egfr_before = _filtration_bounds(visit), _filtration_bounds(baseline)
     return RenalCourse(
         proteinuria=now,
@@ -107,9 +108,55 @@ def build_course(
     )
 
 
-def _choose_test(measured: Sequence[str], baseline_protein: Mapping[str, Bounds]) -> str:
-    paired = [test for test in measured if test in baseline_protein]
-    return (paired or list(measured) or list(baseline_protein) or ["UPCR"])[0]
+def name_substitutes(
+    visit: Kidney,
+    baseline: Kidney,
+    baseline_protein: Mapping[str, Result],
+    *,
+    code: str,
+    renal_visits: Sequence[str],
+) -> tuple[str, ...]:
+    """Name what was not measured where it is expected and what stands in for it.
+
+    Parameters
+    ----------
+    code
+        The visit that is judged.
+    renal_visits
+        Visits at which kidney measures are expected, that of the baseline first.
+    """
+    expected = renal_visits[0] if renal_visits else ""
+    found = [
+        *(_name_other_visit(result, expected) for result in baseline_protein.values()),
+        _name_other_visit(baseline.creatinine, expected),
+        _name_other_height(baseline, renal_visits),
+        _name_other_height(visit, renal_visits),
+    ]
+    if visit.protein:
+        # A test that one side has and the other lacks cannot be compared, and another takes its place.
+        found += [f"MISSING labs.csv {code} {test}" for test in baseline_protein if test not in visit.protein]
+        found += [f"MISSING labs.csv baseline {t}" for t in visit.protein if t not in baseline_protein]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _name_other_visit(result: Result | None, expected: str) -> str:
+    if result is None or not expected or result.visit == expected:
+        return ""
+    return f"MISSING labs.csv {expected} {result.test} (baseline of {result.visit})"
+
+
+def _name_other_height(kidney: Kidney, renal_visits: Sequence[str]) -> str:
+    if kidney.creatinine is None or kidney.filtration is None or kidney.filtration.height_date is None:
+        return ""
+    date, visit = kidney.filtration.height_date, kidney.creatinine.visit
+    if date == kidney.creatinine.date or visit not in renal_visits:
+        return ""
+    return f"MISSING labs.csv {visit} HEIGHT (height of {date})"
+
+
+def _choose_test(measured: Sequence[str], before: Sequence[str]) -> str:
+    paired = [test for test in measured if test in before]
+    return (paired or measured or before or ["UPCR"])[0]
 
 
 def _filtration_bounds(kidney: Kidney) -> Bounds:

@@ -46,12 +46,17 @@ def derive_lab_toxicity(charts: Mapping[str, Chart], *, clocks: Clocks) -> pd.Da
     settings = clocks.study.settings["toxicity"]
     terms = read_terms(settings["profile"])
     baselines = _choose_baselines(charts, terms, settings["baseline_visits"], clocks)
+    first = clocks.study.visits_by_code.get(settings["baseline_visits"][0])
+    expected = first.code if first is not None and "laboratory" in first.expects else ""
     rows: list[dict[str, Any]] = []
     for subject, chart in charts.items():
         for test, results in chart.results.items():
             for term in terms.get(test, ()):
                 series = _Series(results=tuple(results), baseline=baselines.get((subject, test)))
-                rows += [{"subject_id": subject, **row} for row in _grade_series(series, term, chart)]
+                rows += [
+                    {"subject_id": subject, **row}
+                    for row in _grade_series(series, term, chart, expected=expected)
+                ]
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"grade": "Int64", "baseline_grade": "Int64"})
     table["shift"] = table["grade"] - table["baseline_grade"]
     key = ["subject_id", "visit", "collected_at", "test", "direction"]
@@ -84,7 +89,7 @@ def _choose_baselines(
     return {(subject, test): by_source[subject, test, source] for subject, test, source in keys}
 
 
-def _grade_series(series: _Series, term: Term, chart: Chart) -> Iterator[dict[str, Any]]:
+def _grade_series(series: _Series, term: Term, chart: Chart, *, expected: str) -> Iterator[dict[str, Any]]:
     at_baseline = None
     if series.baseline is not None:
         at_baseline = _grade(series.baseline, term, None, chart).grade
@@ -109,8 +114,20 @@ def _grade_series(series: _Series, term: Term, chart: Chart) -> Iterator[dict[st
             "ref_high": _to_float(_scaled(result.ref_high, result.factor_to(unit) or Fraction(1))),
             "rule_version": term.version,
             # What is graded without a baseline because it is the baseline lacks nothing.
-            "reason": "; ".join(r for r in graded.reasons if not (is_start and r == "BASELINE_MISSING")),
+            "reason": "; ".join(
+                [
+                    *(r for r in graded.reasons if not (is_start and r == "BASELINE_MISSING")),
+                    *_name_other_visit(base, term, expected),
+                ]
+            ),
         }
+
+
+def _name_other_visit(base: Result | None, term: Term, expected: str) -> list[str]:
+    """Say that a baseline on which the grade depends is not of the visit of which it is expected."""
+    if base is None or not term.uses_baseline or not expected or base.visit == expected:
+        return []
+    return [f"MISSING labs.csv {expected} {term.test} (baseline of {base.visit})"]
 
 
 def _to_float(value: Fraction | None) -> float:

@@ -22,12 +22,14 @@ PGA: Final = ("PGA", "vas_0_3")
 class Assessed:
     """Activity, the answers on which it rests, and why SLEDAI-2K cannot be used where it was recorded.
 
-    ``leading`` is one answer of each instrument, which leads to the others.
+    ``leading`` is one answer of each instrument, which leads to the others; ``visits`` tells of which visit
+    the total of SLEDAI-2K, PGA and the letter of each domain are.
     """
 
     activity: Activity
     sources: tuple[Answer, ...]
     leading: tuple[Answer, ...]
+    visits: Mapping[str, str]
     sledai_reason: str
 
 
@@ -44,6 +46,9 @@ def read_activity(chart: Chart, belongs: Callable[[Answer], bool]) -> Assessed:
         for domain in DOMAINS
         if (answer := _last_readable(chart, (BILAG, domain), belongs, is_readable=_is_letter)) is not None
     }
+    visits = {domain: answer.visit for domain, answer in letters.items()}
+    visits |= {"PGA": pga.visit} if pga else {}
+    visits |= {f"{SLEDAI} total": next(iter(sledai.values())).visit} if sledai else {}
     parts = [tuple(sledai.values()), (pga,) if pga else (), tuple(letters.values())]
     return Assessed(
         activity=Activity(
@@ -52,6 +57,7 @@ def read_activity(chart: Chart, belongs: Callable[[Answer], bool]) -> Assessed:
             bilag={domain: answer.text.strip().upper() for domain, answer in letters.items()},
         ),
         sources=tuple(answer for part in parts for answer in part),
+        visits=visits,
         leading=tuple(min(part, key=lambda answer: answer.source_id) for part in parts if part),
         sledai_reason=total.reason if total is not None and total.value is None else "",
     )
@@ -101,6 +107,21 @@ def name_missing(visit: Assessed, baseline: Assessed, code: str) -> dict[str, st
     return (
         {**named, "SRI_BILAG_A": named["BILAG"], "SRI_BILAG_B": named["BILAG"]} if "BILAG" in named else named
     )
+
+
+def name_substitutes(baseline: Assessed, expected: str) -> dict[str, str]:
+    """Name by component what was not recorded at the visit of which a baseline is expected."""
+    found = {
+        component: f"MISSING assessments.csv {expected} {what} (baseline of {baseline.visits[what]})"
+        for component, what in (("SRI_SLEDAI", f"{SLEDAI} total"), ("SRI_PGA", "PGA"))
+        if expected and baseline.visits.get(what, expected) != expected
+    }
+    older = [domain for domain in DOMAINS if expected and baseline.visits.get(domain, expected) != expected]
+    if older:
+        visits = ", ".join(sorted({baseline.visits[domain] for domain in older}))
+        text = f"MISSING assessments.csv {expected} {BILAG} {', '.join(older)} (baseline of {visits})"
+        found |= {"SRI_BILAG_A": text, "SRI_BILAG_B": text}
+    return found
 
 
 def _list_lacking(assessed: Assessed) -> dict[str, str]:

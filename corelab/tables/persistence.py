@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from corelab.statistics.intervals import clopper_pearson
+from corelab.statistics.intervals import clopper_pearson, newcombe
 from corelab.statistics.rare_events import compute_fisher_greater, compute_lod_events, decide
 from corelab.tables.blanks import Blanks, CarRules
 from corelab.tables.clock import WHEN, Clocks
@@ -22,9 +22,12 @@ UNITS: Final = {
     Analyte.CAR_PCT_CD3: "%", Analyte.CAR_PCT_LYM: "%", Analyte.CAR_ABS: "cells/uL",
     Analyte.CAR_VCN_UG: "copies/ug",
 }  # fmt: skip
+DENOMINATORS: Final = {"n_cd3": "t_cells", "n_lymphocytes": "lymphocytes"}
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", *WHEN, "analyte", "value", "unit", "n_events", "n_reference",
     "blank_events", "blank_reference", "p_value", "ci_low", "ci_high", "lod", "lloq", "status", "reason",
+    "denominator", "lob", "net_of_blank", "net_low", "net_high", "fmo_events", "fmo_reference", "fmo_p_value",
+    "run_blank_events", "run_blank_reference", "route",
 ]  # fmt: skip
 
 
@@ -40,17 +43,19 @@ def derive_car_decisions(
     """
     concentrations = populations.loc[
         populations["population"] == "car_t",
-        ["file_id", "per_event", "by_blood", "cells_per_ul_low", "cells_per_ul_high"],
+        ["file_id", "per_event", "by_blood", "cells_per_ul_low", "cells_per_ul_high", "route"],
     ]
     lymphocytes_gated = populations.loc[
         (populations["population"] == "lymphocytes") & (populations["status"] != Status.MISSING.value),
         "file_id",
     ]
+    concentrations = concentrations.rename(columns={"route": "route_of_file"})
     tubes = car_counts.merge(concentrations, on="file_id", how="left")
     tubes["n_lymphocytes"] = tubes["n_lymphocytes"].where(tubes["file_id"].isin(lymphocytes_gated))
     tubes["lod_events"] = compute_lod_events(
         tubes["n_cd3"], floors=rules.floors, limit_of_blank_percent=blanks.limit_percent
     )
+    tubes["lob_percent"] = blanks.limit_percent
     parts = [
         _derive_percent(tubes, Analyte.CAR_PCT_CD3, "n_cd3", blanks, rules),
         _derive_percent(tubes, Analyte.CAR_PCT_LYM, "n_lymphocytes", blanks, rules),
@@ -85,7 +90,47 @@ def _derive_percent(
     )
     rows = _judge(_cap_before_infusion(rows), known, blanks, rules)
     quantified = rows["status"] == Status.QUANTIFIED.value
-    return rows.assign(value=(rows["n_events"] * scale).where(quantified))
+    controls = _compare_controls(rows, reference)
+    not_above = quantified & (controls["fmo_p_value"] >= rules.floors.alpha)
+    # The limit of blank is one of CD3+; of lymphocytes it is the same number of events.
+    return rows.assign(
+        reason=join_findings(rows["reason"], _word(not_above, "NOT_ABOVE_FMO")),
+        value=(rows["n_events"] * scale).where(quantified),
+        denominator=DENOMINATORS[reference],
+        lob=rows["lob_percent"] * rows["n_cd3"] / 100 * scale,
+        route="",
+        **_subtract_blank(rows, known),
+        **controls,
+    )
+
+
+def _subtract_blank(rows: pd.DataFrame, known: "pd.Series[bool]") -> dict[str, Any]:
+    """Return the percentage above the blank with Newcombe's interval; it may be negative, never clipped."""
+    usable = known & (rows["blank_reference"] > 0)
+    n, total, blank, blank_total = (
+        rows[name].where(usable, 0 if "events" in name else 1)
+        for name in ("n_events", "n_reference", "blank_events", "blank_reference")
+    )
+    low, high = newcombe(n, total, control_count=blank, control_total=blank_total)
+    return {
+        "net_of_blank": (100 * (n / total - blank / blank_total)).where(usable),
+        "net_low": pd.Series(100 * low, index=rows.index).where(usable),
+        "net_high": pd.Series(100 * high, index=rows.index).where(usable),
+    }
+
+
+def _compare_controls(rows: pd.DataFrame, reference: str) -> dict[str, Any]:
+    """Return the counts of the FMO of the draw and of the blanks of the run, and the test against the FMO."""
+    fmo, fmo_total = rows["fmo_n_car"], rows[f"fmo_{reference}"]
+    return {
+        "fmo_events": fmo,
+        "fmo_reference": fmo_total,
+        "fmo_p_value": compute_fisher_greater(
+            rows["n_events"], rows["n_reference"], blank_count=fmo, blank_total=fmo_total
+        ),
+        "run_blank_events": rows["run_n_car"],
+        "run_blank_reference": rows[f"run_{reference}"],
+    }
 
 
 def _add_blank(tubes: pd.DataFrame, reference: str, blanks: Blanks) -> pd.DataFrame:
@@ -161,6 +206,9 @@ def _derive_concentration(percent: pd.DataFrame, rules: CarRules) -> pd.DataFram
         ci_high=percent["cells_per_ul_high"],
         lod=percent["lod_events"] * percent["per_event"],
         lloq=floor * percent["per_event"],
+        lob=percent["lob"] / 100 * percent["n_reference"] * percent["per_event"],
+        route=percent["route_of_file"].where(known, "none"),
+        **dict.fromkeys(("net_of_blank", "net_low", "net_high"), NAN),
     )
 
 

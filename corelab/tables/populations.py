@@ -1,25 +1,25 @@
-"""`populations` and `expression`: every gated population with its exact interval and concentration."""
+"""`populations`, `expression`, `cuts`: every gated population with its exact interval, and its limits."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from corelab.statistics.intervals import clopper_pearson, count_ratio
-from corelab.tables.tubes import Tubes, join_findings
+from corelab.statistics.intervals import clopper_pearson
+from corelab.tables.concentration import derive_concentration
+from corelab.tables.tubes import Tubes
 from corelab.vocabulary import Level, Status
 
 TUBE_COLUMNS: Final = [
     "file_id", "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "panel", "tube",
     "qc", "qc_reason", "is_primary", "is_before", "days", "instant", "beads_per_tube", "blood_volume_ul",
-    "predilution",
+    "predilution", "acquired_volume_ul",
 ]  # fmt: skip
-WITHOUT_CONCENTRATION: Final = ("events", "time_ok", "beads", "singlets")
-DUAL_PLATFORM: Final = "DUAL_PLATFORM"
 
 
-def derive_counts(counts: pd.DataFrame, tubes: Tubes, lymphocytes_per_ul: pd.DataFrame) -> pd.DataFrame:
+def derive_counts(
+    counts: pd.DataFrame, tubes: Tubes, lymphocytes_per_ul: pd.DataFrame, *, tolerance_percent: float
+) -> pd.DataFrame:
     """Join counts with their tubes and add percentage, concentration and status.
 
     Parameters
@@ -30,6 +30,8 @@ def derive_counts(counts: pd.DataFrame, tubes: Tubes, lymphocytes_per_ul: pd.Dat
         Judged tubes; counts of a file that no tube names are left out.
     lymphocytes_per_ul
         Absolute lymphocytes of blood counts by draw: file_id, alc_per_ul.
+    tolerance_percent
+        How far two routes to a concentration may lie apart.
 
     Returns
     -------
@@ -42,7 +44,8 @@ def derive_counts(counts: pd.DataFrame, tubes: Tubes, lymphocytes_per_ul: pd.Dat
     unknown = (rows["status"] == Status.MISSING.value) & (rows["count"] == 0)
     rows["count"] = rows["count"].astype("float64").mask(unknown)
     rows["parent_count"] = rows["parent_count"].astype("float64").mask(unknown & (rows["parent_count"] == 0))
-    return _derive_concentration(_derive_percentage(_derive_status(rows)))
+    judged = _derive_percentage(_derive_status(rows))
+    return derive_concentration(judged, tolerance_percent=tolerance_percent)
 
 
 def _derive_status(rows: pd.DataFrame) -> pd.DataFrame:
@@ -74,83 +77,11 @@ def _derive_percentage(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _derive_concentration(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add cells per uL: by the beads of the tube, else by the blood count of the draw.
-
-    Notes
-    -----
-    Beads: events / beads x beads per tube / blood volume x predilution, interval of a ratio of counts.
-    Blood count: lymphocytes per uL x events / lymphocyte events, interval of a fraction.
-    """
-    beads = _events_of(rows, "beads")
-    lymphocytes = _events_of(rows, "lymphocytes")
-    scale = rows["beads_per_tube"] / rows["blood_volume_ul"] * rows["predilution"].fillna(1.0)
-    by_beads = (beads > 0) & (scale > 0) & np.isfinite(scale)
-    is_cell = ~rows["population"].isin(WITHOUT_CONCENTRATION) & rows["count"].notna()
-    in_lymphocytes = rows["population"].isin(_find_descendants(rows, "lymphocytes"))
-    by_blood = ~by_beads & (lymphocytes > 0) & in_lymphocytes & rows["alc_per_ul"].notna()
-    per_event = (scale / beads).where(by_beads, rows["alc_per_ul"] / lymphocytes.where(lymphocytes > 0))
-    per_event = per_event.where(is_cell & (by_beads | by_blood))
-    low, high = _bound_concentration(rows, beads.where(by_beads), lymphocytes.where(by_blood), scale)
-    remark = pd.Series(np.where(by_blood & per_event.notna(), DUAL_PLATFORM, ""), index=rows.index)
-    return rows.assign(
-        per_event=per_event,
-        by_blood=by_blood & per_event.notna(),
-        cells_per_ul=(rows["count"] * per_event).where(rows["count"] > 0),
-        cells_per_ul_low=low.where(per_event.notna()),
-        cells_per_ul_high=high.where(per_event.notna()),
-        reason=join_findings(rows["reason"], remark),
-    )
-
-
-def _bound_concentration(
-    rows: pd.DataFrame,
-    beads: "pd.Series[float]",
-    lymphocytes: "pd.Series[float]",
-    scale: "pd.Series[float]",
-) -> "tuple[pd.Series[float], pd.Series[float]]":
-    count = rows["count"].fillna(0)
-    ratio = count_ratio(count, beads.fillna(1))
-    inside = count.where(count <= lymphocytes, 0)
-    share = clopper_pearson(inside, lymphocytes.fillna(0))
-    alc = rows["alc_per_ul"]
-    low, high = (
-        (pd.Series(of_beads, index=rows.index) * scale.where(beads.notna())).fillna(
-            pd.Series(of_blood, index=rows.index) * alc
-        )
-        for of_beads, of_blood in zip(ratio, share, strict=True)
-    )
-    return low, high
-
-
-def _events_of(rows: pd.DataFrame, population: str) -> "pd.Series[float]":
-    """Return, on every row, the usable events of one population of the same file; NaN without."""
-    # The counts of a failed tube keep their numbers; too few beads are no denominator at all.
-    counted = rows["status"].isin((Status.QUANTIFIED.value, Status.FAILED.value)) & (
-        rows["reason"] != "BEADS"
-    )
-    usable = rows[(rows["population"] == population) & counted]
-    return rows["file_id"].map(usable.set_index("file_id")["count"]).astype("float64")
-
-
-def _find_descendants(rows: pd.DataFrame, ancestor: str) -> frozenset[str]:
-    parents: Mapping[str, str] = dict(
-        rows[["population", "parent"]].drop_duplicates().itertuples(index=False, name=None)
-    )
-    found = set()
-    for population in parents:
-        current = population
-        while current and current != ancestor:
-            current = parents.get(current, "")
-        if current == ancestor:
-            found.add(population)
-    return frozenset(found)
-
-
 POPULATION_COLUMNS: Final = [
     "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "file_id", "panel", "tube",
     "population", "parent", "count", "parent_count", "percent_of_parent", "ci_low", "ci_high",
-    "cells_per_ul", "cells_per_ul_low", "cells_per_ul_high", "status", "reason", "gate_source",
+    "cells_per_ul", "cells_per_ul_low", "cells_per_ul_high", "cells_per_ul_cv", "route", "status", "reason",
+    "gate_source",
     "gate_version", "qc",
 ]  # fmt: skip
 
@@ -165,3 +96,15 @@ def derive_expression(expression: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
     columns = [name for name in POPULATION_COLUMNS if name in tubes.table.columns and name != "qc"]
     sound = tubes.table.loc[tubes.table["qc"] != Level.FAIL.value, columns]
     return expression.merge(sound, on="file_id", how="inner", validate="many_to_one")
+
+
+CUT_COLUMNS: Final = (
+    "gate", "marker", "cut", "score", "gate_source", "recipe", "control", "n_reference", "reason",
+)  # fmt: skip
+
+
+def derive_cuts(cuts: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
+    """Join the limits of the gates with the clock, so that a page can draw what was counted with."""
+    columns = [name for name in POPULATION_COLUMNS if name in tubes.table.columns and name != "qc"]
+    rows = cuts[["file_id", *CUT_COLUMNS]]
+    return rows.merge(tubes.table[columns], on="file_id", how="inner", validate="many_to_one")

@@ -10,6 +10,8 @@ from corelab.tables.clock import Clocks
 from corelab.vocabulary import Level, Panel, Status
 
 NAN: Final = float("nan")
+RETURNING: Final = ("transitional", "naive_b", "switched_memory_b", "plasmablasts")
+"""Subsets by which a return is told from what was never gone."""
 
 
 def collect_b_cells(populations: pd.DataFrame, *, below: float) -> pd.DataFrame:
@@ -34,8 +36,10 @@ def collect_b_cells(populations: pd.DataFrame, *, below: float) -> pd.DataFrame:
     ).dropna(subset=["cells"])
 
 
-def derive_b_cell_recovery(populations: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
-    """Find aplasia and return in study days; unscheduled draws count."""
+def derive_b_cell_recovery(
+    populations: pd.DataFrame, phenotype: pd.DataFrame, *, clocks: Clocks
+) -> pd.DataFrame:
+    """Find aplasia and return in study days, and what returns; unscheduled draws count."""
     settings = clocks.study.settings["b_cells"]
     samples = collect_b_cells(populations, below=float(settings["aplasia_below_per_ul"]))
     key = ["subject_id", "visit", "collected_at", "status", "name", "unit", "source_id", "cells"]
@@ -47,7 +51,26 @@ def derive_b_cell_recovery(populations: pd.DataFrame, *, clocks: Clocks) -> pd.D
         for subject_id, clock in clocks.subjects.items()
         if clock.infusion is not None
     ]
-    return pd.DataFrame(rows)
+    if not rows:
+        return pd.DataFrame(rows)
+    return _add_return(pd.DataFrame(rows), phenotype)
+
+
+def _add_return(rows: pd.DataFrame, phenotype: pd.DataFrame) -> pd.DataFrame:
+    """Add the subsets of the sample in which B cells were first back at the lower level."""
+    back = rows.reindex(columns=["subject_id", "recovery_10_high"]).dropna()
+    back = back.assign(study_day=back["recovery_10_high"].astype("Int64"))
+    subsets = phenotype[phenotype["compartment"] == "b_cells"].astype({"study_day": "Int64"})
+    found = back.merge(subsets, on=["subject_id", "study_day"])
+    found = found.drop_duplicates(["subject_id", "subset"])
+    wide = {f"return_{name}": group.set_index("subject_id") for name, group in found.groupby("subset")}
+    for subset in RETURNING:
+        group = wide.get(f"return_{subset}")
+        percent = group["percent"] if group is not None else {}
+        rows[f"return_{subset}_pct"] = rows["subject_id"].map(percent).astype("float64")
+    n = found.groupby("subject_id")["parent_count"].first()
+    rows["return_b_events"] = rows["subject_id"].map(n).astype("Int64")
+    return rows
 
 
 def _derive_row(
@@ -73,7 +96,25 @@ def _derive_row(
         "baseline_b_cells_per_ul": float(baselines.get(subject_id, NAN)),
         "baseline_below": ("yes" if was_below else "no") if len(before) else "",
         **_tabulate_aplasia(aplasia, settings["recovery_per_ul"]),
+        "deep_depletion_day": _find_deep(after, int(settings["deep_lymphocytes"])),
+        "reason": _explain(before, after, aplasia),
     }
+
+
+def _find_deep(after: pd.DataFrame, fewest: int) -> float:
+    """Return the first day without a B cell among enough lymphocytes."""
+    deep = after[(after["count"] == 0) & (after["parent_count"] >= fewest)]
+    return float(deep["study_day"].min()) if len(deep) else NAN
+
+
+def _explain(before: "pd.Series[float]", after: pd.DataFrame, aplasia: Aplasia | None) -> str:
+    """Say why days are empty."""
+    reasons = [
+        "" if len(before) else "NO_BASELINE",
+        "" if len(after) else "NO_POST_INFUSION_SAMPLE",
+        "NEVER_BELOW" if len(after) and aplasia is None else "",
+    ]
+    return ";".join(reason for reason in reasons if reason)
 
 
 def _tabulate_aplasia(aplasia: Aplasia | None, levels: list[float]) -> dict[str, Any]:
@@ -87,4 +128,11 @@ def _tabulate_aplasia(aplasia: Aplasia | None, levels: list[float]) -> dict[str,
         columns[f"recovery_{name}_low"] = recovery.low
         columns[f"recovery_{name}_high"] = recovery.high
         columns[f"recovery_{name}_censored"] = "yes" if recovery.is_censored else "no"
-    return columns
+    first = aplasia.recoveries[0]
+    return {
+        **columns,
+        "aplasia_duration_low": first.low - aplasia.day,
+        "aplasia_duration_high": first.high - aplasia.day,
+        # The onset lies between two samples as well, so that the true duration may be longer.
+        "aplasia_duration_longest": first.high - aplasia.onset_low,
+    }

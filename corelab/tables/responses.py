@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from corelab.clinical.evidence import Answer, Result
-from corelab.clinical.finding import Finding
+from corelab.clinical.finding import Finding, remark
 from corelab.clinical.logic import Truth
 from corelab.clinical.renal_response import Definition, judge_response, read_definitions
 from corelab.clinical.sri import judge_sri4, read_sri_rule
@@ -25,7 +25,9 @@ from corelab.tables.efficacy_visits import (
 )
 from corelab.tables.evidence import Chart
 from corelab.tables.kidney import Kidney, build_course, read_baseline_protein, read_kidney
+from corelab.tables.kidney import name_substitutes as kidney_substitutes
 from corelab.tables.lupus_activity import Assessed, name_missing, read_activity
+from corelab.tables.lupus_activity import name_substitutes as activity_substitutes
 
 STATES: Final = {Truth.YES: "responder", Truth.NO: "non_responder", Truth.UNKNOWN: "not_evaluable"}
 SRI_DEFINITION: Final = "SRI-4"
@@ -44,7 +46,7 @@ class _Child:
     chart: Chart
     clock: SubjectClock
     kidney: Kidney
-    protein: Mapping[str, Any]
+    protein: Mapping[str, Result]
     activity: Assessed
     departure: Departure | None
     rescued_on: dt.date | None
@@ -148,10 +150,13 @@ def _judge_visit(
     gone = _explain_absence(child.departure, due) if last is None else ""
     course = build_course(kidney, child.kidney, child.protein, code=due.code, is_rescued=is_rescued)
     renal = _list_sources(child.kidney.sources, kidney.sources)
+    remarks = kidney_substitutes(
+        kidney, child.kidney, child.protein, code=due.code, renal_visits=_list_expected(study, "renal")
+    )
     for definition in definitions:
         place = {**when, "definition": definition.name, "rule_version": definition.version, "evidence": renal}
         for endpoint, finding in judge_response(definition, course).items():
-            yield {**place, "endpoint": endpoint, **_tabulate(finding, gone)}
+            yield {**place, "endpoint": endpoint, **_tabulate(remark(finding, *remarks), gone)}
     rule = read_sri_rule(study.settings["responses"]["definitions"])
     findings = judge_sri4(
         child.activity.activity,
@@ -162,8 +167,17 @@ def _judge_visit(
     )
     scores = _list_sources(child.activity.leading, activity.leading)
     place = {**when, "definition": SRI_DEFINITION, "rule_version": rule.version, "evidence": scores}
+    replaced = activity_substitutes(child.activity, next(iter(_list_expected(study, "scores")), ""))
     for endpoint, finding in findings.items():
-        yield {**place, "endpoint": endpoint, **_tabulate(finding, gone)}
+        named = replaced.values() if endpoint == "SRI4" else [replaced.get(endpoint, "")]
+        yield {**place, "endpoint": endpoint, **_tabulate(remark(finding, *dict.fromkeys(named)), gone)}
+
+
+def _list_expected(study: Study, what: str) -> list[str]:
+    """Return the visits at which something is expected, that of the baseline first; none without it there."""
+    first = study.settings["responses"]["baseline_visits"][0]
+    expected = [visit.code for visit in study.visits if what in visit.expects]
+    return sorted(expected, key=lambda code: code != first) if first in expected else []
 
 
 def _list_sources(*parts: Sequence[Row]) -> str:

@@ -42,8 +42,21 @@ def _derive_row(
         "subject_id": row.subject_id, "arm": row.arm, "sex": row.sex,
         "age_years": _count_age(row, consent, clocks.study), "infusion_at": row.infusion_at,
         "planned_dose_per_kg": planned, "actual_dose_per_kg": actual,
-        "pct_of_planned": 100 * actual / planned,
+        "pct_of_planned": 100 * actual / planned, "reason": _explain_dose(row, product),
     }  # fmt: skip
+
+
+def _explain_dose(row: Any, product: Product) -> str:
+    """Name what lacks for the dose."""
+    if not row.infusion_at:
+        return "NOT_INFUSED"
+    parts = {
+        "tnc_per_ml": product.tnc_per_ml, "viability_pct": product.viability_pct, "cd3_pct": product.cd3_pct,
+        "car_pct": product.car_pct, "infused_volume_ml": product.volume_ml, "weight_kg": product.weight_kg,
+    }  # fmt: skip
+    lacking = [name for name, value in parts.items() if not value > 0]
+    absent = [*lacking, *([] if row.arm else ["arm"])]
+    return f"MISSING subjects.csv {', '.join(absent)}" if absent else ""
 
 
 def _count_age(row: Any, consent: str, study: Study) -> float:

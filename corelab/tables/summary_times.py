@@ -75,11 +75,11 @@ def count_target_day(visit: Visit) -> float:
 
 
 def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str, Any]]:
-    day = count_target_day(visit)
     for arm, members in groups.members.items():
         rows = times.table[times.table["subject_id"].isin(members)]
         if rows.empty:
             continue
+        day = _choose_day(rows, visit)
         place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
         counted = {
             "n": int((rows["low"] >= day).sum()),
@@ -87,6 +87,13 @@ def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str,
         }
         yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(rows, day)}
         yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(rows, day)}
+
+
+def _choose_day(rows: pd.DataFrame, visit: Visit) -> float:
+    """Return the target day, or the last day under observation where that lies in the window before it."""
+    target = count_target_day(visit)
+    last = float(rows[["low", "high"]].max().max())
+    return last if target - visit.before <= last < target else target
 
 
 def _by_middle(rows: pd.DataFrame, day: float) -> dict[str, Any]:

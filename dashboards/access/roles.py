@@ -16,12 +16,23 @@ EVERY_ROLE: Final = tuple(Role)
 EXPORTERS: Final = (Role.SCIENTIST, Role.REVIEWER, Role.INVESTIGATOR)
 """Roles that may take tables out of the house; an administrator keeps accounts only."""
 
+AUDITORS: Final = (Role.REVIEWER, Role.ADMIN)
+"""Roles that may read who did what."""
+
+PAGE_ROLES: Final = {"audit": AUDITORS}
+"""Pages that not every role may open; absent for the others, and 403 by their address."""
+
 ROLES_ATTRIBUTE: Final = "allowed_roles"
 
 
 def may(*roles: Role) -> bool:
     """Tell whether the person of this request has one of the roles."""
     return bool(current_user.is_authenticated) and current_user.role in roles
+
+
+def may_open(page: str) -> bool:
+    """Tell whether the person of this request may open a page."""
+    return may(*PAGE_ROLES.get(page, EVERY_ROLE))
 
 
 def check_role(*roles: Role) -> None:

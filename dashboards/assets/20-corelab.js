@@ -97,5 +97,13 @@
     corelab: { switchScheme: switchScheme, measureViewport: measureViewport, setTitle: setTitle }
   });
 
-  window.corelab = { setProps: setProps };
+  /* The address is changed as a link does it, so that the way back leads here again. */
+  function goTo(address) {
+    history.pushState({}, "", address);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+  }
+
+  function reloadPage() { location.reload(); }
+
+  window.corelab = { setProps: setProps, goTo: goTo, reloadPage: reloadPage };
 })();

@@ -9,6 +9,7 @@ from dash import dcc, html
 from corelab.tables.schemas import SCHEMAS
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
+from dashboards.components.grid import GRID_THEME
 from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables
 from dashboards.views.schemas import find_schemas
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREVIEW_ROWS: Final = 500
-GRID_THEME: Final = {
-    "function": "themeQuartz.withParams({backgroundColor: 'var(--body)', foregroundColor: 'var(--ink)',"
-    " headerTextColor: 'var(--ink-2)', headerBackgroundColor: 'var(--panel)', borderColor: 'var(--border)',"
-    " browserColorScheme: 'inherit', fontFamily: 'inherit', fontSize: 12, headerFontWeight: 500,"
-    " spacing: 4, wrapperBorderRadius: 4, accentColor: 'var(--action)', columnBorder: false})"
-}
 
 
 def layout(site: Site, chosen: str) -> Any:

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from corelab.store.home import Home, create_home
+from corelab.study import builtin_study
 from dashboards.app import create_app
+from pipelines.ingest import ingest
+from pipelines.run import run
+from pipelines.simulate import simulate
 from tests.browser.chromium import log_in, serve, start_chromium
-from tests.dashboards.trial import PASSWORD, make_home
+from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD, make_home
 
 VIEW: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
@@ -43,6 +48,26 @@ def bare(tmp_path_factory) -> Iterator[Served]:
     with serve(create_app(home, secret_key="a key for tests and nothing else")) as address:
         yield Served(home=home, address=address)
     home.close()
+
+
+@pytest.fixture(scope="session")
+def real_home(tmp_path_factory) -> Iterator[Home]:
+    """A simulated trial, ingested and run, with an account of each role."""
+    folder = tmp_path_factory.mktemp("real")
+    simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
+    home = create_home(folder / "home", study_text=builtin_study().source)
+    ingest(home, [folder / "delivery"], at=NOW, actor="test")
+    run(home, at=NOW)
+    for name, role in ACCOUNTS.items():
+        home.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
+    yield home
+    home.close()
+
+
+@pytest.fixture(scope="session")
+def real_address(real_home) -> Iterator[str]:
+    with serve(create_app(real_home, secret_key="a key for tests and nothing else")) as address:
+        yield address
 
 
 class Watch:

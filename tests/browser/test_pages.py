@@ -10,7 +10,8 @@ from tests.browser.course import click_mark, wait_for_course
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/", "/patients/CL-001", "/cohort", "/exports?table=cd19_status")
+PATHS = ("/", "/screening?open=I06~CL-001", "/patients/CL-001", "/cohort", "/exports?table=cd19_status")
+OTHERS = ("Samples", "Screening", "Patients", "Cohort", "Outcomes", "Exports")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
@@ -88,8 +89,8 @@ def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):
 
     expect(page.locator("#shell-snapshot")).to_contain_text(snapshot)
     expect(page.locator("#shell-snapshot")).to_contain_text("2026-11-22 09:14")
-    assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", "Patients", "Cohort", "Exports"]
-    for name in ("Patients", "Cohort", "Exports", "Home"):
+    assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", *OTHERS]
+    for name in (*OTHERS, "Home"):
         page.click(f"#nav-{name.lower()}")
         expect(page.locator(f"#nav-{name.lower()}")).to_have_attribute("aria-current", "page")
         expect(page.locator("#unknown")).to_have_count(0)

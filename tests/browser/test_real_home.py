@@ -1,45 +1,14 @@
 """The whole road once: a simulated trial, ingested, run, and read in the browser."""
 
-import datetime as dt
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
-from corelab.store.home import Home, create_home
-from corelab.study import builtin_study
-from corelab.vocabulary import Role
-from dashboards.app import create_app
-from pipelines.ingest import ingest
-from pipelines.run import run
-from pipelines.simulate import simulate
-from tests.browser.chromium import log_in, serve
+from tests.browser.chromium import log_in
 from tests.browser.conftest import open_watched
 from tests.browser.course import click_mark, wait_for_course
+from tests.dashboards.trial import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("real_home")]
-
-NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="session")
-def real_home(tmp_path_factory) -> Iterator[Home]:
-    folder: Path = tmp_path_factory.mktemp("real")
-    simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
-    home = create_home(folder / "home", study_text=builtin_study().source)
-    ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW)
-    home.registry.users.add("ortiz", role=Role.INVESTIGATOR, password=PASSWORD, at=NOW)
-    yield home
-    home.close()
-
-
-@pytest.fixture(scope="session")
-def real_address(real_home) -> Iterator[str]:
-    with serve(create_app(real_home, secret_key="a key for tests and nothing else")) as address:
-        yield address
 
 
 @pytest.fixture

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from corelab.store.home import Home, open_home
+from corelab.store.home import Home, create_home, open_home
+from corelab.study import builtin_study
 from dashboards.app import create_app
-from tests.dashboards.trial import NOW, PASSWORD, make_home
+from pipelines.ingest import ingest
+from pipelines.run import run
+from pipelines.simulate import simulate
+from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD, make_home
 
 SECRET = "a key for tests and nothing else"
 
@@ -47,6 +51,33 @@ def home(made_home, tmp_path) -> Iterator[Home]:
     opened = open_home(shutil.copytree(made_home, tmp_path / "home"))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def made_trial(tmp_path_factory) -> Path:
+    """A simulated child, ingested and run: what the pages of files and gates need."""
+    folder = tmp_path_factory.mktemp("trial")
+    simulate(folder / "delivery", subjects=1, events=1_500, seed=5)
+    made = create_home(folder / "home", study_text=builtin_study().source)
+    ingest(made, [folder / "delivery"], at=NOW, actor="test")
+    run(made, at=NOW)
+    for name, role in ACCOUNTS.items():
+        made.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
+    made.close()
+    return folder / "home"
+
+
+@pytest.fixture
+def trial(made_trial, tmp_path) -> Iterator[Home]:
+    """A copy of the simulated trial that a test may write to."""
+    opened = open_home(shutil.copytree(made_trial, tmp_path / "trial"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def trial_app(trial, clock) -> Any:
+    return create_app(trial, secret_key=SECRET, clock=clock)
 
 
 @pytest.fixture

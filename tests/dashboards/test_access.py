@@ -9,7 +9,7 @@ from dashboards.app import create_app
 from tests.dashboards.conftest import call, csrf, log_in
 from tests.dashboards.trial import PASSWORD
 
-PAGES = ("/", "/patients/CL-001", "/cohort", "/exports")
+PAGES = ("/", "/samples", "/patients/CL-001", "/cohort", "/exports")
 
 
 def test_healthz__answers_without_a_login(client):
@@ -232,7 +232,7 @@ def test_mcp__is_off_even_when_the_environment_asks_for_it(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/patients/CL-999", "/patients/CL-001/more", "/cohort/x", "/upload"]
+    "path", ["/nowhere", "/patients/CL-999", "/patients/CL-001/more", "/cohort/x", "/upload", "/samples/none"]
 )
 def test_page__answers_404_where_nothing_lives(client, path):
     log_in(client, "ortiz")

@@ -31,7 +31,7 @@ def test_allow__answers_403_to_another_role(app, client):
 def test_page__opens_for_every_role(app, client, name):
     log_in(client, name)
 
-    for path in ("/", "/patients/CL-001", "/cohort", "/exports"):
+    for path in ("/", "/samples", "/screening", "/patients/CL-001", "/cohort", "/exports"):
         assert client.get(path).status_code == 200
         assert call(client, app, "page.children", path, "").status_code == 200
 

@@ -113,16 +113,24 @@ def test_export__is_audited(ready: Home, tmp_path: Path) -> None:
 
 
 def test_export__writes_only_the_asked_tables(ready: Home, tmp_path: Path) -> None:
-    written = export(ready, tmp_path / "out", at=NOW, actor="ann", tables=["subjects", "quality"])
-    assert written == ["subjects.csv", "quality.csv", "dictionary.csv", "codelists.csv", "provenance.json"]
+    report = export(ready, tmp_path / "out", at=NOW, actor="ann", tables=["subjects", "quality"])
+    assert report.files == [
+        "subjects.csv",
+        "quality.csv",
+        "dictionary.csv",
+        "codelists.csv",
+        "provenance.json",
+    ]
 
 
 def test_export__refuses_before_it_writes(
     ready: Home, tmp_path: Path, make_home: Callable[..., Home]
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(ConfigError, match="h5ad"):
-        export(ready, out, at=NOW, actor="ann", format_name="h5ad")
+    with pytest.raises(ConfigError, match="csv, parquet, xlsx, xpt, h5ad"):
+        export(ready, out, at=NOW, actor="ann", format_name="sas7bdat")
+    with pytest.raises(ConfigError, match="--tables"):
+        export(ready, out, at=NOW, actor="ann", format_name="h5ad", tables=["subjects"])
     with pytest.raises(ConfigError, match="nothing"):
         export(ready, out, at=NOW, actor="ann", tables=["nothing"])
     with pytest.raises(HomeError, match="no snapshot yet"):

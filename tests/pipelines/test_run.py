@@ -6,13 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import pipelines.gating
 from corelab.store import Home
+from corelab.store.withdrawal import withdraw
 from pipelines.executor import Place
 from pipelines.ingest import ingest
 from pipelines.run import compute_code_hash, compute_run_key, describe_inputs, run
-from tests.deliveries import LAB, write_delivery, write_table
+from pipelines.verify import rebuild_snapshots
+from tests.deliveries import LAB, SUBJECT, write_delivery, write_table
 
 NOW = dt.datetime(2025, 4, 1, tzinfo=dt.UTC)
 
@@ -91,3 +94,28 @@ def test_compute_run_key__follows_the_cut_off_the_study_and_the_rows(ready: Home
 
 def test_compute_code_hash__sees_the_deriving_code() -> None:
     assert len(compute_code_hash()) == 64
+
+
+def test_rebuild__makes_each_snapshot_again_from_the_rows_of_its_time(ready: Home, tmp_path: Path) -> None:
+    first = run(ready, at=NOW).snapshot_id
+    more = {"subjects": [SUBJECT | {"subject_id": "S-2"}], "labs": [LAB | {"value": "0.123"}]}
+    delivery = write_delivery(tmp_path / "more", tables=more)
+    ingest(ready, [delivery], at=NOW, actor="test", accept_reason="typo")
+    second = run(ready, at=NOW).snapshot_id
+    withdraw(ready, "S-1", reason="consent", at=NOW, author="test")
+    third = run(ready, at=NOW).snapshot_id
+    assert len({first, second, third}) == 3
+    rebuilt = rebuild_snapshots(ready)
+    assert rebuilt.same == (first, second, third)
+    assert rebuilt.findings == rebuilt.left == ()
+
+
+def test_rebuild__names_rows_that_were_changed_and_snapshots_of_other_versions(ready: Home) -> None:
+    made = run(ready, at=NOW).snapshot_id
+    foreign = ready.snapshots.write({}, {"code": "of long ago"}, run_key="k", at=NOW, position={"record": 1})
+    old = ready.snapshots.write({}, {"code": "older still"}, run_key="k", at=NOW)
+    with ready.registry.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE record SET \"values\" = replace(\"values\", '1.35', '1.36')"))
+    rebuilt = rebuild_snapshots(ready)
+    assert [made in finding and "rows are not those" in finding for finding in rebuilt.findings] == [True]
+    assert [one.split(":")[0] for one in rebuilt.left] == [f"snapshots/{foreign.id}", f"snapshots/{old.id}"]

@@ -30,9 +30,9 @@ def gated(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     seen: list[str] = []
     known = pipelines.gating._Subject._gate_rows
 
-    def note(self, tube, template, controls, priors):
+    def note(self, tube, template, priors):
         seen.append(tube.file_id)
-        return known(self, tube, template, controls, priors)
+        return known(self, tube, template, priors)
 
     monkeypatch.setattr(pipelines.gating._Subject, "_gate_rows", note)
     return seen

@@ -1,7 +1,7 @@
 """Gate revisions: only ever added to, the narrowest and newest counts, each with its line of the audit."""
 
 import datetime as dt
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,9 +18,8 @@ from corelab.cytometry.interchange.revision import (
 )
 from corelab.errors import ConfigError, InputError
 from corelab.store import Home
-from corelab.store.database import connect_database, writing
-from corelab.store.gates import open_revisions
-from corelab.store.home import migrate_home, open_home
+from corelab.store.database import connect_database, migrate, reading, writing
+from corelab.store.gates import open_revisions, read_revisions
 from corelab.vocabulary import GateSource
 
 NOW = dt.datetime(2025, 4, 1, tzinfo=dt.UTC)
@@ -131,21 +130,20 @@ def test_decide_labels__keeps_names_in_any_script(home: Home) -> None:
     assert open_revisions(home).all()[0].decision.content == '{"A": "CD3", "B": "CD4 α"}'
 
 
-def test_migrate__gives_older_revisions_no_origin(make_home: Callable[..., Home]) -> None:
-    home = make_home("old")
-    add(home, (FILE, decide_cut("CD3", 4.0)))
-    home.close()
-    engine = connect_database(f"sqlite:///{home.path / 'registry.db'}")
+def test_migrate__gives_older_revisions_no_origin(tmp_path: Path) -> None:
+    engine = connect_database(f"sqlite:///{tmp_path / 'registry.db'}")
+    migrate(engine, revision="0002")
+    row = {
+        "scope": "acquisition", "file_id": FILE.file_id, "subject_id": "", "visit": "", "panel": "",
+        "kind": "cut", "gate": "CD3", "content": "4.0", "source": "manual", "author": "zhang",
+        "recorded_at": "2025-04-01", "reason": "the valley is shallow",
+    }  # fmt: skip
+    columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
     with writing(engine) as connection:
-        connection.execute(sa.text("ALTER TABLE gate_revision DROP COLUMN origin"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0002'"))
-    engine.dispose()
-    assert migrate_home(home.path)
-    again = open_home(home.path)
-    assert [one.origin for one in open_revisions(again).all()] == [""]
-    with (
-        pytest.raises(sa.exc.DatabaseError, match="never changed"),
-        again.registry.engine.begin() as connection,
-    ):
+        connection.execute(sa.text(f"INSERT INTO gate_revision ({columns}) VALUES ({values})"), row)
+    migrate(engine)
+    with reading(engine) as connection:
+        assert [one.origin for one in read_revisions(connection)] == [""]
+    with pytest.raises(sa.exc.DatabaseError, match="never changed"), engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM gate_revision"))
-    again.close()
+    engine.dispose()

@@ -13,7 +13,9 @@ from alembic.migration import MigrationContext
 
 from corelab.errors import ConfigError, HomeError
 from corelab.store import Home, create_home, migrate_home, open_home
+from corelab.store.database import connect_database, migrate, read_revision, sqlite_url
 from corelab.store.schema import metadata
+from corelab.store.transfer import hash_registry
 from corelab.study import builtin_study
 
 NOW = dt.datetime(2025, 3, 3, 9, 0, tzinfo=dt.UTC)
@@ -99,7 +101,7 @@ def test_create_home__names_a_database_that_cannot_be_used(
 
 
 def test_migrate_home__has_nothing_to_do_on_a_new_home(home: Home, database_url: str | None) -> None:
-    assert migrate_home(home.path, database_url=database_url) is False
+    assert migrate_home(home.path, database_url=database_url) is None
 
 
 def test_home__can_be_copied_and_holds_no_path(make_home: Callable[..., Home], tmp_path: Path) -> None:
@@ -156,3 +158,37 @@ def test_open_home__answers_in_one_line_when_the_database_is_spoilt(make_home: C
         path.write_bytes(b"this is not a database " * 500)
     with pytest.raises(HomeError, match="not a database"):
         open_home(home.path)
+
+
+@pytest.mark.parametrize("found", ["0001", "0002", "0003"])
+def test_migrate_home__brings_every_earlier_schema_to_the_present_one(
+    make_home: Callable[..., Home], tmp_path: Path, found: str
+) -> None:
+    """The rows of the old registry are there afterwards, and a copy of it lies beside."""
+    home = make_home()
+    home.close()
+    for path in home.path.glob("registry.db*"):
+        path.unlink()
+    engine = connect_database(sqlite_url(home.path / "registry.db"))
+    migrate(engine, revision=found)
+    assert read_revision(engine) == found
+    with engine.begin() as connection:
+        columns = "name, role, password_hash, session_version, disabled, created_at"
+        connection.exec_driver_sql(f"INSERT INTO account ({columns}) VALUES ('ann', 'admin', 'x', 1, 0, '')")
+        columns = "snapshot_id, run_key, manifest_hash, created_at"
+        connection.exec_driver_sql(f"INSERT INTO snapshot ({columns}) VALUES ('0', '0', '0', '2025-01-01')")
+    before = hash_registry(engine)
+    engine.dispose()
+    with pytest.raises(HomeError, match="corelab migrate"):
+        open_home(home.path)
+    copy = migrate_home(home.path)
+    assert copy is not None
+    kept = connect_database(sqlite_url(copy))
+    assert (read_revision(kept), hash_registry(kept)) == (found, before)
+    kept.dispose()
+    again = open_home(home.path)
+    assert [user.name for user in again.registry.users.all()] == ["ann"]
+    assert again.snapshots.positions() == [("0", {})]
+    again.registry.audit.append(actor="a", role="", action="x", at=NOW)
+    assert again.registry.audit.verify() == []
+    again.close()

@@ -96,12 +96,22 @@ def _strip(element: ET.Element, called: str, samples: Mapping[int, str], *, is_r
         kept["name"] = called
     if tag == "DataSet":
         kept["uri"] = f"file:{called}"
-    inner = tuple(_strip(child, called, samples) for child in element if tag_of(child) in _ELEMENTS)
+    inner = tuple(_strip(child, called, samples) for child in _list_allowed(element))
     text = (element.text or "").strip() if tag in _WITH_TEXT else ""
     return Element(
         tag=_prefixed(element.tag), attributes={**(NAMESPACES if is_root else {}), **kept}, children=inner,
         text=text,
     )  # fmt: skip
+
+
+def _list_allowed(element: ET.Element) -> Iterator[ET.Element]:
+    """Iterate over allowed children; in Gating-ML gates count wherever they stand, so they are lifted out."""
+    lifts = tag_of(element) == "Gating-ML"
+    for child in element:
+        if tag_of(child) in _ELEMENTS:
+            yield child
+        elif lifts:
+            yield from (inner for inner in child.iter() if tag_of(inner).endswith("Gate"))
 
 
 def _keep_keywords(element: ET.Element) -> Iterator[Element]:

@@ -139,12 +139,13 @@ def _apply_polygon(line: Polygon, axes: "_Axes") -> Mask:
     if line.grid is None:
         return points_in_polygon(x, y, line.vertices)
     corners = np.array(line.vertices)
-    columns = [_find_cells(corners[:, i], cells) for i, cells in enumerate(line.grid)]
+    columns = [find_cells(corners[:, i], cells) for i, cells in enumerate(line.grid)]
     in_cells = list(zip(*(column.tolist() for column in columns), strict=True))
-    return points_in_polygon(_find_cells(x, line.grid[0]), _find_cells(y, line.grid[1]), in_cells)
+    return points_in_polygon(find_cells(x, line.grid[0]), find_cells(y, line.grid[1]), in_cells)
 
 
-def _find_cells(values: Values, cells: Cells) -> Values:
+def find_cells(values: Values, cells: Cells) -> Values:
+    """Return the number of the cell in which each value lies."""
     return np.floor(values / cells.width + cells.shift)
 
 

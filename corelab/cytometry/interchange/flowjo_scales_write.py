@@ -16,6 +16,7 @@ from corelab.cytometry.interchange.model import (
     Linear,
     Logicle,
     Matrix,
+    Polygon,
     Refusal,
     Scale,
     list_dimensions,
@@ -38,6 +39,10 @@ class Axes:
         """Tell whether an axis shows what the matrix gives."""
         return dimension.compensation not in (UNCOMPENSATED, EMBEDDED)
 
+    def name(self, dimension: Dimension) -> str:
+        """Return what FlowJo calls an axis."""
+        return (PREFIX if self.is_compensated(dimension) else "") + dimension.channel
+
 
 def check_axes(tree: GateTree) -> tuple[Axes, GateTree, tuple[Refusal, ...]]:
     """Find one matrix and one scale a channel, and refuse the gates that need another."""
@@ -51,7 +56,20 @@ def check_axes(tree: GateTree) -> tuple[Axes, GateTree, tuple[Refusal, ...]]:
             gates[gate.name] = gate
         except InputError as error:
             refusals.append(Refusal(gate=gate.name, cause=str(error)))
+    for gate in list(gates.values()):
+        bent = _find_bent(gate, axes)
+        if bent:
+            del gates[gate.name]
+            refusals.append(Refusal(gate=gate.name, cause=f"drawn on linear {bent}, which has a scale here"))
     return axes, replace(tree, gates=gates), tuple(refusals)
+
+
+def _find_bent(gate: Gate, axes: Axes) -> str:
+    """Name a linear axis of a polygon that has a scale for other gates: FlowJo would bend its edges."""
+    if not isinstance(gate.geometry, Polygon):
+        return ""
+    bare = [axes.name(one) for one in gate.geometry.dimensions if not one.scale]
+    return next((name for name in bare if not isinstance(axes.scales.get(name), Linear | None)), "")
 
 
 def _take(axes: Axes, dimension: Dimension, tree: GateTree) -> Axes:
@@ -63,7 +81,7 @@ def _take(axes: Axes, dimension: Dimension, tree: GateTree) -> Axes:
     axes = _take_matrix(axes, dimension, tree) if axes.is_compensated(dimension) else axes
     if not dimension.scale:
         return axes
-    name = (PREFIX if axes.is_compensated(dimension) else "") + dimension.channel
+    name = axes.name(dimension)
     scale = tree.scales.get(dimension.scale)
     if type(scale) not in _FORMATS or scale is None:
         raise InputError(

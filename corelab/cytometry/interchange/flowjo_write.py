@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.interchange.evaluate import find_cells
 from corelab.cytometry.interchange.flowjo_scales_write import (
-    PREFIX,
     Axes,
     check_axes,
     format_matrix,
@@ -22,6 +22,7 @@ from corelab.cytometry.interchange.model import (
     Biex,
     Boolean,
     Bound,
+    Cells,
     Dimension,
     Gate,
     GateTree,
@@ -30,7 +31,7 @@ from corelab.cytometry.interchange.model import (
     Refusal,
     list_references,
 )
-from corelab.cytometry.interchange.scales import BIEX_TOP, invert_scale
+from corelab.cytometry.interchange.scales import BIEX_TOP, apply_scale, invert_scale
 from corelab.cytometry.interchange.xml import NAMESPACES, Element, format_xml, make
 from corelab.errors import InputError
 
@@ -195,10 +196,9 @@ def _format_shape(gate: Gate, tree: GateTree, axes: Axes) -> Element:
             drawn = make(
                 "gating:RectangleGate", inside, [_format_bound(bound, tree, axes) for bound in bounds]
             )
-        case Polygon(grid=None) as line:
-            drawn = make("gating:PolygonGate", inside, _format_polygon(line, tree, axes))
-        case Polygon():
-            raise InputError("a polygon judged by cells", expected="the workspace from which it came")
+        case Polygon() as line:
+            cells = _format_resolution(line, tree)
+            drawn = make("gating:PolygonGate", inside | cells, _format_polygon(line, tree, axes))
         case _:
             raise InputError("an ellipsoid", expected="a rectangle, polygon or Boolean gate")
     return make("Gate", {"gating:id": f"ID{_number(gate.name, tree)}"}, [drawn])
@@ -226,7 +226,9 @@ def _format_bound(bound: Bound, tree: GateTree, axes: Axes) -> Element:
 
 def _format_polygon(line: Polygon, tree: GateTree, axes: Axes) -> list[Element]:
     columns = [
-        _to_linear([vertex[i] for vertex in line.vertices], dimension, tree)
+        _place_corners(
+            [vertex[i] for vertex in line.vertices], dimension, line.grid[i] if line.grid else None, tree
+        )
         for i, dimension in enumerate(line.dimensions)
     ]
     corners = [
@@ -234,6 +236,19 @@ def _format_polygon(line: Polygon, tree: GateTree, axes: Axes) -> list[Element]:
         for corner in zip(*columns, strict=True)
     ]
     return [*(_format_dimension(dimension, axes, {}) for dimension in line.dimensions), *corners]
+
+
+def _place_corners(
+    places: Sequence[float], dimension: Dimension, cells: Cells | None, tree: GateTree
+) -> list[float]:
+    """Return corners in linear values; one that would be read into another cell goes to its cell's middle."""
+    linear = _to_linear(places, dimension, tree)
+    if cells is None:
+        return linear
+    wanted = find_cells(np.array(places, dtype=float), cells)
+    read = find_cells(apply_scale(np.array(linear), tree.scales[dimension.scale]), cells)
+    middle = _to_linear(((wanted + 0.5 - cells.shift) * cells.width).tolist(), dimension, tree)
+    return [x if same else m for x, m, same in zip(linear, middle, wanted == read, strict=True)]
 
 
 def _format_resolution(line: Polygon, tree: GateTree) -> dict[str, str]:
@@ -255,5 +270,5 @@ def _to_linear(places: Sequence[float], dimension: Dimension, tree: GateTree) ->
 
 
 def _format_dimension(dimension: Dimension, axes: Axes, limits: Mapping[str, str]) -> Element:
-    name = (PREFIX if axes.is_compensated(dimension) else "") + dimension.channel
-    return make("gating:dimension", limits, [make("data-type:fcs-dimension", {"data-type:name": name})])
+    named = {"data-type:name": axes.name(dimension)}
+    return make("gating:dimension", limits, [make("data-type:fcs-dimension", named)])

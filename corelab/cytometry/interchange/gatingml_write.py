@@ -1,12 +1,15 @@
 """Gate trees to Gating-ML 2.0; what the standard has no words for is refused gate by gate."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from corelab.cytometry.interchange.model import (
+    EMBEDDED,
+    UNCOMPENSATED,
     Asinh,
     Biex,
     Boolean,
@@ -16,6 +19,7 @@ from corelab.cytometry.interchange.model import (
     FloorLog,
     Gate,
     GateTree,
+    Geometry,
     Hyperlog,
     Linear,
     Log,
@@ -27,6 +31,7 @@ from corelab.cytometry.interchange.model import (
     Refusal,
     Scale,
     list_references,
+    map_dimensions,
 )
 from corelab.cytometry.interchange.scales import BIEX_TOP, invert_scale
 from corelab.cytometry.interchange.xml import NAMESPACES, Element, format_xml, make
@@ -50,9 +55,10 @@ def write_gatingml(tree: GateTree, *, about: Mapping[str, str]) -> tuple[bytes, 
     Returns
     -------
     tuple of bytes and tuple of Refusal
-        The document, and the gates that it cannot say: polygons and ellipsoids on FlowJo's own
-        scales, and what rests on them. FlowJo's cells are kept as a remark of the gate, which
-        only this program reads.
+        The document, valid by the standard's schema (an id there has no spaces; the name of a gate
+        stays as it is), and the gates that it cannot say: polygons and ellipsoids on FlowJo's own
+        scales, and what rests on them. FlowJo's cells are kept as a remark of the gate, which only
+        this program reads.
 
     Raises
     ------
@@ -61,17 +67,70 @@ def write_gatingml(tree: GateTree, *, about: Mapping[str, str]) -> tuple[bytes, 
     """
     written: dict[str, Element] = {}
     refusals: list[Refusal] = []
+    names = tuple(tree.gates)
+    tree = _with_ids(tree)
+    called = dict(zip(tree.gates, names, strict=True))
     for gate in tree.gates.values():
         try:
             missing = [name for name in list_references(gate) if name in {r.gate for r in refusals}]
             if missing:
-                raise InputError(f"it rests on {missing[0]!r}, which cannot be written")
+                raise InputError(f"it rests on {called[missing[0]]!r}, which cannot be written")
             written[gate.name] = _format_gate(gate, tree)
         except InputError as error:
             refusals.append(Refusal(gate=gate.name, cause=str(error)))
+    refusals = [replace(one, gate=called[one.gate]) for one in refusals]
     head = make("data-type:custom_info", inner=[make("acquisition", about)]) if about else None
     parts = [*([head] if head else []), *_format_definitions(tree), *written.values()]
     return format_xml(make("gating:Gating-ML", NAMESPACES, parts)), tuple(refusals)
+
+
+def _with_ids(tree: GateTree) -> GateTree:
+    """Call everything by an id that the schema allows and that nothing else in the document has."""
+    taken: set[str] = {UNCOMPENSATED, EMBEDDED}
+    gates, scales, ratios, matrices = (
+        _choose_ids(names, taken) for names in (tree.gates, tree.scales, tree.ratios, tree.matrices)
+    )
+
+    def call(one: Dimension) -> Dimension:
+        return replace(
+            one, scale=scales.get(one.scale, one.scale),
+            compensation=matrices.get(one.compensation, one.compensation),
+            channel=ratios.get(one.channel, one.channel) if one.is_ratio else one.channel,
+        )  # fmt: skip
+
+    renamed = {
+        gates[name]: replace(
+            gate, name=gates[name], parent=gates.get(gate.parent, gate.parent),
+            geometry=_refer(map_dimensions(gate.geometry, call), gates),
+        )
+        for name, gate in tree.gates.items()
+    }  # fmt: skip
+    return GateTree(
+        gates=renamed, scales={scales[name]: one for name, one in tree.scales.items()},
+        ratios={ratios[name]: one for name, one in tree.ratios.items()},
+        matrices={matrices[name]: one for name, one in tree.matrices.items()},
+    )  # fmt: skip
+
+
+def _choose_ids(names: Iterable[str], taken: set[str]) -> dict[str, str]:
+    ids = {}
+    for name in names:
+        bare = re.sub(r"[^\w.-]", "_", name) or "_"
+        bare = bare if bare[0].isalpha() or bare[0] == "_" else f"_{bare}"
+        free, n = bare, 1
+        while free in taken:
+            n += 1
+            free = f"{bare}.{n}"
+        taken.add(free)
+        ids[name] = free
+    return ids
+
+
+def _refer(geometry: Geometry, gates: Mapping[str, str]) -> Geometry:
+    if not isinstance(geometry, Boolean):
+        return geometry
+    operands = tuple(replace(one, gate=gates.get(one.gate, one.gate)) for one in geometry.operands)
+    return replace(geometry, operands=operands)
 
 
 def _format_definitions(tree: GateTree) -> list[Element]:

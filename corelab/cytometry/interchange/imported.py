@@ -86,7 +86,9 @@ def read_gates(data: bytes, *, name: str) -> GateFile:
     return GateFile(name=name, source=GateSource.GATINGML, samples=(sample,))
 
 
-def match_samples(gates: GateFile, files: Mapping[str, str]) -> tuple[dict[str, SampleGates], list[str]]:
+def match_samples(
+    gates: GateFile, files: Mapping[str, str], *, must_name: bool = False
+) -> tuple[dict[str, SampleGates], list[str]]:
     """Find the acquisitions for which the samples of a file stand.
 
     Parameters
@@ -95,6 +97,8 @@ def match_samples(gates: GateFile, files: Mapping[str, str]) -> tuple[dict[str, 
         The file; its name is its path, so that files beside it are looked at first.
     files
         Path to id of the FCS files that it may mean.
+    must_name
+        Whether a Gating-ML document that names no file stands for none instead of all.
 
     Returns
     -------
@@ -106,6 +110,8 @@ def match_samples(gates: GateFile, files: Mapping[str, str]) -> tuple[dict[str, 
     problems: list[str] = []
     for sample in gates.samples:
         found = _find_files(gates, sample, files)
+        if not found and gates.source is GateSource.GATINGML and not sample.file_id and not must_name:
+            found = list(dict.fromkeys(files.values()))
         if gates.source is GateSource.FLOWJO and len(found) > 1:
             problems.append(f"sample {sample.name!r} names {len(found)} files; expected one")
         elif any(file_id in matched for file_id in found):
@@ -124,7 +130,7 @@ def _find_files(gates: GateFile, sample: SampleGates, files: Mapping[str, str]) 
         found = list(dict.fromkeys(i for path, i in among.items() if _is_named(path, gates, sample)))
         if found:
             return found
-    return list(dict.fromkeys(files.values())) if gates.source is GateSource.GATINGML else []
+    return []
 
 
 def _is_named(path: str, gates: GateFile, sample: SampleGates) -> bool:

@@ -1,7 +1,7 @@
 """Gates as records: what a person drew, on which axes, under which parent."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
 _T = TypeVar("_T")
@@ -228,6 +228,18 @@ def list_dimensions(geometry: Geometry) -> tuple[Dimension, ...]:
     if isinstance(geometry, Rectangle):
         return tuple(bound.dimension for bound in geometry.bounds)
     return () if isinstance(geometry, Boolean) else geometry.dimensions
+
+
+def map_dimensions(geometry: Geometry, call: Callable[[Dimension], Dimension]) -> Geometry:
+    """Return a geometry with every axis changed by a function."""
+    match geometry:
+        case Rectangle(bounds=bounds):
+            return Rectangle(bounds=tuple(replace(one, dimension=call(one.dimension)) for one in bounds))
+        case Polygon(dimensions=(x, y)):
+            return replace(geometry, dimensions=(call(x), call(y)))
+        case Ellipsoid(dimensions=dimensions):
+            return replace(geometry, dimensions=tuple(call(one) for one in dimensions))
+    return geometry
 
 
 def list_references(gate: Gate) -> tuple[str, ...]:

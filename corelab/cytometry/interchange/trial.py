@@ -1,17 +1,22 @@
 """The trial's own gates of one acquisition as a gate tree, to be drawn by other programs.
 
-A limit is exclusive on one side here and inclusive there, so each is moved to the next double: the
-events are the same.
+A limit is exclusive on one side here and inclusive there, and other programs round: so each is moved to
+the middle of the gap between the two events beside it, and the events inside are the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.compensation import compute_matrix_sha256
-from corelab.cytometry.interchange.evaluate import as_matrix
+from corelab.cytometry.compensation import compensate, compute_matrix_sha256
+from corelab.cytometry.decided import Decided, prepare_decisions
+from corelab.cytometry.interchange.boxes import find_enclosure, find_gap, find_intervals, find_sides
+from corelab.cytometry.interchange.evaluate import as_matrix, evaluate
+from corelab.cytometry.interchange.geometry import points_in_polygon
+from corelab.cytometry.interchange.graft import Grafts
 from corelab.cytometry.interchange.model import (
     UNCOMPENSATED,
     Boolean,
@@ -26,7 +31,7 @@ from corelab.cytometry.interchange.model import (
     Rectangle,
     Refusal,
 )
-from corelab.cytometry.interchange.revision import Decision, Kind, read_shape
+from corelab.cytometry.interchange.revision import Decision, read_shape
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.records import GatedAcquisition, Mask, Values
 from corelab.cytometry.template import PopulationRule, Template, Term
@@ -60,17 +65,20 @@ def describe_trial_gates(
     -------
     tuple of GateTree and tuple of Refusal
         A gate for each population that was gated, named like it; where a population is its parent
-        because it has no channel, none. Refused is what no shape can be drawn for, with its cause.
+        because it has no channel, none. Refused is what no shape can be drawn for, or not to the event,
+        with its cause.
     """
+    matrix = _find_matrix(gated, acquisition)
     drawing = _Drawing(
         gated=gated, acquisition=acquisition, template=template,
         markers=match_markers(acquisition, required=template.required, marker_labels=marker_labels),
-        shapes={one.gate: one for one in decisions if one.kind is Kind.SHAPE},
-        matrix=_find_matrix(gated, acquisition),
+        decided=prepare_decisions(decisions, acquisition, template), matrix=matrix,
+        grafts=Grafts(tree=GateTree(matrices={_MATRIX: matrix} if matrix else {})),
     )  # fmt: skip
     for rule in template.populations:
         drawing.add(rule)
-    return drawing.tree(), tuple(drawing.refusals)
+    tree = drawing.tree()
+    return tree, (*drawing.refusals, *drawing.find_differences(tree))
 
 
 def _find_matrix(gated: GatedAcquisition, acquisition: Acquisition) -> Matrix | None:
@@ -83,7 +91,7 @@ def _find_matrix(gated: GatedAcquisition, acquisition: Acquisition) -> Matrix | 
     return as_matrix(spillover)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class _Drawing:
     """A tree under way. ``nodes`` maps a population to its gate, or to its parent's where it has none."""
 
@@ -91,12 +99,12 @@ class _Drawing:
     acquisition: Acquisition
     template: Template
     markers: MarkerMap
-    shapes: Mapping[str, Decision]
+    decided: Decided
     matrix: Matrix | None
+    grafts: Grafts
     gates: dict[str, Gate] = field(default_factory=dict)
     nodes: dict[str, str] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
-    drawn: GateTree = field(default_factory=GateTree)
 
     def add(self, rule: PopulationRule) -> None:
         """Draw one population, if it was gated."""
@@ -116,23 +124,32 @@ class _Drawing:
 
     def tree(self) -> GateTree:
         """Return what was drawn."""
-        matrices = {_MATRIX: self.matrix} if self.matrix else {}
-        return GateTree(
-            gates=self.gates, scales=self.drawn.scales, ratios=self.drawn.ratios,
-            matrices={**self.drawn.matrices, **matrices},
-        )  # fmt: skip
+        return replace(self.grafts.tree, gates=self.gates)
+
+    def find_differences(self, tree: GateTree) -> list[Refusal]:
+        """Say which populations are not drawn to the event, where their parents are."""
+        replay = evaluate(tree, self.acquisition)
+        differences: dict[str, Refusal] = {}
+        parents = {rule.name: rule.parent for rule in self.template.populations}
+        for population in [name for name, node in self.nodes.items() if node == name and name]:
+            mask = self.gated.membership[population]
+            n = int((mask != replay.masks[population]).sum()) if population in replay.masks else len(mask)
+            if n:
+                cause = f"its drawing holds other events than it, {n} of them"
+                differences[population] = Refusal(gate=population, cause=cause)
+        return [one for name, one in differences.items() if parents[name] not in differences]
 
     def _draw(self, rule: PopulationRule, mask: Mask, parent: Mask) -> None:
-        if rule.name in self.shapes:
-            self._put(rule, [self._draw_decided(rule)])
+        if rule.name in self.decided.masks:
+            self._graft(rule)
         elif rule.gate == "beads":
-            self._put(rule, [self._draw_beads(mask)])
+            self._put(rule, [self._draw_beads(mask, parent)])
         elif np.array_equal(mask, parent) and rule.passes_on:
             self.nodes[rule.name] = self.nodes[rule.parent]
         elif rule.gate == "time":
             self._put(rule, self._draw_time(rule, mask))
         elif rule.gate == "singlets":
-            self._put(rule, [self._draw_singlets(mask), *self._leave_beads_out(rule)])
+            self._put(rule, self._draw_singlets(rule, mask, parent))
         else:
             self._put(rule, self._draw_terms(rule))
 
@@ -154,23 +171,23 @@ class _Drawing:
         self.gates[name] = Gate(name=name, label=name, parent=parent, geometry=geometry)
         return name
 
-    def _draw_decided(self, rule: PopulationRule) -> str | Geometry:
-        """Take over a shape that a person drew, with everything it rests on, beside our own gates."""
-        tree, gate = read_shape(self.shapes[rule.name])
-        prefix = f"{rule.name} drawn "
-        for one in tree.gates.values():
-            name = prefix + one.name
-            parent = prefix + one.parent if one.parent else ""
-            label = prefix + one.label
-            geometry = _rename(one.geometry, prefix)
-            self.gates[name] = Gate(
-                name=name, label=label, parent=parent, geometry=geometry, complement=one.complement
-            )
-        self.drawn = GateTree(
-            scales={**self.drawn.scales, **tree.scales}, ratios={**self.drawn.ratios, **tree.ratios},
-            matrices={**self.drawn.matrices, **tree.matrices},
-        )  # fmt: skip
-        return Boolean(operation="and", operands=(Operand(gate=prefix + gate),))
+    def _graft(self, rule: PopulationRule) -> None:
+        """Take over a shape that a person drew, inside what limits it here."""
+        drawn, gate = read_shape(self.decided.shapes[rule.name])
+        limit = self.nodes[rule.parent]
+        if rule.name in self.decided.whole:
+            limit = next((self.nodes[one] for one in self._list_above(rule) if one in self.nodes), "")
+        self.gates |= self.grafts.add(drawn, gate, name=rule.name, limit=limit)
+        self.nodes[rule.name] = rule.name
+
+    def _list_above(self, rule: PopulationRule) -> list[str]:
+        """List the populations above one that a person decided, the nearest first."""
+        rules = {one.name: one for one in self.template.populations}
+        above = []
+        while rule.parent:
+            rule = rules[rule.parent]
+            above += [rule.name] if self.decided.decides(rule) else []
+        return above
 
     def _draw_time(self, rule: PopulationRule, mask: Mask) -> list[Geometry | str]:
         """Draw the stretches of time that were kept."""
@@ -180,49 +197,60 @@ class _Drawing:
         if len(intervals) > _MOST_INTERVALS:
             raise InputError(f"{len(intervals)} stretches of time", expected=f"{_MOST_INTERVALS} or fewer")
         dimension = Dimension(channel=self.acquisition.detectors[column])
-        boxes = [
-            Rectangle(bounds=(Bound(dimension=dimension, low=low, high=_next(high)),))
-            for low, high in intervals
-        ]
+        boxes = []
+        for interval in intervals:
+            low, high = find_enclosure(time, interval)
+            boxes.append(Rectangle(bounds=(Bound(dimension=dimension, low=low, high=high),)))
         if len(boxes) == 1:
             return [boxes[0]]
         parent = self.nodes[rule.parent]
         names = [self._gate(f"{rule.name} ~{i}", parent, box) for i, box in enumerate(boxes, start=1)]
         return [Boolean(operation="or", operands=tuple(Operand(gate=name) for name in names))]
 
-    def _draw_beads(self, mask: Mask) -> Rectangle:
-        """Draw the box of scatter around the beads; gating itself also asks for their light."""
+    def _draw_beads(self, mask: Mask, parent: Mask) -> Rectangle:
+        """Draw the box of scatter around the beads, and of light where other events lie in it."""
         columns = [self.markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in self.markers.scatter]
         if not columns or not mask.any():
             raise InputError("no beads or no scatter", expected="beads to draw a box around")
+        events = self.events
+        sides = {i: (float(events[mask, i].min()), float(events[mask, i].max())) for i in columns}
+        spare = parent & ~mask
+        for i, (low, high) in sides.items():
+            spare &= (events[:, i] >= low) & (events[:, i] <= high)
+        return self._box(sides | find_sides(events, mask, spare, self.markers.fluorescence))
+
+    def _box(self, sides: Mapping[int, tuple[float, float]]) -> Rectangle:
         bounds = []
-        for column in columns:
-            values = self.acquisition.events[mask, column]
-            dimension = Dimension(channel=self.acquisition.detectors[column])
-            bounds.append(
-                Bound(dimension=dimension, low=float(values.min()), high=_next(float(values.max())))
-            )
+        for column, inside in sides.items():
+            low, high = find_enclosure(self.events[:, column], inside)
+            bounds.append(Bound(dimension=self._dimension(column), low=low, high=high))
         return Rectangle(bounds=tuple(bounds))
 
-    def _leave_beads_out(self, rule: PopulationRule) -> list[str]:
-        has_beads = self.nodes.get("beads") == "beads" and rule.parent == "time_ok"
-        return [self._not(rule, "beads")] if has_beads else []
-
-    def _draw_singlets(self, mask: Mask) -> Polygon:
-        """Draw the wedge in which area fits height; margin events inside it stay in."""
+    def _draw_singlets(self, rule: PopulationRule, mask: Mask, parent: Mask) -> list[Geometry | str]:
+        """Draw the wedge in which area fits height, without beads, and without what is off the scale."""
         columns = [self.markers.scatter[name] for name in ("FSC-A", "FSC-H")]
-        area, height = (self.acquisition.events[:, column] for column in columns)
+        events = self.events
+        area, height = (events[:, column] for column in columns)
         if not mask.any():
             raise InputError("no singlets", expected="events to draw a shape around")
         ratio = height[mask] / area[mask]
         # One part in a billion wider: the events at the edge are those that set it.
         low, high = float(ratio.min()) * (1 - 1e-9), float(ratio.max()) * (1 + 1e-9)
         top = float(area[mask].max()) * (1 + 1e-9)
+        vertices = ((0.0, 0.0), (top, top * low), (top, top * high))
         dimensions = [Dimension(channel=self.acquisition.detectors[column]) for column in columns]
-        return Polygon(
-            dimensions=(dimensions[0], dimensions[1]),
-            vertices=((0.0, 0.0), (top, top * low), (top, top * high)),
-        )
+        spare = parent & ~mask & points_in_polygon(area, height, vertices)
+        has_beads = self.nodes.get("beads") == "beads" and rule.parent == "time_ok"
+        if has_beads:
+            spare &= ~self.gated.membership["beads"]
+        # Time is left out: an event that is off the scale is so in light or scatter.
+        sides = find_sides(events, mask, spare, (*self.markers.fluorescence, *self._find_scatter()))
+        wedge = Polygon(dimensions=(dimensions[0], dimensions[1]), vertices=vertices)
+        parts: list[Geometry | str] = [wedge, *([self._box(sides)] if sides else [])]
+        return [*parts, *([self._not(rule, "beads")] if has_beads else [])]
+
+    def _find_scatter(self) -> list[int]:
+        return sorted({column for name, column in self.markers.scatter.items() if name != "time"})
 
     def _draw_terms(self, rule: PopulationRule) -> list[Geometry | str]:
         bounds = [self._bound(term) for term in rule.all_of if not self._is_left_out(term)]
@@ -268,10 +296,12 @@ class _Drawing:
         return next((one.cut for one in self.gated.cuts if one.gate == cut), float("nan"))
 
     def _bound(self, term: Term) -> Bound:
-        limit = _next(self._limit(term.cut))
-        if not np.isfinite(limit):
+        cut = self._limit(term.cut)
+        if not np.isfinite(cut):
             raise InputError(f"cut {term.cut} was not placed", expected="a limit")
-        dimension = self._dimension(self.markers.columns[self.template.cuts[term.cut].marker])
+        column = self.markers.columns[self.template.cuts[term.cut].marker]
+        limit = find_gap(self.events[:, column], cut)
+        dimension = self._dimension(column)
         low, high = (limit, None) if term.positive else (None, limit)
         return Bound(dimension=dimension, low=low, high=high)
 
@@ -279,39 +309,17 @@ class _Drawing:
         limit = self._limit(name)
         if not np.isfinite(limit):
             raise InputError("no limit in side scatter was placed", expected="a limit")
-        dimension = Dimension(channel=self.acquisition.detectors[self.markers.scatter["SSC-A"]])
-        return Bound(dimension=dimension, low=_next(0.0), high=_next(limit))
+        column = self.markers.scatter["SSC-A"]
+        values = self.acquisition.events[:, column]
+        dimension = Dimension(channel=self.acquisition.detectors[column])
+        return Bound(dimension=dimension, low=find_gap(values, 0.0), high=find_gap(values, limit))
+
+    @cached_property
+    def events(self) -> Values:
+        """The events as they were gated: compensated where there is a matrix."""
+        return self.acquisition.events if self.matrix is None else compensate(self.acquisition).events
 
     def _dimension(self, column: int) -> Dimension:
         channel = self.acquisition.detectors[column]
         is_compensated = self.matrix is not None and channel in self.matrix.fluorochromes
         return Dimension(channel=channel, compensation=_MATRIX if is_compensated else UNCOMPENSATED)
-
-
-def find_intervals(time: Values, kept: Mask) -> list[tuple[float, float]]:
-    """Return first and last time of each stretch of kept events.
-
-    Examples
-    --------
-    >>> find_intervals(np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, True]))
-    [(1.0, 2.0), (4.0, 4.0)]
-    """
-    order = np.argsort(time, kind="stable")
-    inside = np.concatenate([[False], kept[order], [False]])
-    changes = np.flatnonzero(inside[1:] != inside[:-1])
-    ordered = time[order]
-    return [
-        (float(ordered[begin]), float(ordered[end - 1]))
-        for begin, end in zip(changes[::2], changes[1::2], strict=True)
-    ]
-
-
-def _next(limit: float) -> float:
-    return float(np.nextafter(limit, np.inf))
-
-
-def _rename(geometry: Geometry, prefix: str) -> Geometry:
-    if not isinstance(geometry, Boolean):
-        return geometry
-    operands = tuple(Operand(gate=prefix + one.gate, complement=one.complement) for one in geometry.operands)
-    return Boolean(operation=geometry.operation, operands=operands)

@@ -1,0 +1,434 @@
+"""Expansion against what came of it: a panel an outcome, a mark a child, the exact test in words below."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from corelab.figures.catalog import Catalog
+from corelab.figures.course import to_float
+from corelab.figures.forest import draw_words
+from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
+from corelab.figures.numbers import escape_markup, format_interval, format_number, format_p
+from corelab.figures.panel import Piece, font, linear_axis, note
+from corelab.figures.safety import list_infused, read_grade
+from corelab.figures.swimmer import RELEASE
+from corelab.figures.text_width import shorten
+from corelab.figures.tokens import (
+    ARM_SYMBOLS,
+    FONT_LABEL,
+    FONT_TABLE,
+    FONT_TICK,
+    SCHEMES,
+    Scheme,
+    Tokens,
+)
+
+OUTCOMES: Final = ("CRR", "ORR", "SRI4", "CRS_GRADE", "DOSE_HIGH", "CHANGE_UPCR", "CHANGE_SLEDAI-2K")
+CHANGES: Final[Mapping[str, tuple[str, str]]] = {
+    "CHANGE_UPCR": ("UPCR", "g/g"), "CHANGE_SLEDAI-2K": ("SLEDAI-2K", "1"),
+}  # fmt: skip
+DEFINITIONS: Final[Mapping[str, str]] = {"SRI4": "SRI-4"}
+METHODS: Final = ("permutation", "mann_whitney", "kendall_tau_b", "jonckheere", "spearman")
+EFFECTS: Final = ("permutation", "kendall_tau_b", "spearman")
+LEFT_PX: Final = 46.0
+GAP_PX: Final = 20.0
+TITLE_PX: Final = 26.0
+WORDS_PX: Final = 106.0
+LINE_PX: Final = 14.0
+COLUMN_LEAST_PX: Final = 252.0
+ROW_LEAST_PX: Final = 300.0
+NAME_GAP_PX: Final = 11.0
+NEAR_PX: Final = 48.0
+DODGE: Final = 0.09
+NAMED: Final = 3
+MANY: Final = 14
+"""Children above which the marks have no names beside them; pointing at one tells it."""
+DECADES: Final[Mapping[str, tuple[float, float]]] = {
+    "CAR_VCN_UG": (1_500.0, 100_000.0), "CAR_ABS": (1.5, 500.0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One child's exposure and outcome."""
+
+    subject_id: str
+    arm: str
+    exposure: float
+    outcome: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One outcome with the children who have both, and the rows of its tests."""
+
+    outcome: str
+    visit: str
+    pairs: tuple[Pair, ...]
+    tests: tuple[Mapping[str, Any], ...]
+
+
+def build_panels(
+    tables: Mapping[str, pd.DataFrame], *, analyte: str, parameter: str, primary: str
+) -> list[Panel]:
+    """Return a panel for each outcome that was tested against an exposure.
+
+    Parameters
+    ----------
+    tables
+        ``subjects``, ``kinetics``, ``responses``, ``adverse_events``, ``measurements``, ``associations``.
+    primary
+        The definition of renal response that was tested.
+    """
+    tests = tables["associations"]
+    tests = tests[(tests["analyte"] == analyte) & (tests["parameter"] == parameter)]
+    exposures = _read_exposures(tables["kinetics"], analyte, parameter)
+    children = list_infused(tables["subjects"])
+    panels = []
+    for outcome in OUTCOMES:
+        rows = tests[tests["outcome"] == outcome].to_dict(orient="records")
+        if not rows:
+            continue
+        visit = str(rows[0]["visit"])
+        values = _read_outcome(tables, outcome, visit, primary)
+        pairs = tuple(
+            Pair(subject_id=child, arm=arm, exposure=exposures[child], outcome=values[child])
+            for child, arm in children
+            if child in exposures and child in values
+        )
+        panels.append(Panel(outcome=outcome, visit=visit, pairs=pairs, tests=tuple(rows)))
+    return panels
+
+
+def _read_exposures(kinetics: pd.DataFrame, analyte: str, parameter: str) -> dict[str, float]:
+    rows = kinetics[
+        (kinetics["analyte"] == analyte)
+        & (kinetics["parameter"] == parameter)
+        & (kinetics["status"] == "quantified")
+        & (kinetics["value"] > 0)
+    ]
+    return {str(row["subject_id"]): to_float(row["value"]) for row in rows.to_dict(orient="records")}
+
+
+def _read_outcome(
+    tables: Mapping[str, pd.DataFrame], outcome: str, visit: str, primary: str
+) -> dict[str, float]:
+    if outcome == "DOSE_HIGH":
+        return {child: float(arm == "high") for child, arm in list_infused(tables["subjects"]) if arm}
+    if outcome == "CRS_GRADE":
+        return _read_release(tables)
+    if outcome in CHANGES:
+        return _read_change(tables["measurements"], *CHANGES[outcome], visit)
+    responses = tables["responses"]
+    rows = responses[
+        (responses["endpoint"] == outcome)
+        & (responses["visit"] == visit)
+        & (responses["definition"] == DEFINITIONS.get(outcome, primary))
+        & (responses["state"] != "not_evaluable")
+    ]
+    return {
+        str(s): float(state == "responder")
+        for s, state in zip(rows["subject_id"], rows["state"], strict=True)
+    }
+
+
+def _read_release(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    events = tables["adverse_events"]
+    rows = events[events["term"].str.lower().isin(RELEASE)].to_dict(orient="records")
+    grades = {str(row["subject_id"]): read_grade(row["worst_grade"]) for row in rows}
+    return {child: float(grades.get(child, 0)) for child, _ in list_infused(tables["subjects"])}
+
+
+def _read_change(measurements: pd.DataFrame, name: str, unit: str, visit: str) -> dict[str, float]:
+    """Return the landmark's value less the last one before infusion, as the association was tested."""
+    rows = measurements[
+        (measurements["name"] == name)
+        & (measurements["unit"] == unit)
+        & (measurements["status"] == "quantified")
+    ].sort_values("collected_at", kind="stable")
+    before = rows[rows["study_day"] < 0].groupby("subject_id")["value"].last()
+    after = rows[rows["visit"] == visit].groupby("subject_id")["value"].last()
+    return {str(child): float(change) for child, change in (after - before).dropna().items()}
+
+
+def expansion_figure(
+    panels: Sequence[Panel],
+    *,
+    analyte: str,
+    size: tuple[int, int],
+    scheme: Scheme,
+    catalog: Catalog,
+) -> dict[str, Any]:
+    """Return the panels in two rows on one scale of exposure.
+
+    Notes
+    -----
+    Each mark has ``customdata`` ``[association, outcome, subject_id, sentence]``.
+    """
+    tokens = SCHEMES[scheme]
+    values = [pair.exposure for panel in panels for pair in panel.pairs]
+    if not values:
+        return draw_words(catalog.text("expansion.empty"), width=size[0], height=160, tokens=tokens)
+    fitting = max(1, int((size[0] - LEFT_PX) // COLUMN_LEAST_PX))
+    columns = min(math.ceil(len(panels) / 2) if len(panels) > 2 else len(panels), fitting)
+    rows = math.ceil(len(panels) / columns)
+    size = (size[0], max(size[1], round(ROW_LEAST_PX * rows)))
+    plot_px = size[1] / rows - TITLE_PX - WORDS_PX
+    axis = build_log_gutter(values, height_px=plot_px, least=DECADES[analyte], gutter_px=1.0)
+    width = (size[0] - LEFT_PX - GAP_PX * (columns - 1)) / columns
+    places = [
+        _Place(
+            panel=panel, number=number + 1, left_px=LEFT_PX + (number % columns) * (width + GAP_PX),
+            top_px=(number // columns) * size[1] / rows, width_px=width, height_px=plot_px, size=size,
+            is_first=number % columns == 0,
+        )
+        for number, panel in enumerate(panels)
+    ]  # fmt: skip
+    layout = _layout(size, tokens)
+    data: list[Piece] = []
+    notes: list[Piece] = []
+    for place in places:
+        layout |= _axes(place, axis, tokens, catalog)
+        data.append(_draw_marks(place, axis, tokens, catalog))
+        notes += _draw_texts(place, tokens, catalog)
+    unit = note(
+        escape_markup(catalog.text(f"analyte.{analyte}")), xref="paper", yref="paper",
+        at=(LEFT_PX / size[0], 1.0), xshift=4, yshift=-TITLE_PX - 2, font=font(FONT_TICK, tokens.muted),
+    )  # fmt: skip
+    return {"data": data, "layout": {**layout, "annotations": [*notes, unit]}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    panel: Panel
+    number: int
+    left_px: float
+    top_px: float
+    width_px: float
+    height_px: float
+    size: tuple[int, int]
+    is_first: bool
+
+    @property
+    def suffix(self) -> str:
+        return "" if self.number == 1 else str(self.number)
+
+    def paper(self, px: float) -> float:
+        return 1.0 - (self.top_px + px) / self.size[1]
+
+    @property
+    def is_scatter(self) -> bool:
+        return self.panel.outcome in CHANGES
+
+
+def _layout(size: tuple[int, int], tokens: Tokens) -> Piece:
+    return {
+        "template": None, "width": size[0], "height": size[1], "autosize": False,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0}, "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": tokens.zone, "font": font(FONT_LABEL, tokens.ink_2), "showlegend": False,
+        "hovermode": "closest", "hoverdistance": 16, "dragmode": False, "uirevision": "expansion",
+    }  # fmt: skip
+
+
+def _axes(place: _Place, axis: LogGutter, tokens: Tokens, catalog: Catalog) -> Piece:
+    ticks, labels = compute_ticks(axis)
+    shown = labels if place.is_first else [""] * len(labels)
+    left, right = place.left_px / place.size[0], (place.left_px + place.width_px) / place.size[0]
+    x_axis: Piece = {
+        "domain": [left, right], "anchor": f"y{place.suffix}", "fixedrange": True, "zeroline": False,
+        "showgrid": place.is_scatter, "gridcolor": tokens.grid, "ticks": "", "tickangle": 0,
+        "tickfont": font(FONT_LABEL, tokens.ink_2),
+    }  # fmt: skip
+    if not place.is_scatter:
+        groups = _list_groups(place.panel, catalog)
+        x_axis |= {
+            "tickmode": "array", "tickvals": list(range(len(groups))), "range": [-0.6, len(groups) - 0.4],
+            "ticktext": [escape_markup(text) for _, text in groups],
+        }  # fmt: skip
+    else:
+        x_axis |= {"nticks": 5, **_span([pair.outcome for pair in place.panel.pairs])}
+    return {
+        f"xaxis{place.suffix}": x_axis,
+        f"yaxis{place.suffix}": {
+            **linear_axis(axis.floor, axis.top, ticks=ticks, labels=shown, tokens=tokens),
+            "domain": [place.paper(TITLE_PX + place.height_px), place.paper(TITLE_PX)],
+            "anchor": f"x{place.suffix}",
+        },
+    }
+
+
+def _span(values: Sequence[float]) -> Piece:
+    if not values:
+        return {"range": [-1, 1]}
+    low, high = min(*values, 0.0), max(*values, 0.0)
+    edge = 0.12 * (high - low or 1.0)
+    return {"range": [low - edge, high + 3 * edge]}
+
+
+def _list_groups(panel: Panel, catalog: Catalog) -> list[tuple[float, str]]:
+    """Return the groups of an outcome with the number of children in each."""
+    if panel.outcome == "CRS_GRADE":
+        found: list[float] = sorted({pair.outcome for pair in panel.pairs})
+        names = [
+            catalog.text("expansion.grade", grade=int(value))
+            if value
+            else catalog.text("expansion.no_release")
+            for value in found
+        ]
+    else:
+        found = [1.0, 0.0]
+        names = [catalog.text(f"expansion.group.{panel.outcome}.{side}") for side in ("first", "second")]
+    counts = [sum(pair.outcome == value for pair in panel.pairs) for value in found]
+    return [
+        (value, catalog.text("expansion.counted", name=name, n=n))
+        for value, name, n in zip(found, names, counts, strict=True)
+    ]
+
+
+def _draw_marks(place: _Place, axis: LogGutter, tokens: Tokens, catalog: Catalog) -> Piece:
+    pairs = sorted(place.panel.pairs, key=lambda pair: (pair.outcome, pair.exposure))
+    groups = [] if place.is_scatter else _list_groups(place.panel, catalog)
+    order = {value: number for number, (value, _) in enumerate(groups)}
+    if place.is_scatter:
+        x = [pair.outcome for pair in pairs]
+        names = [f" {escape_markup(pair.subject_id)}" if len(pairs) <= MANY else "" for pair in pairs]
+    else:
+        shifts = _dodge(pairs, axis)
+        x = [order[pair.outcome] + shift for pair, (shift, _) in zip(pairs, shifts, strict=True)]
+        names = [name if len(pairs) <= MANY else "" for _, name in shifts]
+    colours = [{"low": tokens.low, "high": tokens.high}.get(pair.arm, tokens.muted) for pair in pairs]
+    return {
+        "type": "scatter", "mode": "markers+text", "xaxis": f"x{place.suffix}", "yaxis": f"y{place.suffix}",
+        "x": x, "y": [axis.height(pair.exposure) for pair in pairs], "showlegend": False,
+        "name": place.panel.outcome, "text": names,
+        "textposition": _place_names(pairs, place, axis) if place.is_scatter else "middle right",
+        "textfont": font(FONT_TICK, tokens.muted),
+        "marker": {
+            "symbol": [ARM_SYMBOLS.get(pair.arm, "circle-open") for pair in pairs], "size": 8,
+            "color": colours, "opacity": 1, "line": {"color": tokens.zone, "width": 1},
+        },
+        "customdata": [
+            ["association", place.panel.outcome, pair.subject_id, _say(place.panel, pair, catalog)]
+            for pair in pairs
+        ],
+        "hoverinfo": "none", "cliponaxis": False,
+    }  # fmt: skip
+
+
+def _cluster(pairs: Sequence[Pair], axis: LogGutter) -> list[list[Pair]]:
+    """Join the marks of a group that would lie on each other, from the lowest up."""
+    clusters: list[list[Pair]] = []
+    for pair in pairs:
+        height = axis.height(pair.exposure) / axis.units_per_px
+        before = clusters[-1][-1] if clusters else None
+        is_near = (
+            before is not None
+            and before.outcome == pair.outcome
+            and height - axis.height(before.exposure) / axis.units_per_px < NAME_GAP_PX
+        )
+        if is_near:
+            clusters[-1].append(pair)
+        else:
+            clusters.append([pair])
+    return clusters
+
+
+def _dodge(pairs: Sequence[Pair], axis: LogGutter) -> list[tuple[float, str]]:
+    """Return for each mark its shift to the side, and the names that stand beside the last of a cluster."""
+    placed = []
+    for cluster in _cluster(pairs, axis):
+        middle = (len(cluster) - 1) / 2
+        names = ", ".join(escape_markup(pair.subject_id) for pair in cluster[:NAMED])
+        more = "…" if len(cluster) > NAMED else ""
+        for number in range(len(cluster)):
+            is_last = number == len(cluster) - 1
+            placed.append(((number - middle) * DODGE, f" {names}{more}" if is_last else ""))
+    return placed
+
+
+def _place_names(pairs: Sequence[Pair], place: _Place, axis: LogGutter) -> list[str]:
+    """Return above or below for each name, so that two near each other do not overlap."""
+    low, high = _span([pair.outcome for pair in place.panel.pairs])["range"]
+    sides: list[str] = []
+    before: Pair | None = None
+    for pair in pairs:
+        is_near = (
+            before is not None
+            and (pair.outcome - before.outcome) / (high - low) * place.width_px < NEAR_PX
+            and abs(axis.height(pair.exposure) - axis.height(before.exposure)) < NEAR_PX * axis.units_per_px
+        )
+        side = "bottom center" if is_near and sides[-1] == "top center" else "top center"
+        sides.append(side)
+        before = pair
+    return sides
+
+
+def _say(panel: Panel, pair: Pair, catalog: Catalog) -> str:
+    key = "expansion.said_change" if panel.outcome in CHANGES else "expansion.said"
+    outcome = name_outcome(panel, catalog)
+    return catalog.text(
+        key, subject=pair.subject_id, exposure=format_number(pair.exposure), outcome=outcome,
+        value=format_number(pair.outcome) if pair.outcome else "0",
+    )  # fmt: skip
+
+
+def name_outcome(panel: Panel, catalog: Catalog) -> str:
+    """Return an outcome in words with its landmark visit."""
+    name = catalog.text(f"expansion.outcome.{panel.outcome}")
+    return catalog.text("expansion.at", outcome=name, visit=panel.visit) if panel.visit else name
+
+
+def _draw_texts(place: _Place, tokens: Tokens, catalog: Catalog) -> list[Piece]:
+    left = place.left_px / place.size[0]
+    title = shorten(name_outcome(place.panel, catalog), FONT_TABLE * 1.06, place.width_px)
+    heading = note(
+        f"<b>{escape_markup(title)}</b>", xref="paper", yref="paper",
+        at=(left, place.paper(6)), font=font(FONT_TABLE, tokens.ink),
+    )  # fmt: skip
+    lines = describe_tests(place.panel, catalog)
+    return [
+        heading,
+        *(
+            note(
+                escape_markup(text), xref="paper", yref="paper", font=font(FONT_LABEL, getattr(tokens, tone)),
+                at=(left, place.paper(TITLE_PX + place.height_px + 24 + LINE_PX * number)),
+            )
+            for number, (text, tone) in enumerate(lines)
+        ),
+    ]  # fmt: skip
+
+
+def describe_tests(panel: Panel, catalog: Catalog) -> list[tuple[str, str]]:
+    """Write effect, tests and what they can say, each line with the name of its colour."""
+    by_method = {str(row["method"]): row for row in panel.tests}
+    effect = next((by_method[method] for method in EFFECTS if method in by_method), panel.tests[0])
+    reasons = {str(row["reason"]) for row in panel.tests}
+    if "NO_CONTRAST" in reasons:
+        return [(catalog.text("expansion.no_contrast"), "warn")]
+    lines = [(text, "ink_2") for text in _write_effect(effect, catalog)]
+    tests = [
+        catalog.text("expansion.test", method=catalog.text(f"expansion.method.{method}"), p=format_p(p))
+        for method in METHODS
+        if method in by_method and math.isfinite(p := to_float(by_method[method]["p_value"]))
+    ]
+    lines.append((" · ".join(tests), "ink_2"))
+    if "NOT_INFORMATIVE" in reasons:
+        lines.append((catalog.text("expansion.not_informative"), "warn"))
+    else:
+        adjusted = format_p(to_float(effect["p_holm"]))
+        lines.append((catalog.text("expansion.adjusted", p=adjusted), "muted"))
+    return lines
+
+
+def _write_effect(row: Mapping[str, Any], catalog: Catalog) -> list[str]:
+    estimate, low, high = (to_float(row[name]) for name in ("estimate", "ci_low", "ci_high"))
+    key = "ratio" if row["method"] == "permutation" else str(row["method"])
+    effect = catalog.text(f"expansion.effect.{key}", value=format_number(estimate))
+    n = int(to_float(row["n"]))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return [effect, catalog.text("expansion.no_interval", n=n)]
+    interval = format_interval(low, high, estimate=estimate)
+    return [effect, catalog.text("expansion.interval", interval=interval, n=n)]

@@ -1,0 +1,103 @@
+"""What a reviewer signs: the results of one acquisition, or of one visit of a child, by their content."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from corelab.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ReadTable = Callable[[str], "pd.DataFrame"]
+_PROVENANCE: Final = ("source_id",)
+"""Columns that say where a value was delivered, not what it is."""
+
+
+class ResultScope(StrEnum):
+    """What results belong to."""
+
+    ACQUISITION = "acquisition"
+    VISIT = "visit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ResultTarget:
+    """An acquisition (its file) or a visit of a child; an acquisition names its child and visit as well."""
+
+    scope: ResultScope
+    subject_id: str
+    visit: str
+    file_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """How the audit trail names it."""
+        what = f"{self.subject_id} {self.visit}"
+        return f"results {self.scope} {what} {self.file_id}".strip()
+
+
+def check_target(target: ResultTarget) -> ResultTarget:
+    """Return a target that names all that its scope needs.
+
+    Raises
+    ------
+    InputError
+        If it names too little or too much.
+    """
+    needs_file = target.scope is ResultScope.ACQUISITION
+    if not target.subject_id or not target.visit or bool(target.file_id) is not needs_file:
+        expected = "a subject and a visit" + (" and a file" if needs_file else " and no file")
+        raise InputError(f"results of {target.scope}", expected=expected)
+    return target
+
+
+def list_targets(read_table: ReadTable) -> list[ResultTarget]:
+    """Return every target of a snapshot: each visit with any measurement, each sample's acquisition."""
+    measured, files = read_table("measurements"), read_table("populations")
+    tubes = _distinct(files, "subject_id", "visit", "file_id")
+    visits = _distinct(measured, "subject_id", "visit") | {(subject, visit) for subject, visit, _ in tubes}
+    found = [
+        ResultTarget(scope=ResultScope.VISIT, subject_id=subject, visit=visit)
+        for subject, visit in visits
+        if subject and visit
+    ]
+    found += [
+        ResultTarget(scope=ResultScope.ACQUISITION, subject_id=subject, visit=visit, file_id=file_id)
+        for subject, visit, file_id in tubes
+        if subject and visit
+    ]
+    return sorted(found)
+
+
+def _distinct(table: "pd.DataFrame", *columns: str) -> set[tuple[str, ...]]:
+    return set(table[list(columns)].itertuples(index=False, name=None))
+
+
+def hash_results(
+    read_table: ReadTable, names: Iterable[str], targets: Iterable[ResultTarget]
+) -> dict[ResultTarget, str]:
+    """Hash the rows of each target in every table; a target without a row is not in the answer.
+
+    A visit's rows are those of its subject and visit, an acquisition's those of its file, in every table
+    that has such columns. Where a value was delivered is no part of it: the same values have one hash.
+    """
+    wanted = set(targets)
+    digests: dict[ResultTarget, hashlib._Hash] = {}
+    for name in sorted(names):
+        table = read_table(name)
+        for scope in ResultScope:
+            columns = ["subject_id", "visit"] + (["file_id"] if scope is ResultScope.ACQUISITION else [])
+            if not set(columns) <= set(table.columns):
+                continue
+            own = {target.subject_id for target in wanted if target.scope is scope}
+            rows = table[table["subject_id"].isin(own)]
+            kept = rows.drop(columns=[column for column in _PROVENANCE if column in rows.columns])
+            for key, group in kept.groupby(columns, sort=False):
+                target = ResultTarget(scope=scope, **dict(zip(columns, map(str, key), strict=True)))
+                if target in wanted:
+                    digest = digests.setdefault(target, hashlib.sha256())
+                    digest.update(f"{name}\n{group.to_csv(index=False)}".encode("utf-8", "surrogatepass"))
+    return {target: digest.hexdigest() for target, digest in digests.items()}

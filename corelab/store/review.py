@@ -1,0 +1,291 @@
+"""Review: results move from draft to reviewed to locked, each step signed, and go stale when they change."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from corelab.errors import ReviewError
+from corelab.store import schema
+from corelab.store.audit import Entry, append_entries, format_moment
+from corelab.store.database import reading, writing
+from corelab.store.results import ResultScope, ResultTarget, check_target, hash_results
+from corelab.store.workers import find_workers
+from corelab.vocabulary import Role
+
+if TYPE_CHECKING:
+    from corelab.store.home import Home
+    from corelab.store.snapshots import Snapshot
+
+
+class ReviewState(StrEnum):
+    """How far results have come."""
+
+    DRAFT = "draft"
+    REVIEWED = "reviewed"
+    LOCKED = "locked"
+
+
+MEANINGS: Final[Mapping[ReviewState, str]] = {
+    ReviewState.REVIEWED: "I have reviewed these results and their gates.",
+    ReviewState.LOCKED: "I approve these results; they are final.",
+    ReviewState.DRAFT: "I unlock these results for the reason given.",
+}
+"""What a signature says, in the words that stand in the audit trail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """One decision about results, as it was signed."""
+
+    id: int
+    target: ResultTarget
+    state: ReviewState
+    content_hash: str
+    snapshot_id: str
+    author: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where results stand now. ``is_stale``: they are no longer those that were signed."""
+
+    target: ResultTarget
+    state: ReviewState
+    is_stale: bool
+    review: Review | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Who signs, proved by the password, and when; ``snapshot_id`` is what the person saw."""
+
+    author: str
+    password: str
+    at: dt.datetime
+    snapshot_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """The reviews of a home."""
+
+    home: "Home"
+
+    def all(self) -> list[Review]:
+        """Return every decision in the order in which it was signed."""
+        with reading(self.home.registry.engine) as connection:
+            return _read(connection)
+
+    def standings(self, targets: Iterable[ResultTarget] | None = None) -> dict[ResultTarget, Standing]:
+        """Return where targets stand; without any given, those that were ever signed."""
+        latest = {review.target: review for review in self.all()}
+        asked = latest.keys() if targets is None else set(targets)
+        signed = [target for target in asked if target in latest]
+        hashes = self.hash_current(signed) if signed else {}
+        return {target: _stand(target, latest.get(target), hashes) for target in sorted(asked)}
+
+    def hash_current(self, targets: Iterable[ResultTarget]) -> dict[ResultTarget, str]:
+        """Hash what the current snapshot holds of each target."""
+        snapshot = self.home.snapshots.current()
+        return {} if snapshot is None else hash_results(snapshot.table, snapshot.table_names, targets)
+
+    def stale(self) -> list[Standing]:
+        """Return signed results that are no longer what was signed, of children who are in the trial."""
+        subjects = self.home.registry.subject_hashes()
+        return [
+            standing
+            for standing in self.standings().values()
+            if standing.is_stale and standing.target.subject_id in subjects
+        ]
+
+    def sign(self, targets: Sequence[ResultTarget], state: ReviewState, signature: Signature) -> list[Review]:
+        """Sign results as reviewed or as locked, all of them or none.
+
+        The password is asked again, and counted like a login. What is signed is the content of the
+        current snapshot, which must be the one that the person saw.
+
+        Raises
+        ------
+        ReviewError
+            If the password or the role is wrong, newer data wait for a run, there are no such results, a
+            target is not in the state before, or the person worked on it.
+        """
+        role = self._check_person(signature)
+        if state is ReviewState.DRAFT:
+            raise ReviewError("nothing is signed as a draft", expected="reviewed or locked")
+        snapshot = self._check_snapshot(signature.snapshot_id)
+        checked = [check_target(target) for target in dict.fromkeys(targets)]
+        hashes = hash_results(snapshot.table, snapshot.table_names, checked)
+        self._check_up_to_date(checked)
+        for target in checked:
+            if target not in hashes:
+                raise ReviewError(f"{target.name}: there are no results", remedy="look at the page again")
+            self._check_worker(target, signature.author)
+        return self._record(checked, state, signature, role=role, hashes=hashes)
+
+    def unlock(self, targets: Sequence[ResultTarget], signature: Signature) -> list[Review]:
+        """Bring reviewed or locked results back to draft, for a reason.
+
+        Raises
+        ------
+        ReviewError
+            If no reason is given, the password or the role is wrong, or a target is a draft.
+        """
+        if not signature.reason.strip():
+            raise ReviewError("no reason for the unlocking", expected="why the results are opened again")
+        role = self._check_person(signature)
+        checked = [check_target(target) for target in dict.fromkeys(targets)]
+        return self._record(checked, ReviewState.DRAFT, signature, role=role, hashes={})
+
+    def check_unlocked(self, *, subject_id: str, visit: str, file_id: str = "") -> None:
+        """Refuse a change to results that are locked, themselves or as part of their visit.
+
+        Raises
+        ------
+        ReviewError
+            If they are locked.
+        """
+        for review in {review.target: review for review in self.all()}.values():
+            target = review.target
+            same = (target.subject_id, target.visit) == (subject_id, visit)
+            if review.state is ReviewState.LOCKED and same and target.file_id in ("", file_id):
+                raise ReviewError(f"{target.name} is locked", remedy="a reviewer has to unlock it first")
+
+    def verify(self) -> list[str]:
+        """Return what is wrong: decisions that are not those which the audit trail tells of."""
+        entry = schema.audit.c
+        query = sa.select(entry.object, entry.new).where(entry.action.in_(["sign", "unlock"]))
+        with reading(self.home.registry.engine) as connection:
+            told = [(row.object, row.new) for row in connection.execute(query.order_by(entry.seq))]
+            kept = [(one.target.name, _describe(one)) for one in _read(connection)]
+        findings = [
+            f"review {number}: differs from what the audit trail says"
+            for number, (one, other) in enumerate(zip(kept, told, strict=False), start=1)
+            if one != other
+        ]
+        if len(kept) != len(told):
+            findings.append(f"review: {len(kept)} signatures, {len(told)} in the audit trail")
+        return findings
+
+    def _check_person(self, signature: Signature) -> Role:
+        users = self.home.registry.users
+        user = users.verify(signature.author, signature.password, at=signature.at, purpose="sign")
+        if user is None:
+            raise ReviewError("the password does not fit, or the account is shut for a while")
+        if user.role is not Role.REVIEWER:
+            raise ReviewError(f"a {user.role} signs nothing", expected=Role.REVIEWER.value)
+        return user.role
+
+    def _check_snapshot(self, seen: str) -> "Snapshot":
+        snapshot = self.home.snapshots.current()
+        if snapshot is None or snapshot.id != seen:
+            raise ReviewError("there is a newer snapshot than the one that was seen", remedy="load it first")
+        return snapshot
+
+    def _check_up_to_date(self, targets: Sequence[ResultTarget]) -> None:
+        waiting = {target.subject_id for target in targets} & set(self.home.stale_subjects())
+        if waiting:
+            raise ReviewError(f"newer data of {min(waiting)} wait", remedy="run corelab run, then look again")
+
+    def _check_worker(self, target: ResultTarget, author: str) -> None:
+        with reading(self.home.registry.engine) as connection:
+            workers = find_workers(connection, target, study=self.home.study)
+        if author in workers:
+            raise ReviewError(
+                f"{target.name}: nobody approves their own work ({author} {workers[author]})",
+                expected="another reviewer",
+            )
+
+    def _record(
+        self, targets: Sequence[ResultTarget], state: ReviewState, signature: Signature, *, role: Role,
+        hashes: Mapping[ResultTarget, str],
+    ) -> list[Review]:  # fmt: skip
+        signed = []
+        with writing(self.home.registry.engine) as connection:
+            latest = {review.target: review for review in _read(connection)}
+            entries = []
+            for target in targets:
+                before = latest.get(target)
+                _check_step(target, before, state, content=hashes.get(target, ""))
+                row = _row(target, before, state, signature, content=hashes.get(target, ""))
+                key: Sequence[Any] = connection.execute(
+                    sa.insert(schema.review).values(row)
+                ).inserted_primary_key or (0,)
+                review = _review({"id": int(key[0]), **row})
+                signed.append(review)
+                entries.append(_entry(review, before, signature, role))
+            head = append_entries(connection, entries)
+        self.home.registry.audit.write_head(head)
+        return signed
+
+
+def _stand(target: ResultTarget, review: Review | None, hashes: Mapping[ResultTarget, str]) -> Standing:
+    state = review.state if review else ReviewState.DRAFT
+    is_stale = review is not None and state is not ReviewState.DRAFT
+    is_stale = is_stale and review is not None and hashes.get(target) != review.content_hash
+    return Standing(target=target, state=state, is_stale=is_stale, review=review)
+
+
+def _check_step(target: ResultTarget, before: Review | None, state: ReviewState, *, content: str) -> None:
+    now = before.state if before else ReviewState.DRAFT
+    is_same = before is not None and before.content_hash == content
+    if state is ReviewState.DRAFT:
+        if now is ReviewState.DRAFT:
+            raise ReviewError(f"{target.name} is a draft", expected="reviewed or locked results")
+        return
+    if now is ReviewState.LOCKED:
+        remedy = "" if is_same else "unlock it first"
+        raise ReviewError(f"{target.name} is locked already", remedy=remedy)
+    if state is ReviewState.LOCKED and not (now is ReviewState.REVIEWED and is_same):
+        raise ReviewError(f"{target.name} is not reviewed as it is now", remedy="review it first")
+    if state is ReviewState.REVIEWED and now is ReviewState.REVIEWED and is_same:
+        raise ReviewError(f"{target.name} is reviewed already")
+
+
+def _row(
+    target: ResultTarget, before: Review | None, state: ReviewState, signature: Signature, *, content: str
+) -> dict[str, Any]:
+    return {
+        "scope": target.scope.value, "file_id": target.file_id, "subject_id": target.subject_id,
+        "visit": target.visit, "state": state.value, "content_hash": content,
+        "snapshot_id": signature.snapshot_id, "author": signature.author,
+        "recorded_at": format_moment(signature.at), "reason": signature.reason.strip(),
+        "supersedes": before.id if before else None,
+    }  # fmt: skip
+
+
+def _entry(review: Review, before: Review | None, signature: Signature, role: Role) -> Entry:
+    return Entry(
+        at=signature.at, actor=signature.author, role=role.value,
+        action="unlock" if review.state is ReviewState.DRAFT else "sign", object=review.target.name,
+        old=_describe(before) if before else ReviewState.DRAFT.value, new=_describe(review),
+        reason=" ".join((MEANINGS[review.state], review.reason)).strip(),
+    )  # fmt: skip
+
+
+def _describe(review: Review) -> str:
+    signed = f"{review.content_hash} of snapshot {review.snapshot_id}" if review.content_hash else ""
+    return f"{review.state} {signed}".strip()
+
+
+def _read(connection: sa.Connection) -> list[Review]:
+    query = sa.select(schema.review).order_by(schema.review.c.id)
+    return [_review(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _review(row: Mapping[str, Any]) -> Review:
+    target = ResultTarget(
+        scope=ResultScope(row["scope"]), subject_id=row["subject_id"], visit=row["visit"],
+        file_id=row["file_id"],
+    )  # fmt: skip
+    return Review(
+        id=row["id"], target=target, state=ReviewState(row["state"]), content_hash=row["content_hash"],
+        snapshot_id=row["snapshot_id"], author=row["author"], at=row["recorded_at"], reason=row["reason"],
+    )  # fmt: skip

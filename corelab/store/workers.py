@@ -1,0 +1,90 @@
+"""Whose work results are: who delivered or assigned what they were made of, and who set their gates."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from corelab.store import schema
+from corelab.store.inputs import place_in_visit
+from corelab.store.registry import ACTIVE, WITHDRAWN
+from corelab.store.results import ResultScope, ResultTarget
+from corelab.study import Study
+
+_AT_A_TERMINAL: Final = "cli:"
+
+
+def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Study) -> dict[str, str]:
+    """Return the people behind some results, each with what they did.
+
+    Those are who delivered a file from which a row of the results came, who accepted a correction of one,
+    and who set a gate that holds for one of its tubes. A name at a terminal is that of the same account.
+    """
+    rows = _find_rows(connection, target, study=study)
+    keys = {row.key for row in rows}
+    tubes = {json.loads(row.values)["file_id"] for row in rows if row.kind == "acquisitions"}
+    files = _find_files(connection, keys) | tubes
+    found = {_account(actor): "set a gate" for actor in _find_gate_authors(connection, target, rows)}
+    found |= {_account(actor): "accepted a correction" for actor in _find_actors(connection, keys, "correct")}
+    return found | {_account(actor): "delivered a file" for actor in _find_importers(connection, files)}
+
+
+def _account(actor: str) -> str:
+    return actor.removeprefix(_AT_A_TERMINAL)
+
+
+def _find_rows(connection: sa.Connection, target: ResultTarget, *, study: Study) -> list[Any]:
+    record = schema.record.c
+    query = sa.select(record.kind, record.key, record["values"]).where(
+        record.subject_id == target.subject_id, record.state.in_([ACTIVE, WITHDRAWN])
+    )
+    rows = connection.execute(query).all()
+    infusion = next(
+        (json.loads(row.values).get("infusion_at", "") for row in rows if row.kind == "subjects"), ""
+    )
+    moment = dt.datetime.fromisoformat(infusion) if infusion else None
+    return [row for row in rows if _belongs(json.loads(row.values), target, moment, study)]
+
+
+def _belongs(
+    values: dict[str, str], target: ResultTarget, infusion: dt.datetime | None, study: Study
+) -> bool:
+    if target.scope is ResultScope.ACQUISITION:
+        return values.get("file_id") == target.file_id
+    return bool(place_in_visit(values, infusion, study=study).get("visit") == target.visit)
+
+
+def _find_files(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
+    """Return the delivered files from which any version of the rows came, or that repeated one."""
+    wanted = list(keys)
+    found: set[str] = set()
+    for table in (schema.record, schema.sighting):
+        query = sa.select(table.c.file_id).where(table.c.key.in_(wanted)).distinct()
+        found |= {row.file_id for row in connection.execute(query)}
+    return found
+
+
+def _find_importers(connection: sa.Connection, files: Iterable[str]) -> set[str]:
+    entry = schema.audit.c
+    query = sa.select(entry.actor).where(entry.action == "import", entry.new.in_(list(files))).distinct()
+    return {row.actor for row in connection.execute(query)}
+
+
+def _find_actors(connection: sa.Connection, keys: Iterable[str], action: str) -> set[str]:
+    entry = schema.audit.c
+    query = sa.select(entry.actor).where(entry.action == action, entry.object.in_(list(keys))).distinct()
+    return {row.actor for row in connection.execute(query)}
+
+
+def _find_gate_authors(connection: sa.Connection, target: ResultTarget, rows: Iterable[Any]) -> set[str]:
+    tubes = [json.loads(row.values) for row in rows if row.kind == "acquisitions"]
+    files, panels = {tube["file_id"] for tube in tubes}, {tube["panel"] for tube in tubes}
+    authors = set()
+    for one in connection.execute(sa.select(schema.gate_revision)):
+        of_child = one.subject_id == target.subject_id and one.visit in ("", target.visit)
+        of_all = not one.file_id and not one.subject_id and one.panel in panels
+        if one.file_id in files or ((of_child or of_all) and (not one.panel or one.panel in panels)):
+            authors.add(str(one.author))
+    return authors

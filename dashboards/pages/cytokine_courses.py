@@ -1,0 +1,97 @@
+"""Every soluble analyte over time, a line a child."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import dash_mantine_components as dmc
+from dash import Input, Output, html
+
+from corelab.figures.cytokine_courses import build_courses, courses_figure
+from corelab.figures.tokens import Scheme
+from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.components.address import keep_in_address, read_choice
+from dashboards.components.graph import empty_figure
+from dashboards.components.pick import build_pick
+from dashboards.components.wall import enlarge_figure
+from dashboards.site import Site, SnapshotTables, read_scheme_word
+from dashboards.sizes import Viewport, read_viewport
+
+PARAMETERS: Final = ("highlight",)
+SHAPE: Final = "wide"
+STORE: Final = "cytokines-choice"
+AROUND_PX: Final = 40 + 44 + 18 + 18 + 22
+SIDES_PX: Final = 2 * 12 + 22
+DRAWER_PX: Final = 372 + 12
+LEAST_PX: Final = 400
+
+
+def build_switches(site: Site, tables: SnapshotTables, query: Mapping[str, str]) -> list[Any]:
+    """Build the choice of the child that stands out."""
+    subjects = tables["subjects"]
+    infused = list(subjects.loc[subjects["infusion_at"].fillna("") != "", "subject_id"])
+    sent = query.get("highlight", "")
+    return [
+        dmc.Select(
+            id="cytokines-highlight",
+            data=infused,
+            value=sent if sent in infused else None,
+            placeholder=site.text("cohort.highlight"),
+            clearable=True,
+            searchable=True,
+            nothingFoundMessage=site.text("cohort.nobody"),
+            className="select",
+            **{"aria-label": site.text("cohort.highlight")},
+        )
+    ]
+
+
+def build_main(site: Site, _tables: SnapshotTables, query: Mapping[str, str]) -> list[Any]:
+    """Build the panels."""
+    label, chosen = site.text("cytokines.courses.chart"), read_choice(query)
+    pick = build_pick(site, "cytokines-courses", label=label, store=STORE, chosen=chosen)
+    return [html.Div(pick, className="card")]
+
+
+def build_aside(_site: Site, _tables: SnapshotTables, _query: Mapping[str, str]) -> list[Any]:
+    """Leave the whole width to the panels."""
+    return []
+
+
+def draw_courses(
+    site: Site, highlight: object, viewport: Viewport | None, scheme: Scheme, *, has_drawer: bool
+) -> dict[str, Any]:
+    """Draw the panels, narrower beside an open drawer."""
+    tables = site.cache.current()
+    if tables is None or viewport is None:
+        return empty_figure()
+    courses = tables.remember("cytokine courses", lambda: build_courses(tables))
+    known = set(tables["subjects"]["subject_id"])
+    width, height = viewport.drawn
+    figure = courses_figure(
+        courses,
+        highlight=highlight if isinstance(highlight, str) and highlight in known else "",
+        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        scheme=scheme,
+        catalog=site.figure_catalog,
+    )
+    return enlarge_figure(figure, viewport.scale)
+
+
+def register(app: Any, site: Site) -> None:
+    """Redraw for the child, the size, the scheme and the drawer."""
+
+    def draw(highlight: Any, viewport: Any, scheme: Any, drawer_hidden: Any) -> Any:
+        return draw_courses(
+            site, highlight, read_viewport(viewport), read_scheme_word(scheme),
+            has_drawer=drawer_hidden is False,
+        )  # fmt: skip
+
+    app.callback(
+        Output("cytokines-courses", "figure"),
+        Input("cytokines-highlight", "value"),
+        Input("viewport", "data"),
+        Input("scheme", "data"),
+        Input("cytokines-drawer", "hidden"),
+    )(allow(*EVERY_ROLE)(draw))
+    controls = {"cytokines-view": "data", "cytokines-highlight": "value", STORE: "data"}
+    keep_in_address(app, "cytokines-courses", controls)

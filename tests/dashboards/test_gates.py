@@ -1,0 +1,238 @@
+"""The routes behind the gate editor: who may ask, what they count, what they record, what never leaves."""
+
+import pytest
+
+from corelab.cytometry.interchange.revision import Scope, Target, decide_cut, read_limit
+from corelab.vocabulary import Role
+from dashboards.access.roles import ROLES_ATTRIBUTE
+from dashboards.gates_api import PREFIX
+from pipelines.run import run
+from tests.dashboards.conftest import call, csrf, log_in
+from tests.dashboards.trial import ACCOUNTS, NOW
+
+POSTS = {"count": {"population": "car_t", "gate": "CAR", "place": 0.5}, "preview": {}, "decisions": {}}
+NOBODY = "0" * 64
+
+
+@pytest.fixture
+def client(trial_app):
+    return trial_app.server.test_client()
+
+
+@pytest.fixture
+def tube(trial) -> dict:
+    """The CAR-T tube with the most CAR-T cells."""
+    table = trial.snapshots.current().table("populations")
+    sound = (table["tube"] == "full") & (table["qc"] != "fail")
+    cars = table[(table["population"] == "car_t") & sound]
+    return cars.loc[cars["count"].astype(float).idxmax()].to_dict()
+
+
+def post(client, tube, path, body):
+    return client.post(f"{PREFIX}/{tube['file_id']}/{path}", json=body, headers=csrf(client))
+
+
+def test_routes__each_name_the_roles_that_may_use_them(trial_app):
+    rules = [rule for rule in trial_app.server.url_map.iter_rules() if rule.rule.startswith(PREFIX)]
+
+    assert len(rules) == 5
+    for rule in rules:
+        roles = getattr(trial_app.server.view_functions[rule.endpoint], ROLES_ATTRIBUTE)
+        wanted = (Role.SCIENTIST,) if "POST" in rule.methods else tuple(Role)
+        assert roles == wanted, rule.rule
+
+
+def test_posts__are_for_scientists_with_their_token(client, tube):
+    addresses = {f"{PREFIX}/{tube['file_id']}/{path}": body for path, body in POSTS.items()}
+    for address, body in addresses.items():
+        assert client.post(address, json=body).status_code == 401
+    for name in ("ortiz", "li.wei", "root"):
+        log_in(other := client.application.test_client(), name)
+        for address, body in addresses.items():
+            assert other.post(address, json=body, headers=csrf(other)).status_code == 403
+    log_in(client, "chen")
+    for address, body in addresses.items():
+        assert client.post(address, json=body).status_code == 403
+        assert client.post(address, json=body, headers=csrf(client)).status_code in (200, 400)
+
+
+def test_pictures__are_for_every_role(client, tube):
+    address = f"{PREFIX}/{tube['file_id']}"
+    assert client.get(f"{address}/plot.svg?population=car_t").status_code == 401
+    for name in ACCOUNTS:
+        log_in(reader := client.application.test_client(), name)
+        large = reader.get(f"{address}/plot.svg?population=car_t&scheme=dark&back=cd4_t")
+        small = reader.get(f"{address}/small.svg?population=car_t&width=110&height=110")
+        assert (large.status_code, small.status_code) == (200, 200)
+        assert large.content_type.startswith("image/svg+xml")
+        assert large.text.count("data:image/png;base64,") == 1
+
+
+def test_pictures__answer_for_what_is_not_there_or_has_no_size(client, tube):
+    log_in(client, "ortiz")
+    absent = (
+        f"{NOBODY}/plot.svg?population=car_t", "..%2f..%2fregistry.db/plot.svg",
+        "ABC/plot.svg?population=car_t", f"{tube['file_id']}/plot.svg?population=nothing",
+        f"{tube['file_id']}/plot.svg", f"{tube['file_id']}/small.svg?population=car_t&like={NOBODY}",
+    )  # fmt: skip
+    for path in absent:
+        assert client.get(f"{PREFIX}/{path}").status_code == 404, path
+    for words in ("width=wide", "height=1e9", "width="):
+        address = f"{PREFIX}/{tube['file_id']}/plot.svg?population=car_t&{words}"
+        assert client.get(address).status_code == 400, words
+
+
+def test_count__is_that_of_the_snapshot_where_the_limit_stays(client, trial, tube):
+    log_in(client, "chen")
+    cuts = trial.snapshots.current().table("cuts")
+    own = cuts[(cuts["file_id"] == tube["file_id"]) & (cuts["gate"] == "CAR")].iloc[0]
+
+    asked = {"population": "car_t", "gate": "CAR", "limit": float(own["cut"])}
+    told = post(client, tube, "count", asked).json
+    assert told["count"] == f"{tube['count']:,}".replace(",", "\u202f")
+    assert told["limit"] == own["cut"]
+    moved = post(client, tube, "count", {**asked, "limit": float(own["cut"]) * 50}).json
+    assert moved["count"] != told["count"]
+    assert 0 < told["place"] < moved["place"] <= 1.2
+    assert set(told) == {"gate", "limit", "place", "count", "parent", "percent", "interval", "cells", "label"}
+
+
+def test_count__refuses_nonsense(client, tube):
+    log_in(client, "chen")
+    good = {"population": "car_t", "gate": "CAR", "place": 0.5}
+    bad = (
+        None, [], "x", {"population": 3}, {**good, "place": "half"}, {**good, "limit": True},
+        {**good, "limits": {"CD4": "x"}}, {**good, "limits": {"NOTHING": 1.0}}, {**good, "limits": [1]},
+        {"population": "car_t", "gate": "CAR"},
+    )  # fmt: skip
+    for body in bad:
+        assert post(client, tube, "count", body).status_code == 400, body
+    assert post(client, tube, "count", {**good, "gate": "CD45"}).status_code == 404
+    assert post(client, tube, "count", {**good, "population": "nothing"}).status_code == 404
+
+
+def test_preview__counts_before_and_after_and_names_what_is_fitted_anew(client, tube):
+    log_in(client, "chen")
+    told = post(client, tube, "preview", {"limits": {"CD3": 1e6}}).json
+
+    rows = {name: (before, after) for name, before, after, _ in told["changes"]["rows"]}
+    assert rows["t_cells"][1] == "0"
+    assert "lymphocytes" not in rows
+    assert {"CD4", "CAR"} <= set(told["dependents"])
+    assert post(client, tube, "preview", {"limits": {}}).json == {
+        "changes": {"more": "", "rows": []}, "dependents": [],
+    }  # fmt: skip
+
+
+def test_decisions__are_recorded_with_reason_and_audit_and_taken_back(client, trial, tube):
+    log_in(client, "chen")
+    body = {"limits": {"CAR": 1234.5}, "scope": "acquisition", "reason": "  above the spread  "}
+    assert post(client, tube, "decisions", body).status_code == 200
+
+    revision = trial.gates.all()[-1]
+    assert revision.target == Target(scope=Scope.ACQUISITION, file_id=tube["file_id"])
+    assert (read_limit(revision.decision), revision.reason) == (1234.5, "above the spread")
+    newest = trial.registry.audit.rows(limit=1).iloc[0]
+    assert (newest["actor"], newest["role"], newest["action"]) == ("chen", "scientist", "gate_edit")
+    taken = {"take_back": "CAR", "scope": "acquisition", "reason": "wrong tube"}
+    assert post(client, tube, "decisions", taken).status_code == 200
+    assert trial.gates.all()[-1].decision.content == ""
+
+
+def test_decisions__hold_for_the_tubes_of_their_scope(client, trial, tube):
+    log_in(client, "chen")
+    scopes = {
+        "visit": {"subject_id", "visit", "panel"}, "child": {"subject_id", "panel"}, "panel": {"panel"},
+    }  # fmt: skip
+    for scope, expected in scopes.items():
+        body = {"limits": {"CAR": 999.0}, "scope": scope, "reason": "all alike"}
+        assert post(client, tube, "decisions", body).status_code == 200
+        target = trial.gates.all()[-1].target
+        for name in ("file_id", "subject_id", "visit", "panel"):
+            assert getattr(target, name) == (tube[name] if name in expected else "")
+
+
+def test_decisions__say_what_is_lacking_and_record_nothing(client, trial, tube):
+    log_in(client, "chen")
+    refused = (
+        ({"limits": {"CAR": 1.0}, "scope": "child", "reason": "  "}, "reason"),
+        ({"limits": {}, "scope": "child", "reason": "why"}, "No limit"),
+        ({"limits": {"CAR": 1.0}, "scope": "world", "reason": "why"}, ""),
+        ({"take_back": "NOTHING", "scope": "child", "reason": "why"}, ""),
+    )
+    for body, word in refused:
+        response = post(client, tube, "decisions", body)
+        assert response.status_code == 400
+        assert word in (response.json or {}).get("error", "")
+    assert trial.gates.all() == []
+
+
+def test_page__shows_what_was_decided_until_a_run_counts_with_it(client, trial_app, trial, tube):
+    log_in(client, "chen")
+    path = f"/samples/{tube['file_id']}"
+    before = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "gate-waits" not in before
+    target = Target(scope=Scope.ACQUISITION, file_id=tube["file_id"])
+    trial.gates.add([(target, decide_cut("CAR", 1e6))], at=NOW, author="chen", reason="none is real")
+
+    waits = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "gate-waits" in waits
+    assert "none is real" in waits
+    listed = call(client, trial_app, "page.children", "/samples", "?state=stale").text
+    assert tube["file_id"] in listed
+    run(trial, at=NOW)
+    after = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "gate-waits" not in after
+    assert "\\u270e" in after
+
+
+def test_page__leaves_out_what_a_role_may_not_do(trial_app, tube):
+    for name in ("ortiz", "li.wei", "root"):
+        log_in(reader := trial_app.server.test_client(), name)
+        page = call(reader, trial_app, "page.children", f"/samples/{tube['file_id']}", "").text
+        assert "gate-tree" in page
+        assert '"may_edit":false' in page
+        for part in ("gate-save", "gate-reason", "gate-scope", "take-back"):
+            assert part not in page
+
+
+def test_page__opens_every_panel_and_kind_of_population(client, trial_app, trial):
+    log_in(client, "chen")
+    table = trial.snapshots.current().table("populations")
+    full = table[table["tube"] == "full"].drop_duplicates("panel")
+
+    for file_id in full["file_id"]:
+        names = table.loc[table["file_id"] == file_id, "population"]
+        for population in (name for name in names if "." not in name or name.startswith("car_t.")):
+            path = f"/samples/{file_id}"
+            answer = call(client, trial_app, "page.children", path, f"?population={population}")
+            assert answer.status_code == 200, population
+
+
+def test_page__says_that_a_file_was_never_delivered_and_answers_404(client, trial_app):
+    log_in(client, "chen")
+
+    assert client.get(f"/samples/{NOBODY}").status_code == 404
+    assert "No file" in call(client, trial_app, "page.children", f"/samples/{NOBODY}", "").text
+
+
+def test_page__says_so_when_the_snapshot_has_no_gates_of_a_file(client, trial_app, trial, tube):
+    tables = {name: trial.snapshots.current().table(name) for name in trial.snapshots.current().table_names}
+    tables["cuts"] = tables["cuts"].iloc[:0]
+    trial.snapshots.write(tables, {"cutoff": ""}, run_key="without", at=NOW)
+    log_in(client, "chen")
+
+    page = call(client, trial_app, "page.children", f"/samples/{tube['file_id']}", "").text
+    assert "Not gated yet" in page
+    assert client.get(f"{PREFIX}/{tube['file_id']}/plot.svg?population=car_t").status_code == 404
+
+
+def test_controls__count_the_gate_in_other_tubes(client, trial_app, trial, tube):
+    log_in(client, "ortiz")
+    config = {"file_id": tube["file_id"], "population": "car_t", "x": "CD4", "y": "CAR"}
+
+    told = call(client, trial_app, "gate-controls.children", config)
+    assert told.status_code == 200
+    assert "before infusion" in told.text
+    for sent in (None, {}, {"file_id": NOBODY}, {**config, "population": "nothing"}, "x"):
+        assert call(client, trial_app, "gate-controls.children", sent).status_code == 200
