@@ -19,6 +19,7 @@ from corelab.ingest.arrival import (
     list_candidates,
     list_waiting,
     make_plate_candidate,
+    make_version,
 )
 from corelab.ingest.book import (
     Book,
