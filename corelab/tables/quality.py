@@ -34,7 +34,7 @@ def derive_quality(
         _of_values(measurements),
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
-        _of_conflicts(inputs, clocks),
+        _of_conflicts(inputs),
         *further,
     ]
     rows = stack_rows(parts, COLUMNS)
@@ -84,7 +84,7 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _of_conflicts(inputs: Inputs, clocks: Clocks) -> pd.DataFrame:
+def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
     """Name what was measured again on another date of one visit; both are kept, the later one stands."""
     parts = []
     for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform"]), ("qpcr", [])):
