@@ -24,7 +24,7 @@ from corelab.figures.level_row import build_markers
 from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.tokens import FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
 from corelab.vocabulary import VISITS
 
@@ -292,11 +292,35 @@ def _draw_panel(panel: _Panel, tokens: Tokens, catalog: Catalog) -> list[Piece]:
             colour = {"low": tokens.low, "high": tokens.high}.get(arm, tokens.muted)
             line = {"color": with_alpha(colour, 0.3 if is_many else 0.55), "width": 1 if is_many else 1.5}
             traces.append(_draw_lines(draws, panel, line))
-            traces.append(_draw_marks(draws, panel, colour, (tokens, catalog)))
+            if not is_many:
+                traces.append(_draw_marks(draws, panel, colour, (tokens, catalog)))
+    if is_many:
+        traces += _draw_counts(panel, tokens)
     chosen = [d for d in panel.course.draws if d.subject_id == highlight and highlight]
     if chosen:
         traces.append(_draw_lines(chosen, panel, {"color": tokens.ink, "width": 2.5}))
         traces.append(_draw_marks(chosen, panel, tokens.ink, (tokens, catalog)))
+    return traces
+
+
+def _draw_counts(panel: _Panel, tokens: Tokens) -> list[Piece]:
+    """Count what lies below a limit or gave no result at each visit, but not under the chosen child."""
+    traces = []
+    for lane, statuses, colour in ((1, BELOW, tokens.ink_2), (2, ABSENT, tokens.fail)):
+        there = [draw for draw in panel.course.draws if draw.status in statuses]
+        marked = {draw.visit_label for draw in there if draw.subject_id == panel.frame.highlight}
+        labels = [draw.visit_label for draw in there if draw.visit_label not in marked]
+        counted = {
+            visit: labels.count(visit) for visit in dict.fromkeys(labels) if math.isfinite(nominal_day(visit))
+        }
+        traces.append(
+            {
+                "type": "scatter", "mode": "text", "xaxis": panel.x, "yaxis": panel.y, "showlegend": False,
+                "x": [clock_position(nominal_day(visit)) for visit in counted], "hoverinfo": "skip",
+                "y": [panel.axis.lane(lane)] * len(counted), "text": [str(n) for n in counted.values()],
+                "textfont": font(FONT_TICK - 1, colour), "name": "counts",
+            }
+        )  # fmt: skip
     return traces
 
 

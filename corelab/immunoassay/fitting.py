@@ -27,6 +27,7 @@ _MIDPOINTS: Final = 14
 _FARTHEST: Final = np.log(1e3)
 _MOST_CALLS: Final = 200
 _HUGE: Final = 1e30
+_NOISE_STEPS: Final = 40
 _TOLERANCES: Final = {"xtol": 1e-12, "ftol": 1e-12, "gtol": 1e-12}
 
 
@@ -34,18 +35,19 @@ _TOLERANCES: Final = {"xtol": 1e-12, "ftol": 1e-12, "gtol": 1e-12}
 class Fit:
     """A fitted curve.
 
-    ``covariance`` is of ``(lower asymptote, log(span), log|b|, log c[, log g])``; ``scale`` the residual
-    standard deviation as a fraction of the response it is weighted by; ``freedom`` responses less parameters.
-    ``blank`` is what the weights take off a response, ``floor`` the least that they leave of it.
+    ``covariance`` is of ``(lower asymptote, log(span), log|b|, log c[, log g])``; ``freedom`` responses less
+    parameters. One well spreads by ``additive`` everywhere and by the share ``proportional`` of what lies
+    above ``blank``; ``share`` is the mean part of the second in the variance of the fitted wells.
     """
 
     curve: Curve
     aicc: float
     covariance: Values
-    scale: float
     freedom: int
     blank: float
-    floor: float
+    additive: float
+    proportional: float
+    share: float
 
     @property
     def kind(self) -> str:
@@ -54,8 +56,17 @@ class Fit:
 
     def compute_sd(self, response: npt.ArrayLike) -> Values:
         """Return the standard deviation of one well of a given response."""
-        y = np.asarray(response, dtype=np.float64)
-        return np.asarray(self.scale * np.maximum(y - self.blank, self.floor))
+        net = np.asarray(response, dtype=np.float64) - self.blank
+        return np.asarray(np.hypot(self.additive, self.proportional * net))
+
+    def count_freedom(self, response: npt.ArrayLike) -> Values:
+        """Return the degrees of freedom behind the spread of a response, 1 at least.
+
+        The two parts of the spread are each told by the wells in which they weigh.
+        """
+        net = np.asarray(response, dtype=np.float64) - self.blank
+        part = _share_of(self.additive, self.proportional, net)
+        return np.asarray(np.maximum(self.freedom * (part * self.share + (1 - part) * (1 - self.share)), 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -251,17 +262,67 @@ def _is_settled(found: Any, start: Values) -> bool:
 
 def _describe(best: Any, problem: _Problem, *, side: int) -> Fit:
     n, k = len(problem.x), len(best.x)
-    error, freedom = 2 * float(best.cost), n - k
-    variance = error / freedom if freedom else float("nan")
+    curve = _make_curve(best.x, side=side)
+    predicted = compute_response(curve, problem.x)
+    net = np.maximum(predicted - problem.blank, 0.0)
+    additive, proportional = estimate_noise(problem.y - predicted, net, n_parameters=k)
+    # The weights are not the spread itself, so that the parameters' covariance is taken from both.
+    bread = np.linalg.pinv(best.jac.T @ best.jac, rcond=1e-14)
+    scaled = best.jac * (problem.root * np.hypot(additive, proportional * net))[:, None]
     return Fit(
-        curve=_make_curve(best.x, side=side),
-        aicc=_compute_aicc(error, n=n, k=k + 1),
-        covariance=np.linalg.pinv(best.jac.T @ best.jac, rcond=1e-14) * variance,
-        scale=float(np.sqrt(variance)),
-        freedom=freedom,
+        curve=curve,
+        aicc=_compute_aicc(2 * float(best.cost), n=n, k=k + 1),
+        covariance=bread @ (scaled.T @ scaled) @ bread,
+        freedom=n - k,
         blank=problem.blank,
-        floor=problem.floor,
+        additive=additive,
+        proportional=proportional,
+        share=float(_share_of(additive, proportional, net).mean()),
     )
+
+
+def _share_of(additive: float, proportional: float, net: Values) -> Values:
+    """Return the part of the proportional spread in the variance of a response."""
+    variance = additive**2 + (proportional * net) ** 2
+    return np.asarray((proportional * net) ** 2 / np.maximum(variance, 1e-300))
+
+
+def estimate_noise(residual: Values, net: Values, *, n_parameters: int) -> tuple[float, float]:
+    """Return the constant and the proportional part of the spread of a response, by maximum likelihood.
+
+    Parameters
+    ----------
+    residual, net
+        (n,) what the curve leaves, and its response above the blank.
+    n_parameters
+        Parameters of the curve, by which the likelihood's estimate is too small.
+
+    Returns
+    -------
+    additive, proportional
+        Of ``variance = additive**2 + (proportional * net)**2``; NaN without a degree of freedom.
+
+    Notes
+    -----
+    Both are searched on a grid from a thousandth of to three times the residuals' own size; it is the same
+    whatever the order of the wells.
+    """
+    freedom = len(residual) - n_parameters
+    if freedom < 1:
+        return float("nan"), float("nan")
+    size = float(np.sqrt(np.mean(residual**2)))
+    share = float(np.sqrt(np.mean((residual[net > 0] / net[net > 0]) ** 2))) if (net > 0).any() else 0.0
+    if size <= 0:
+        return 0.0, 0.0
+    steps = np.concatenate([[0.0], np.geomspace(1e-3, 3.0, _NOISE_STEPS)])
+    additive, proportional = (axis.ravel() for axis in np.meshgrid(size * steps, share * steps))
+    variance = additive[:, None] ** 2 + (proportional[:, None] * net) ** 2
+    variance = np.maximum(variance, (1e-6 * size) ** 2)
+    likelihood = (np.log(variance) + residual**2 / variance).sum(1)
+    best = int(np.argmin(likelihood))
+    # Two parts are estimated where one usually is: the second takes a further degree of freedom.
+    inflation = float(np.sqrt(len(residual) / max(freedom - 1, 1)))
+    return float(additive[best]) * inflation, float(proportional[best]) * inflation
 
 
 def _compute_aicc(error: float, *, n: int, k: int) -> float:

@@ -157,7 +157,7 @@ def compute_intervals(
     gradient = compute_gradient(fit.curve, x, n_parameters=len(fit.covariance))
     of_curve = np.einsum("ij,jk,ik->i", gradient, fit.covariance, gradient)
     variance = fit.compute_sd(response) ** 2 / replicates + np.maximum(of_curve, 0.0)
-    half = float(student.ppf((1 + level) / 2, fit.freedom)) * np.sqrt(variance)
+    half = student.ppf((1 + level) / 2, fit.count_freedom(response)) * np.sqrt(variance)
     low, high = (compute_concentration(fit.curve, end) for end in (response - half, response + half))
     known = np.isfinite(response)
     low = np.where(known & np.isnan(low), 0.0, low)

@@ -69,9 +69,9 @@ def find_series_faults(
 
 
 def _is_out_of_order(stated: Values, implied: Values, i: int) -> bool:
-    """Tell whether a level lies beyond one of its neighbours, by what the series implies for these."""
+    """Tell whether a level lies on the wrong side of a neighbour, by what the series implies for that one."""
     beside = [implied[j] for j in (i - 1, i + 1) if 0 <= j < len(stated)]
-    return not min(*beside, implied[i]) < stated[i] < max(*beside, implied[i])
+    return any((stated[i] > other) != (implied[i] > other) for other in beside)
 
 
 def _find_line(logs: Values, places: npt.NDArray[np.int_], tolerance: float) -> Values | None:

@@ -25,7 +25,6 @@ from corelab.ingest.book import (
     Changes,
     Happening,
     Held,
-    NewVersion,
     PendingCorrection,
     Present,
     StoredFile,
@@ -33,7 +32,8 @@ from corelab.ingest.book import (
     row_object,
 )
 from corelab.ingest.layouts import BY_KIND
-from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.matching import as_file, is_answered_by, match_file, names_file, why_unnamed
+from corelab.ingest.matrices import KIND, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
 from corelab.study import Study
@@ -68,6 +68,20 @@ def admit_delivery(
     return intake.changes, intake.report
 
 
+def decide_pending(
+    book: Book, chosen: Iterable[PendingCorrection], *, study: Study, reason: str, accept: bool
+) -> Changes:
+    """Accept corrections that wait, or set them aside, and say so for the audit trail."""
+    nothing = Delivery(tables=(), fcs={}, failed=())
+    intake = _Intake(book=book, delivery=nothing, study=study, accept_reason=reason)
+    for pending in chosen:
+        if accept:
+            intake.accept_pending(pending)
+        else:
+            intake.refuse_pending(pending)
+    return intake.changes
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Intake:
     """One admission under way."""
@@ -87,6 +101,7 @@ class _Intake:
             self._take(candidate)
         for held in self.delivery.failed:
             self._hold(held)
+        self._bind_matrices(again)
         self._settle_unnamed_files()
         self._tell(again)
 
@@ -95,7 +110,7 @@ class _Intake:
         known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
-                self._accept_pending(pending)
+                self.accept_pending(pending)
         self.report.counts["files_known"] += len(known)
         return known
 
@@ -107,6 +122,8 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for path in sorted(self.delivery.matrices):
+            self._add_file(self.delivery.matrices[path])
         for stored in self.delivery.others:
             self._add_file(stored)
         for path in sorted(self.delivery.plates):
@@ -121,7 +138,7 @@ class _Intake:
         self.changes.files.append(stored)
         self.report.counts["files_new"] += 1
         self._note("import", stored.name, new=stored.file_id)
-        for held in [held for held in self.book.held.values() if _is_answered_by(held, stored)]:
+        for held in [held for held in self.book.held.values() if is_answered_by(held, stored)]:
             self._release(held.identity)
         return True
 
@@ -182,13 +199,40 @@ class _Intake:
             fresh=not candidate.waited,
         )
         if not match.file_id:
-            if any(names_file(name, _as_file(held)) for held in self._unreadable()):
+            if any(names_file(name, as_file(held)) for held in self._unreadable()):
                 raise _WaitsForFileError(match.reason)
             raise InputError(match.reason, place=candidate.place)
         values = {key: text for key, text in checked.values.items() if key != "file"}
         return replace(
             checked, key=acquisition_key(match.file_id), values={**values, "file_id": match.file_id}
         )
+
+    def _bind_matrices(self, again: set[str]) -> None:
+        """Tie the matrices of this delivery to its FCS files; what was tied before stays as it is."""
+        matrices = self.delivery.matrices
+        bindings, reasons = match_matrices(self.delivery.fcs, matrices)
+        for binding in bindings:
+            matrix = matrices[binding.matrix]
+            if {binding.file_id, matrix.file_id} <= again:
+                continue
+            values = {"file_id": binding.file_id, "spillover_id": matrix.object_id}
+            checked = CheckedRow(
+                kind=KIND, key=f'["{KIND}","{binding.file_id}"]', subject_id="", values=values
+            )
+            path, file_id = binding.matrix, matrix.file_id
+            self._admit(
+                checked,
+                Candidate(layout=BY_KIND[KIND], values=values, path=path, row=1, file_id=file_id),
+            )
+        for path, matrix in matrices.items():
+            held = Held(
+                file_id=matrix.file_id, row=0, path=path, kind=matrix.kind, values={"file": path},
+                reason=reasons.get(path, ""),
+            )  # fmt: skip
+            if path in reasons:
+                self._hold(held)
+            elif held.identity in self.book.held:
+                self._release(held.identity)
 
     def _unreadable(self) -> list[Held]:
         stored = [held for held in self.book.held.values() if held.row == 0 and not held.values]
@@ -232,11 +276,13 @@ class _Intake:
         version = present.last_version + 1
         self.book.present[checked.kind, checked.key] = replace(present, last_version=version)
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=present.base_version, state=PENDING)
+            make_version(
+                checked, candidate, version=version, base_version=present.base_version, state=PENDING
+            )
         )
         self._note("propose_correction", checked.key, old=_json(present.values), new=_json(checked.values))
 
-    def _accept_pending(self, pending: PendingCorrection) -> None:
+    def accept_pending(self, pending: PendingCorrection) -> None:
         present = self.book.present[pending.kind, pending.key]
         layout = BY_KIND[pending.kind]
         path, _, row = pending.source.rpartition(":")
@@ -249,6 +295,15 @@ class _Intake:
         self._accept(checked, candidate, present)
         self.book.pending.remove(pending)
         self.changes.settled_pending.append(pending)
+
+    def refuse_pending(self, pending: PendingCorrection) -> None:
+        present = self.book.present[pending.kind, pending.key]
+        self.book.pending.remove(pending)
+        self.changes.settled_pending.append(pending)
+        self._note(
+            "refuse_correction", pending.key, old=_json(present.values), new=_json(pending.values),
+            reason=self.accept_reason,
+        )  # fmt: skip
 
     def _accept(self, checked: CheckedRow, candidate: Candidate, present: Present) -> None:
         _, merged = merge_rows(present.values, checked.values)
@@ -271,7 +326,7 @@ class _Intake:
             subject_id=checked.subject_id, values=checked.values,
         )  # fmt: skip
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
+            make_version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
         )
         self._see(checked.kind, checked.key, base_version, candidate)
 
@@ -307,7 +362,7 @@ class _Intake:
                 continue
             held = Held(
                 file_id=stored.file_id, row=0, path=stored.name, kind="fcs", values={"file": stored.name},
-                reason=_why_unnamed(stored, rows),
+                reason=why_unnamed(stored, rows),
             )  # fmt: skip
             if not self.book.is_assigned(stored.file_id):
                 self._hold(held)
@@ -333,32 +388,6 @@ class _Intake:
 
 class _WaitsForFileError(Exception):
     """A manifest's row whose file is in quarantine itself: the file is shown, the row is not."""
-
-
-def _version(
-    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
-) -> NewVersion:
-    return NewVersion(
-        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
-        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
-        file_id=candidate.file_id, state=state,
-    )  # fmt: skip
-
-
-def _is_answered_by(held: Held, stored: StoredFile) -> bool:
-    """Tell whether a file that could not be read has been delivered again, whole this time."""
-    return held.row == 0 and not held.values and (held.path == stored.name or held.file_id == stored.file_id)
-
-
-def _as_file(held: Held) -> StoredFile:
-    return StoredFile(file_id=held.file_id, object_id="", kind=held.kind, name=held.path, facts={})
-
-
-def _why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
-    for held in rows:
-        if names_file(held.values.get("file", ""), stored):
-            return f"its row {held.path} waits: {held.reason}"
-    return "no manifest names this file; expected a row in manifest.csv"
 
 
 def _without_place(error: InputError, place: str) -> str:

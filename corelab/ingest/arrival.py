@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.book import Book, Held, NewVersion, StoredFile
 from corelab.ingest.layouts import BY_KIND, PLATES, Layout
+from corelab.ingest.rows import CheckedRow
 from corelab.ingest.tables import DeliveredTable
 
 _ORDER: Final = {kind: place for place, kind in enumerate(BY_KIND)}
@@ -24,13 +25,14 @@ class ReadTable:
 class Delivery:
     """A delivery after its files were read.
 
-    ``fcs`` and ``plates`` are stored files by path; ``others`` are kept but hold no rows: workspaces and
-    Gating-ML; ``failed`` is what could not be read.
+    ``fcs``, ``matrices`` (of spillover) and ``plates`` are stored files by path; ``others`` are kept but
+    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read.
     """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
+    matrices: Mapping[str, StoredFile] = field(default_factory=dict)
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
     others: Sequence[StoredFile] = ()
 
@@ -38,8 +40,8 @@ class Delivery:
     def file_ids(self) -> set[str]:
         """Ids of the files that could be read."""
         tables = [read.file for read in self.tables]
-        stored = (*tables, *self.fcs.values(), *self.plates.values(), *self.others)
-        return {one.file_id for one in stored}
+        named = (*self.fcs.values(), *self.matrices.values(), *self.plates.values())
+        return {one.file_id for one in (*tables, *named, *self.others)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -107,3 +109,14 @@ def list_waiting(book: Book, *, without: set[tuple[str, int, str]]) -> list[Cand
 def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Sort rows: subjects before what is theirs, then by file and row."""
     return sorted(candidates, key=lambda one: (_ORDER[one.layout.kind], one.path, one.row, one.file_id))
+
+
+def make_version(
+    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
+) -> NewVersion:
+    """Make a version of a row as it was checked, from where it came."""
+    return NewVersion(
+        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
+        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
+        file_id=candidate.file_id, state=state,
+    )  # fmt: skip

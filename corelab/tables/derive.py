@@ -36,6 +36,7 @@ from corelab.tables import (
     quality,
     recovery,
     responses,
+    run_quality,
     soluble,
     subjects,
     summary,
@@ -115,6 +116,8 @@ def derive_described_tables(
     rules = blanks.build_car_rules(study.settings["rare_events"])
 
     judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
+    of_runs = run_quality.derive_run_findings(inputs.acquisitions, gates.counts, study=study)
+    judged = tubes.add_findings(judged, of_runs, clocks=clocks)
     found, blank_findings = blanks.find_blanks(blanks.collect_car_counts(gates.counts, judged), rules)
     judged = tubes.add_findings(judged, blank_findings, clocks=clocks)
 

@@ -1,6 +1,7 @@
 """`kinetics`: every parameter of every subject and analyte with data, computable or not."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pandas as pd
@@ -12,12 +13,13 @@ from corelab.kinetics.cytokine import (
     build_cytokine_settings,
     compute_cytokine_parameters,
 )
-from corelab.kinetics.parameter import UNITS, KineticSettings, Outcome, build_settings
+from corelab.kinetics.parameter import UNITS, KineticSettings, Outcome, build_settings, join_reasons
 from corelab.kinetics.profile import build_course
 from corelab.kinetics.registry import PARAMETERS, compute_parameters
 from corelab.study.model import Study
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
+from corelab.tables.interference import POST_TOCILIZUMAB
 from corelab.tables.soluble import make_level
 from corelab.vocabulary import Status
 
@@ -91,9 +93,20 @@ def _derive_soluble(concentrations: pd.DataFrame, clocks: Clocks) -> Iterator[di
     sound = sound.drop_duplicates(["subject_id", "name", "unit", "instant"], keep="last")
     for key, group in sound.groupby(["subject_id", "name", "unit"], sort=True):
         subject, name, unit = key
-        outcomes = _compute_soluble(group, levels.get(key), settings)
+        outcomes = _mark_outcomes(_compute_soluble(group, levels.get(key), settings), group)
         kinds = {name: parameter.unit for name, parameter in CYTOKINE_PARAMETERS.items()}
         yield from _tabulate(subject, name, unit, outcomes, kinds, clocks)
+
+
+def _mark_outcomes(outcomes: Mapping[str, Outcome], group: pd.DataFrame) -> dict[str, Outcome]:
+    """Say on every parameter after baseline that a drug changed some of what it rests on."""
+    marked = group["reason"].str.contains(POST_TOCILIZUMAB, regex=False).any()
+    return {
+        name: replace(one, reason=join_reasons((one.reason, POST_TOCILIZUMAB)))
+        if marked and name != "BASE"
+        else one
+        for name, one in outcomes.items()
+    }
 
 
 def _compute_soluble(group: pd.DataFrame, baseline: Any, settings: CytokineSettings) -> dict[str, Outcome]:

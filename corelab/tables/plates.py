@@ -176,7 +176,7 @@ def _calibration_columns(run: AnalyteRun) -> Row:
     if calibration.fit is not None:
         curve = calibration.fit.curve
         row |= {letter: getattr(curve, letter) for letter in "abcdg"}
-        row |= {"model": calibration.fit.kind, "residual_cv": calibration.fit.scale * 100}
+        row |= {"model": calibration.fit.kind, "residual_cv": calibration.fit.proportional * 100}
     return row
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from corelab.store.home import Home, open_home
+from corelab.store.snapshots import Snapshot
 from corelab.vocabulary import Role
 from dashboards.app import create_app
 from tests.browser.chromium import log_in, serve, start_chromium
@@ -28,7 +29,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     home = open_home(given.home)
     name, password = f"pictures-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-    home.registry.users.add(name, role=Role.INVESTIGATOR, password=password, at=dt.datetime.now(dt.UTC))
+    home.registry.users.add(name, role=Role.REVIEWER, password=password, at=dt.datetime.now(dt.UTC))
     app = create_app(home, secret_key=secrets.token_hex(16))
     try:
         with serve(app) as address, start_chromium() as browser:
@@ -50,7 +51,24 @@ def list_paths(home: Home) -> list[str]:
     """Return the pages to take, a page for each child of the snapshot."""
     snapshot = home.snapshots.current()
     children = [] if snapshot is None else list(snapshot.table("subjects")["subject_id"])
-    return ["/", *(f"/patients/{child}" for child in children), "/cohort", "/exports?table=persistence"]
+    gates = [] if snapshot is None else list_gates(snapshot)
+    views = [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
+    views += [f"/cytokines?view={view}" for view in ("courses", "plates", "controls")]
+    people = [f"/patients/{child}" for child in children]
+    rest = ["/cohort", *views, "/exports?table=persistence", "/audit"]
+    return ["/", "/samples", *gates, "/screening", *people, *rest]
+
+
+def list_gates(snapshot: Snapshot) -> list[str]:
+    """Return the full tube of each panel with most of what is looked for in it."""
+    table = snapshot.table("populations")
+    paths = []
+    for population in ("car_t", "b_cells"):
+        rows = table[(table["population"] == population) & (table["tube"] == "full")].dropna(subset=["count"])
+        if len(rows):
+            file_id = rows.sort_values("count")["file_id"].iloc[-1]
+            paths.append(f"/samples/{file_id}?population={population}")
+    return paths
 
 
 def name_picture(path: str) -> str:
@@ -58,10 +76,13 @@ def name_picture(path: str) -> str:
 
     Examples
     --------
-    >>> name_picture("/patients/CL-001"), name_picture("/")
-    ('patients_CL-001', 'home')
+    >>> name_picture("/patients/CL-001"), name_picture("/"), name_picture("/outcomes?view=safety")
+    ('patients_CL-001', 'home', 'outcomes_safety')
     """
-    return path.split("?", maxsplit=1)[0].strip("/").replace("/", "_") or "home"
+    stem, _, view = path.partition("?view=")
+    return (
+        "_".join(part for part in (stem.split("?")[0].strip("/").replace("/", "_"), view) if part) or "home"
+    )
 
 
 def take(page: Any, path: str, target: Path) -> None:
@@ -69,6 +90,7 @@ def take(page: Any, path: str, target: Path) -> None:
     page.goto(path)
     page.wait_for_selector("h1")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("() => [...document.images].every(image => image.src && image.complete)")
     page.wait_for_timeout(400)
     page.screenshot(path=target)
 

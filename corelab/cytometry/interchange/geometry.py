@@ -42,7 +42,8 @@ def _count_crossings(x: Values, y: Values, corners: Values) -> Mask:
     on_edge = np.zeros(len(x), dtype=bool)
     for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         # Left of the directed edge where positive, on its line where zero.
-        side = (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            side = (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)
         within = (x >= min(x1, x2)) & (x <= max(x1, x2)) & (y >= min(y1, y2)) & (y <= max(y1, y2))
         on_edge |= (side == 0) & within
         crosses = (y1 <= y) != (y2 <= y)
@@ -64,5 +65,5 @@ def points_in_ellipsoid(
     """
     offset = points - np.asarray(mean, dtype=float)
     inverse = np.linalg.inv(np.asarray(covariance, dtype=float))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray((offset @ inverse * offset).sum(axis=1) <= distance_square)

@@ -80,9 +80,17 @@ def invert_scale(places: Values, scale: Scale) -> Values:
     Raises
     ------
     InputError
-        If the scale's parameters make none.
+        If the scale's parameters make none, or a place lies so far out that it has no value.
     """
     check_scale(scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = _invert(places, scale)
+    if not np.all(np.isfinite(values)):
+        raise InputError("a limit far off its scale", expected="one on the axis")
+    return values
+
+
+def _invert(places: Values, scale: Scale) -> Values:
     match scale:
         case Linear(t=t, a=a):
             return np.asarray(places * (t + a) - a)
@@ -104,7 +112,7 @@ def invert_scale(places: Values, scale: Scale) -> Values:
 def compute_ratio(numerator: Values, denominator: Values, ratio: Ratio) -> Values:
     """Return ``a (x - b) / (y - c)``; NaN where the denominator is zero."""
     below = denominator - ratio.c
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(below == 0, np.nan, ratio.a * ((numerator - ratio.b) / below))
 
 
