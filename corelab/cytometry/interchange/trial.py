@@ -207,7 +207,7 @@ class _Drawing:
         spare = parent & ~mask
         for i, (low, high) in sides.items():
             spare &= (events[:, i] >= low) & (events[:, i] <= high)
-        return self._box(sides | find_sides(events, mask, spare, self.markers.fluorescence))
+        return self._box(sides | find_sides(events, mask, spare, columns=self.markers.fluorescence))
 
     def _box(self, sides: Mapping[int, tuple[float, float]]) -> Rectangle:
         bounds = []
@@ -234,7 +234,7 @@ class _Drawing:
         if has_beads:
             spare &= ~self.gated.membership["beads"]
         # Time is left out: an event that is off the scale is so in light or scatter.
-        sides = find_sides(events, mask, spare, (*self.markers.fluorescence, *self._find_scatter()))
+        sides = find_sides(events, mask, spare, columns=(*self.markers.fluorescence, *self._find_scatter()))
         wedge = Polygon(dimensions=(dimensions[0], dimensions[1]), vertices=vertices)
         parts: list[Geometry | str] = [wedge, *([self._box(sides)] if sides else [])]
         return [*parts, *([self._not(rule, "beads")] if has_beads else [])]
