@@ -163,7 +163,7 @@ class _Intake:
         if candidate.identity in self.book.held:
             self._release(candidate.identity)
         if not candidate.waited:
-            self.report.remarks.update(_drop_row(remark, candidate) for remark in checked.remarks)
+            self.report.remarks.update(candidate.drop_row(remark) for remark in checked.remarks)
 
     def _check_subject(self, checked: CheckedRow, place: str) -> None:
         withdrawn = ("child", checked.subject_id) in self.book.withdrawn
@@ -380,10 +380,6 @@ class _WaitsForFileError(Exception):
 
 def _without_place(error: InputError, place: str) -> str:
     return str(error).removeprefix(f"{place}: ").removeprefix(f"{place} ")
-
-
-def _drop_row(remark: str, candidate: Candidate) -> str:
-    return remark.replace(candidate.place, candidate.path, 1)
 
 
 def _json(values: Mapping[str, str]) -> str:
