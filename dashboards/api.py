@@ -1,5 +1,6 @@
 """Tables of a snapshot as files, for the export page and for scripts."""
 
+import json
 from typing import Final
 
 from flask import Blueprint, Response, abort, request
@@ -8,11 +9,12 @@ from flask_login import current_user
 from corelab.errors import HomeError
 from corelab.export.dictionary import make_dictionary
 from corelab.export.text import format_csv
-from dashboards.access.roles import AUDITORS, EXPORTERS, check_role
+from dashboards.access.roles import AUDITORS, EVERY_ROLE, EXPORTERS, check_role
 from dashboards.ports import SnapshotPort
 from dashboards.site import Site, SnapshotTables
+from dashboards.views.api_description import describe_api
 from dashboards.views.audit import read_filter, select_entries
-from dashboards.views.schemas import find_schemas
+from dashboards.views.schemas import find_schemas, order_tables
 
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
@@ -22,6 +24,7 @@ def build_api(site: Site) -> Blueprint:
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.add_url_rule("/tables/<name>.<ext>", "table", lambda name, ext: answer_table(site, name, ext))
     routes.add_url_rule("/dictionary.csv", "dictionary", lambda: answer_dictionary(site))
+    routes.add_url_rule("/openapi.json", "openapi", lambda: answer_description(site))
     routes.add_url_rule("/audit.csv", "audit", lambda: answer_audit(site))
     return routes
 
@@ -32,6 +35,7 @@ def answer_table(site: Site, name: str, ext: str) -> Response:
     Answers 404 for an unknown table, format, snapshot or child.
     """
     check_role(*EXPORTERS)
+    check_scope(site, name)
     snapshot = find_snapshot(site, request.args.get("snapshot", ""))
     if snapshot is None or ext not in FORMATS or name not in snapshot.table_names:
         abort(404)
@@ -43,6 +47,13 @@ def answer_table(site: Site, name: str, ext: str) -> Response:
     stem = f"{name}_{subject_id}" if subject_id and ext == "csv" else name
     note_download(site, f"{snapshot.id}/{stem}.{ext}")
     return build_attachment(body, f"{stem}.{ext}", FORMATS[ext])
+
+
+def check_scope(site: Site, name: str) -> None:
+    """Refuse a script whose token does not give this table, and note it."""
+    if current_user.tables and name not in current_user.tables:
+        note(site, "export_refused", name)
+        abort(403)
 
 
 def find_snapshot(site: Site, snapshot_id: str) -> SnapshotPort | None:
@@ -76,6 +87,14 @@ def answer_dictionary(site: Site) -> Response:
     return build_attachment(body, "dictionary.csv", FORMATS["csv"])
 
 
+def answer_description(site: Site) -> Response:
+    """Describe these routes as OpenAPI, with the tables of the current snapshot."""
+    check_role(*EVERY_ROLE)
+    tables = site.cache.current()
+    described = describe_api(order_tables(tables) if tables else [], version=site.version)
+    return Response(json.dumps(described, indent=1), content_type="application/json")
+
+
 def answer_audit(site: Site) -> Response:
     """Give the entries of the audit trail that the query keeps, all of them without one."""
     check_role(*AUDITORS)
@@ -88,8 +107,19 @@ def answer_audit(site: Site) -> Response:
 
 def note_download(site: Site, what: str) -> None:
     """Add the download to the audit trail before the file leaves."""
+    note(site, "export", what)
+
+
+def note(site: Site, action: str, what: str) -> None:
+    """Add what somebody, or a script by its token, did to the audit trail."""
+    by = f"token {current_user.token}" if current_user.token else ""
     site.home.registry.audit.append(
-        actor=current_user.name, role=current_user.role, action="export", object=what, at=site.clock()
+        actor=current_user.name,
+        role=current_user.role,
+        action=action,
+        object=what,
+        reason=by,
+        at=site.clock(),
     )
 
 

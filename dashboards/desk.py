@@ -1,8 +1,10 @@
 """The open FCS files of the gate pages: read once, kept within a budget, with what was decided since."""
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -90,13 +92,15 @@ def _weigh_look(look: Look) -> int:
 class Desk:
     """Opens acquisitions for the gate pages.
 
-    Files are read one after the other: each takes much memory while it is prepared.
+    Files are read one after the other, as each takes much memory while it is prepared; what is open already
+    is given at once.
     """
 
     def __init__(self, home: HomePort, *, budget: int = BUDGET_BYTES) -> None:
         self._home = home
         self._lock = threading.RLock()
         self._reading = threading.RLock()
+        self._trying = threading.RLock()
         self._mark: tuple[int, int] | None = None
         self._known = Known(files={}, decisions={}, revisions=())
         self._looks = _Kept(budget=budget, weigh=_weigh_look)
@@ -120,11 +124,7 @@ class Desk:
             return None
         decisions = known.decisions.get(file_id, ())
         key = (tables.snapshot.id, file_id, tuple(sorted(describe_decisions(decisions).items())))
-        with self._reading:
-            found: Look | None = self._keep(
-                self._looks, key, lambda: self._open(tables, file, decisions, key)
-            )
-        return found
+        return self._keep(self._looks, key, lambda: self._open(tables, file, decisions, key), self._reading)
 
     def try_limits(self, look: Look, limits: Mapping[str, float]) -> Bench | None:
         """Return an acquisition with limits moved by hand; the last few trials are kept."""
@@ -132,22 +132,30 @@ class Desk:
             return look.bench
         bench = look.bench
         key = (look.key, tuple(sorted(limits.items())))
-        with self._reading:
-            tried: Bench = self._keep(self._tried, key, lambda: bench.try_limits(limits))
-        return tried
+        return self._keep(self._tried, key, lambda: bench.try_limits(limits), self._trying)
 
     def picture(self, key: Hashable, draw: Callable[[], str]) -> str:
         """Return a drawing, made once."""
-        return self._keep(self._pictures, key, draw)
+        return self._keep(self._pictures, key, draw, contextlib.nullcontext())
 
-    def _keep(self, kept: _Kept, key: Hashable, make: Callable[[], T]) -> T:
+    def _keep(
+        self, kept: _Kept, key: Hashable, make: Callable[[], T], alone: AbstractContextManager[Any]
+    ) -> T:
+        """Return what is kept under a key; make it inside ``alone`` if nobody else did meanwhile."""
+        found: T | None = self._find(kept, key)
+        if found is not None:
+            return found
+        with alone:
+            found = self._find(kept, key)
+            if found is None:
+                found = make()
+                with self._lock:
+                    kept.put(key, found)
+            return found
+
+    def _find(self, kept: _Kept, key: Hashable) -> Any:
         with self._lock:
-            found: T | None = kept.get(key)
-        if found is None:
-            found = make()
-            with self._lock:
-                kept.put(key, found)
-        return found
+            return kept.get(key)
 
     def _open(
         self, tables: SnapshotTables, file: AcquisitionFile, decisions: tuple[Decision, ...], key: Hashable

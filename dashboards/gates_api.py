@@ -18,12 +18,14 @@ from corelab.cytometry.interchange.revision import Decision, Kind, Scope, Target
 from corelab.errors import CorelabError
 from corelab.figures.gate_plot import Canvas, Overlays, build_gate_plot
 from corelab.figures.gate_svg import find_plot_box, write_gate_svg, write_small_svg
+from corelab.figures.numbers import format_count
 from corelab.vocabulary import GateSource, Role
 from dashboards.access.roles import EVERY_ROLE, allow
-from dashboards.components.gate_words import write_changes, write_count
+from dashboards.components.gate_words import write_changes, write_count, write_percent
 from dashboards.desk import Look
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.views.acquisition import build_target, find_before, find_fmo, find_per_event, read_populations
+from dashboards.views.controls import count_controls
 
 PREFIX: Final = "/api/v1/acquisitions"
 FILE_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -168,7 +170,8 @@ def answer_count(site: Site, file_id: str) -> Response:
 def answer_preview(site: Site, file_id: str) -> Response:
     """Count every population before and after limits are moved, and name what a run fits anew."""
     asked = open_asked(site, file_id)
-    limits = read_limits(read_json(), asked)
+    sent = read_json()
+    limits = read_limits(sent, asked)
     saved, tried = asked.look.saved, site.desk.try_limits(asked.look, limits)
     if saved is None or tried is None:
         abort(404)
@@ -176,8 +179,22 @@ def answer_preview(site: Site, file_id: str) -> Response:
         {
             "changes": write_changes(site, saved, tried),
             "dependents": list(find_dependents(saved.template, limits)) if limits else [],
+            "controls": count_others(site, asked, tried, sent),
         }
     )
+
+
+def count_others(site: Site, asked: Asked, bench: Bench, sent: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Count the moved limits in the control and before infusion, where a population is named."""
+    if sent.get("population") not in bench.population_names:
+        return {}
+    view = describe_view(bench, sent["population"], x=sent.get("x", ""), y=sent.get("y", ""))
+    if view is None or not view.has_lines:
+        return {}
+    return {
+        one.kind: [format_count(one.count), write_percent(site, one.count, one.parent_count)]
+        for one in count_controls(site, asked.tables, asked.look.file, view)
+    }
 
 
 def answer_decisions(site: Site, file_id: str) -> Response:

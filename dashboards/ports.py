@@ -69,8 +69,35 @@ class UserPort(Protocol):
         """Whether the account may not log in."""
 
 
+class TokenPort(Protocol):
+    """A script's token that still holds."""
+
+    @property
+    def id(self) -> str:
+        """By which the audit trail names it."""
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables it gives; empty: every table."""
+
+
+class TokensPort(Protocol):
+    """The tokens of a home."""
+
+    def verify(self, text: str, *, at: dt.datetime) -> TokenPort | None:
+        """Return the token of a text if it still holds, else None."""
+
+
 class UsersPort(Protocol):
     """The accounts of a home."""
+
+    @property
+    def tokens(self) -> TokensPort:
+        """Tokens of scripts."""
 
     def verify(self, name: str, password: str, *, at: dt.datetime) -> UserPort | None:
         """Return the account whose password this is, or None; failures are limited by rate."""

@@ -217,6 +217,14 @@ def _add_user_commands(maker: _Maker) -> None:
     disable.add_argument("--reason", default="", metavar="R")
     passwd = own.add("passwd", "give an account a new password")
     passwd.add_argument("name", metavar="NAME")
+    token = own.add("token", "make a token for scripts; it is printed once")
+    token.add_argument("name", metavar="NAME", help="the account whose role the token has")
+    token.add_argument("--days", type=_count, default=90, metavar="N", help="how long it holds (%(default)s)")
+    token.add_argument(
+        "--tables", default="", metavar="A,B", help="only these tables; by default every table"
+    )
+    token.add_argument("--list", action="store_true", help="list the account's tokens instead")
+    token.add_argument("--revoke", default="", metavar="ID", help="end a token instead")
     for parser in (add, passwd):
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"

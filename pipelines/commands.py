@@ -362,6 +362,21 @@ def _change_password(home: "Home", arguments: argparse.Namespace) -> None:
     _say(f"changed the password of {arguments.name}")
 
 
+def _manage_tokens(home: "Home", arguments: argparse.Namespace) -> None:
+    tokens = home.registry.users.tokens
+    if arguments.list:
+        for one in tokens.all(arguments.name):
+            state = "revoked" if one.revoked else f"until {one.expires_at}"
+            _say(f"{one.id}\t{state}\t{' '.join(one.tables) or 'every table'}")
+    elif arguments.revoke:
+        tokens.revoke(arguments.revoke, at=_now(), actor=_actor())
+        _say(f"ended token {arguments.revoke}")
+    else:
+        names = [name.strip() for name in arguments.tables.split(",") if name.strip()]
+        text, _ = tokens.issue(arguments.name, days=arguments.days, tables=names, at=_now(), actor=_actor())
+        _say(text)
+
+
 def _read_password(arguments: argparse.Namespace) -> str:
     if arguments.password_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -375,6 +390,7 @@ def _read_password(arguments: argparse.Namespace) -> str:
 
 _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]] = {
     "add": _add_user, "list": _list_users, "disable": _disable_user, "passwd": _change_password,
+    "token": _manage_tokens,
 }  # fmt: skip
 
 COMMANDS: Final[Mapping[str, Command]] = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
+from corelab.cytometry.quality import QualityLimits, builtin_limits
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
@@ -16,6 +17,7 @@ from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
+from pipelines.run_tubes import Stains, find_stains, read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 ReadObject = Callable[[str], bytes]
 Progress = Callable[[int, int], None]
 
+_PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
 _SOLID_SCORE: Final = 0.3
 _SOLID_REFERENCE: Final = 500
 _SETTLED: Final = 2000
@@ -30,7 +33,11 @@ _SETTLED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TubeFile:
-    """One FCS file of a job: its ids, where it belongs, and what people decided about its gates."""
+    """One FCS file of a job: its ids, where it belongs, and what was given with it.
+
+    ``decisions`` are what people decided about its gates, ``spillover_id`` is the object of a delivered
+    matrix, ``stains`` are the single-stain controls of its run.
+    """
 
     file_id: str
     object_id: str
@@ -39,11 +46,18 @@ class TubeFile:
     panel: str
     tube: str
     decisions: tuple[Decision, ...] = ()
+    spillover_id: str = ""
+    stains: Stains = ()
 
     @property
     def decided(self) -> tuple[str, ...]:
         """The decisions as short texts that differ wherever they do."""
         return tuple(f"{one.kind}:{one.gate}:{one.version}" for one in self.decisions)
+
+    @property
+    def given(self) -> str:
+        """Everything that was given with the file, as a text that differs wherever it does."""
+        return repr((self.decided, self.spillover_id, self.stains))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +68,10 @@ class SubjectJob:
     read_object: ReadObject
     templates: tuple[tuple[str, Template], ...]
     cache_dir: Path | None
+    limits: QualityLimits
 
 
-def gate_all(
+def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions: "pd.DataFrame",
     read_object: ReadObject,
     *,
@@ -64,6 +79,7 @@ def gate_all(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
     decisions: Mapping[str, tuple[Decision, ...]] | None = None,
+    limits: QualityLimits | None = None,
 ) -> GateTables:
     """Gate all acquisitions.
 
@@ -85,6 +101,8 @@ def gate_all(
         Told the files that are done and all files.
     decisions
         By file id: what people decided about limits, shapes and names of markers.
+    limits
+        When quality warns and fails; by default as the built-in study says.
 
     Returns
     -------
@@ -92,7 +110,7 @@ def gate_all(
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {})
+    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
     rows: Rows = []
     finished = 0
@@ -110,13 +128,19 @@ def plan_jobs(
     read_object: ReadObject,
     cache_dir: Path | None,
     decisions: Mapping[str, tuple[Decision, ...]],
+    *,
+    limits: QualityLimits | None = None,
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
-    for row in acquisitions.to_dict(orient="records"):
+    rows = acquisitions.to_dict(orient="records")
+    stains = find_stains(rows)
+    for row in rows:
         tube = TubeFile(
-            **{name: str(row[name]) for name in TubeFile.__slots__ if name != "decisions"},
+            **{name: str(row[name]) for name in _PLACE},
             decisions=decisions.get(row["file_id"], ()),
+            spillover_id=str(row.get("spillover_id", "")),
+            stains=() if row.get("spillover_id") else stains.get(row["file_id"], ()),
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
@@ -126,6 +150,7 @@ def plan_jobs(
             read_object=read_object,
             templates=templates,
             cache_dir=cache_dir,
+            limits=limits or builtin_limits(),
         )
         for _, tubes in sorted(groups.items())
     ]
@@ -246,10 +271,11 @@ class _Subject:
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
             repr(template),
+            repr(self.job.limits),
             tube.object_id,
             tube.tube,
-            repr(tube.decided),
-            *(f"{control.tube}:{control.object_id}:{control.decided!r}" for control in controls),
+            tube.given,
+            *(f"{control.tube}:{control.object_id}:{control.given}" for control in controls),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
@@ -283,7 +309,9 @@ class _Subject:
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
             template=template, tube=tube.tube, controls=controls, priors=priors,
-            decisions=tube.decisions,
+            decisions=tube.decisions, limits=self.job.limits,
+            spillover=read_matrix(tube.spillover_id, self.job.read_object),
+            stains=read_stains(tube.stains, self.job.read_object),
         )  # fmt: skip
 
     def _gate_once(self, tube: TubeFile, template: Template) -> GatedAcquisition:

@@ -5,6 +5,7 @@ that a killed run left behind is only found again. The registry changes in one t
 """
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from corelab.ingest.arrival import Delivery, ReadTable, Report
 from corelab.ingest.book import Book, Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import DETECTORS
 from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 _LISTED: Final = {
     FileKind.UNKNOWN: "not a file of a delivery; left alone",
-    FileKind.NOT_READ_YET: "not read by this version; deliver it again after an update",
 }
 
 
@@ -107,6 +108,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     known = _known_files(home)
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
+    matrices: dict[str, StoredFile] = {}
     gates: list[TakenGates] = []
     plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
@@ -120,6 +122,8 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             data = read_delivered(delivered)
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data))
+            elif delivered.kind is FileKind.SPILLOVER:
+                matrices[delivered.path] = _read_matrix(home, delivered, data)
             elif delivered.kind is FileKind.PLATE:
                 plates[delivered.path] = _read_plate(home, delivered, data)
             elif delivered.kind is FileKind.FCS:
@@ -130,7 +134,9 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             failed.append(_fail(delivered, data, error))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
     others = [taken.file for taken in gates]
-    delivery = Delivery(tables=tables, fcs=fcs, failed=failed, plates=plates, others=others)
+    delivery = Delivery(
+        tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others
+    )
     return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
 
 
@@ -190,12 +196,15 @@ def _read_acquisition(
     from corelab.ingest.fcs import read_fcs
 
     file_id = compute_sha256(data)
-    if file_id in known and home.objects.exists(known[file_id].object_id):
-        return known[file_id]
-    read_fcs(data, name=delivered.path)
+    if (stored := known.get(file_id)) and DETECTORS in stored.facts and home.objects.exists(stored.object_id):
+        return stored
+    acquisition = read_fcs(data, name=delivered.path)
     clean = deidentify_fcs(data, name=delivered.path)
+    volume = acquisition.acquired_volume_ul
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+        DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
+        **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
     return StoredFile(
         file_id=file_id,
@@ -203,6 +212,19 @@ def _read_acquisition(
         kind="fcs",
         name=delivered.path,
         facts=facts,
+    )
+
+
+def _read_matrix(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFile:
+    from corelab.ingest.spillover import format_spillover_csv, parse_spillover_csv
+
+    spillover = parse_spillover_csv(data, name=delivered.path)
+    return StoredFile(
+        file_id=compute_sha256(data),
+        object_id=home.objects.write(format_spillover_csv(spillover)),
+        kind="spillover",
+        name=delivered.path,
+        facts={DETECTORS: json.dumps(spillover.detectors, ensure_ascii=False)},
     )
 
 

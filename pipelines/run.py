@@ -114,6 +114,7 @@ def derive(
     progress: Progress | None, cache_dir: "Path | None",
 ) -> Derived:  # fmt: skip
     """Compute every table from the registry's rows at a position; nothing is written but the cache."""
+    from corelab.cytometry.quality import build_quality_limits
     from corelab.tables.derive import derive_described_tables
     from pipelines.gating import gate_all
     from pipelines.plates import read_plates
@@ -122,6 +123,7 @@ def derive(
     gates = gate_all(
         inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
         decisions=home.registry.gate_decisions(position),
+        limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)

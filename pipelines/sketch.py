@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from corelab.cytometry.interchange.revision import read_labels
+from corelab.cytometry.quality import build_quality_limits
 from corelab.cytometry.records import GatedAcquisition
 from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, sketch_tube
 from corelab.cytometry.template import load_template
@@ -14,6 +15,7 @@ from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.errors import CorelabError
 from corelab.ingest.fcs import read_fcs
 from pipelines.gating import SubjectJob, TubeFile, gate_as_run, plan_jobs
+from pipelines.run_tubes import read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +75,10 @@ def sketch_events(
     report.findings.extend(
         f"{file_id}: no longer part of the trial; its cells are left out" for file_id in lost
     )
-    decisions = home.registry.gate_decisions(position)
-    jobs = plan_jobs(known[known["subject_id"] != ""], home.objects.read, home.cache / "gates", decisions)
+    jobs = plan_jobs(
+        known, home.objects.read, home.cache / "gates", home.registry.gate_decisions(position),
+        limits=build_quality_limits(home.study.settings["flow_quality"]),
+    )  # fmt: skip
     counts = wanted.set_index(["file_id", "population"])["count"]
     done = 0
     for job in sorted(jobs, key=lambda job: job.tubes[0].file_id):
@@ -136,5 +140,7 @@ def _prepare(job: SubjectJob, tube: TubeFile) -> Tube:
     """Prepare a tube as its gating did."""
     acquisition = read_fcs(job.read_object(tube.object_id), name=tube.file_id[:12])
     return prepare_tube(
-        acquisition, template=load_template(tube.panel), marker_labels=read_labels(tube.decisions)
-    )
+        acquisition, template=load_template(tube.panel), marker_labels=read_labels(tube.decisions),
+        spillover=read_matrix(tube.spillover_id, job.read_object),
+        stains=read_stains(tube.stains, job.read_object),
+    )  # fmt: skip

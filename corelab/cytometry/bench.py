@@ -62,7 +62,8 @@ class Bench:
     @property
     def n_bytes(self) -> int:
         """What the events take in memory."""
-        kept = sum(mask.nbytes for mask in self._engine.masks.values() if mask is not None)
+        masks = dict(self._engine.masks)
+        kept = sum(mask.nbytes for mask in masks.values() if mask is not None)
         return self.tube.events.nbytes + self.tube.acquisition.events.nbytes + kept
 
     def rule(self, population: str) -> PopulationRule:
@@ -213,9 +214,10 @@ class Bench:
         engine = _Applied(self.tube, self.template, self.name, controls={}, priors={}, decided=decided)
         engine.cuts = dict(cuts)
         touched = find_touched(self.template, limits)
-        engine.masks = {name: mask for name, mask in self._engine.masks.items() if name not in touched}
-        known = self._engine.reasons.items()
-        engine.reasons = {name: reason for name, reason in known if name not in touched}
+        # Copies first: another request may gate more of this tube meanwhile.
+        masks, reasons = dict(self._engine.masks), dict(self._engine.reasons)
+        engine.masks = {name: mask for name, mask in masks.items() if name not in touched}
+        engine.reasons = {name: reason for name, reason in reasons.items() if name not in touched}
         return Bench(tube=self.tube, template=self.template, name=self.name, cuts=cuts, _engine=engine)
 
     def _move(self, gate: str, limit: float) -> Cut:

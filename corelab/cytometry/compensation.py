@@ -106,7 +106,8 @@ def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -
     """
     spillover = external or acquisition.spillover
     if any(is_compensated_name(name) for name in acquisition.detectors):
-        return _unchanged(acquisition, "names say that the channels are compensated", None)
+        level = "warn" if external else None
+        return _unchanged(acquisition, "names say that the channels are compensated", level)
     if spillover is None:
         return _unchanged(acquisition, "no spillover matrix", "warn")
     columns = check_spillover(spillover, acquisition.detectors, place=acquisition.name)
@@ -180,6 +181,8 @@ def _matrix_findings(matrix: npt.NDArray[np.float64]) -> tuple[Finding, ...]:
     off = matrix[~np.eye(len(matrix), dtype=bool)]
     condition = float(np.linalg.cond(matrix))
     findings = []
+    if not off.any() and len(off):
+        findings.append(_finding(0.0, float("nan"), "the matrix has no spill: nothing was compensated"))
     if condition >= _MAX_CONDITION:
         findings.append(_finding(condition, _MAX_CONDITION, "ill-conditioned spillover matrix"))
     if len(off) and off.max() > _OFF_DIAGONAL[1]:

@@ -146,11 +146,31 @@ class Engine:
             )
         return self.cuts[name]
 
-    def meets(self, term: Term) -> Mask:
-        """Return the events of the tube that meet one claim."""
+    def meets(self, term: Term, *, moved: float = 0.0) -> Mask:
+        """Return the events of the tube that meet one claim, its limit moved up by some units."""
         column = self.tube.column(self.template.cuts[term.cut].marker)
-        above = self.tube.events[:, column or 0] > self.place(term.cut).cut
+        above = self.tube.events[:, column or 0] > self.place(term.cut).cut + moved
         return above if term.positive else ~above
+
+    def count_band(self, rule: PopulationRule) -> tuple[int | None, int | None]:
+        """Count a population with its deciding limit moved up, and down, as the template says."""
+        deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
+        counted = self.select(rule.name)
+        if deciding is None or counted is None or rule.name in self.decided.masks:
+            return None, None
+        spread = self.place(deciding.cut).spread
+        if not np.isfinite(spread):
+            return None, None
+        down, up = self.template.cuts[deciding.cut].shift
+        others = self.select(rule.parent)
+        base = np.ones(self.tube.acquisition.n_events, dtype=bool) if others is None else others.copy()
+        for term in rule.all_of:
+            if term is not deciding and not self._is_left_out(term):
+                base &= self.meets(term)
+        base = self._exclude(rule, base)
+        low, high = (int((base & self.meets(deciding, moved=m * spread)).sum()) for m in (up, down))
+        n = int(counted.sum())  # with what people put into a population below
+        return min(low, n), max(high, n)
 
     def _note_source(self, population: str, cut: Cut) -> None:
         """Keep the least certain of the cuts that decide a population."""

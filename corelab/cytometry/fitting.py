@@ -25,9 +25,13 @@ _SMALL_GROUP: Final = 25
 _APART: Final = 1.0
 _MANY: Final = 500
 _ENOUGH: Final = 200
-_BARE_MINIMUM: Final = 100
+_BARE_MINIMUM: Final = 25
+"""Negatives behind a limit of last resort: of dim markers, whose default is far off; bright ones take 100."""
+_HUNDRED: Final = 100
 _SETTLED: Final = 2000
 _FAR_FROM_ZERO: Final = 15.0
+_CLEAR_OF_ZERO: Final = 5.0
+_MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
 _MIN_SPREADS: Final = 2.0
 _MAX_SPREADS: Final = 6.0
@@ -69,7 +73,7 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             or _fit_between(rule, evidence, x, scale)
             or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
             or _take_prior(rule, evidence, scale)
-            or _fit_above(rule, evidence, x, scale, at_least=_BARE_MINIMUM)
+            or _fit_above(rule, evidence, x, scale, at_least=_HUNDRED if rule.valley else _BARE_MINIMUM)
             or _take_default(rule, scale)
         )
     units = cut.cut / scale if cut.is_placed else float("nan")
@@ -94,12 +98,12 @@ def _fit_valley(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> C
     mask = evidence.select(rule.on) if rule.valley else None
     if mask is None:
         return None
-    at_least = -np.inf
+    at_least = 0.0  # what lies below zero is the noise of negatives, never a group beside them
     if rule.above_of:
         negative = _find_negative(rule.above_of, evidence, x, scale)
         if negative is not None:
             floor = negative.mode + rule.above_k * negative.spread
-            at_least = float(to_axis(np.array([floor]), scale)[0])
+            at_least = max(0.0, float(to_axis(np.array([floor]), scale)[0]))
     fit = fit_valley(to_axis(x[mask], scale), which=rule.valley, at_least=at_least)
     if fit is None or fit.score < _USABLE:
         return None
@@ -142,11 +146,13 @@ def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at
     """Place the cut above the negative group of the first reference population that is large enough."""
     axis = to_axis(x, scale) if rule.on_axis else x
     unit = 0.4 if rule.on_axis else scale
+    # How far is far from zero can be told only in the noise of the channel.
+    is_known = not rule.on_axis and bool(evidence.tube.own_scale[evidence.tube.column(rule.marker) or 0])
     found: list[tuple[str, Negative]] = []
     for population in rule.of:
         mask = evidence.select(population)
         negative = None if mask is None else fit_negative(axis[mask], scale=unit)
-        if negative is not None:
+        if negative is not None and not (is_known and _is_merged(negative, scale)):
             found.append((population, negative))
     enough = [pair for pair in found if pair[1].n >= _MANY]
     best = enough[:1] or sorted(found, key=lambda pair: -pair[1].n)[:1]
@@ -154,6 +160,11 @@ def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at
         return None
     population, negative = best[0]
     return _place_above(rule, evidence, axis, scale, population, negative)
+
+
+def _is_merged(negative: Negative, scale: float) -> bool:
+    """Tell a group that stands clear of zero and yet reaches down to it: two groups taken for one."""
+    return negative.mode > _CLEAR_OF_ZERO * scale and negative.spread > _MERGED * negative.mode
 
 
 def _place_above(
@@ -186,7 +197,8 @@ def _place_above(
     control = population if rule.valley and population != rule.on else fmo[0] if fmo else ""
     source = GateSource.CONTROL if control else GateSource.AUTO
     made = _make(rule, linear, "negative", source, score)
-    return replace(made, control=control, n_reference=negative.n, reason=reason)
+    spread = float("nan") if rule.on_axis else negative.spread
+    return replace(made, control=control, n_reference=negative.n, reason=reason, spread=spread)
 
 
 def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | None:
@@ -205,7 +217,7 @@ def _choose_k(rule: CutRule, evidence: Evidence, axis: Values, negative: Negativ
     mask = evidence.select(rule.on)
     limit = negative.mode + rule.k * negative.spread
     positive = axis[mask & (axis > limit)] if mask is not None else axis[:0]
-    if len(positive) < _BARE_MINIMUM:
+    if len(positive) < _HUNDRED:
         return rule.k
     distance = (float(np.median(positive)) - negative.mode) / negative.spread
     return rule.smear_k if distance < rule.smear_below else rule.k
@@ -216,14 +228,14 @@ def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
     if units is None or not np.isfinite(units):
         return None
     cut = _make(rule, units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
-    return replace(cut, reason="too few events; the other visits' limit in units of noise")
+    return replace(cut, spread=scale, reason="too few events; the other visits' limit in units of noise")
 
 
 def _take_default(rule: CutRule, scale: float) -> Cut:
     if not np.isfinite(rule.default):
         return _unplaced(rule, "NO_CONTROL")
     cut = _make(rule, rule.default * scale, "default", GateSource.TEMPLATE, 0.1)
-    return replace(cut, reason="too few events; the template's default in units of noise")
+    return replace(cut, spread=scale, reason="too few events; the template's default in units of noise")
 
 
 def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut:
@@ -237,7 +249,9 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     if limit is not None and limit.n >= rule.minimum:
         linear = _carry(limit, negative, rule.minimum)
         cut = _make(rule, linear, "quantile", GateSource.CONTROL, 0.9)
-        return replace(cut, control=rule.control, n_reference=limit.n)
+        return replace(
+            cut, control=rule.control, n_reference=limit.n, spread=_spread_of(negative, evidence, rule)
+        )
     mask = evidence.select(rule.otherwise)
     if mask is None or negative is None or int(mask.sum()) < rule.minimum:
         return _unplaced(rule, "NO_CONTROL")
@@ -245,7 +259,15 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     # Doublets with a B cell lie far above the T cells' own spread and must not set the limit.
     low, top = (negative.mode + k * negative.spread for k in (_MIN_SPREADS, _MAX_SPREADS))
     cut = _make(rule, min(max(high, low), top), "quantile", GateSource.CONTROL, 0.7)
-    return replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
+    made = replace(cut, control=rule.otherwise, n_reference=int(mask.sum()), reason="NO_FMO")
+    return replace(made, spread=negative.spread)
+
+
+def _spread_of(negative: Negative | None, evidence: Evidence, rule: CutRule) -> float:
+    """Spread of the tube's own negative cells, the noise of the channel where there are too few."""
+    if negative is not None and negative.n >= rule.minimum:
+        return negative.spread
+    return float(evidence.tube.scales[evidence.tube.column(rule.marker) or 0])
 
 
 def _carry(limit: ControlLimit, negative: Negative | None, minimum: int) -> float:

@@ -11,12 +11,17 @@ from corelab.cytometry.engine import Engine
 from corelab.cytometry.fitting import measure_control
 from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (
+    QualityLimits,
+    builtin_limits,
     check_beads,
+    check_car_control,
     check_double_positive,
     check_doublets,
     check_drift,
     check_events,
+    check_lost_car,
     check_margin,
+    check_sum,
     check_templates,
     check_viability,
     find_failure,
@@ -48,6 +53,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     priors: Mapping[str, float] | None = None,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
+    stains: Mapping[str, Acquisition] | None = None,
+    limits: QualityLimits | None = None,
     decisions: Sequence[Decision] = (),
     only_decided: bool = False,
 ) -> GatedAcquisition:
@@ -69,6 +76,11 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         Detector to label, where ``$PnS`` and ``$PnN`` name no antigen.
     spillover
         A matrix to use instead of the embedded one.
+    stains
+        Single-stain controls by tube (``comp_<marker>``, ``unstained``); their matrix is used where no
+        ``spillover`` is given.
+    limits
+        When quality warns and fails; by default as the built-in study says.
     decisions
         What people decided about this tube: their limits and shapes are taken as they are, the rest
         is fitted within them. A whole tree from FlowJo or Gating-ML also counts for the fitted
@@ -88,14 +100,17 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         If the spillover matrix cannot belong to the file.
     """
     labels = {**(marker_labels or {}), **read_labels(decisions)}
-    prepared = prepare_tube(acquisition, template=template, marker_labels=labels, spillover=spillover)
-    limits = {name: gated.limits for name, gated in (controls or {}).items()}
+    prepared = prepare_tube(
+        acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
+    )
+    reach = {name: gated.limits for name, gated in (controls or {}).items()}
     decided = prepare_decisions(decisions, acquisition, template, alone=only_decided)
-    engine = Engine(prepared, template, tube, controls=limits, priors=priors or {}, decided=decided)
+    engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
         engine.select(rule.name)
-    findings = _list_findings(engine)
+    findings = _list_findings(engine, limits or builtin_limits())
+    findings += _check_controls(engine, controls or {})
     return GatedAcquisition(
         name=acquisition.name,
         tube=tube,
@@ -146,32 +161,58 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
     return wanted and not unwanted
 
 
-def _list_findings(engine: Engine) -> tuple[Finding, ...]:
+def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
     tube = engine.tube
     findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
-    findings += check_drift(engine.time)
-    findings += _check_scatter(engine)
-    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"))]
+    findings += check_drift(engine.time, limits)
+    findings += _check_scatter(engine, limits)
+    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"), limits)]
     if not is_run_tube(engine.name):
         dead = _above(engine, "viability")
         alive = None if dead is None else ~dead
-        findings += check_viability(engine.select, _above(engine, "CD45"), alive)
+        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits=limits)
     if engine.name == "full":
-        findings += check_events(engine.template, engine.select)
+        findings += check_events(engine.template, engine.select, limits)
+        findings += _check_lost(engine, limits)
+    if "nk_cells" in engine.masks and engine.name == "full":
+        findings += check_sum(engine.select, limits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
-        findings += check_double_positive(engine.select)
+        findings += check_double_positive(engine.select, limits)
     return (*findings, *check_templates(engine.cuts.values()))
 
 
-def _check_scatter(engine: Engine) -> list[Finding]:
+def _check_lost(engine: Engine, limits: QualityLimits) -> list[Finding]:
+    """Count the CAR+ T cells that were left out with a stretch of time."""
+    car, t_cell, kept = _above(engine, "CAR"), _above(engine, "CD3"), engine.masks.get("car_t")
+    if engine.time is None or car is None or t_cell is None or kept is None:
+        return []
+    lost = car & t_cell & ~engine.time.kept
+    beads = engine.tube.beads
+    lost = lost if beads is None else lost & ~beads.mask
+    return check_lost_car(int(lost.sum()), int(kept.sum()), limits)
+
+
+def _check_controls(engine: Engine, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
+    """Hold CAR-T cells against the tube without the CAR reagent, where there is one."""
+    fmo = controls.get("fmo_car")
+    own = (engine.masks.get("car_t"), engine.masks.get("t_cells"))
+    if fmo is None or own[0] is None or own[1] is None:
+        return ()
+    background, total = fmo.count("car_t"), fmo.count("t_cells")
+    if background is None or total is None:
+        return ()
+    return tuple(check_car_control((int(own[0].sum()), int(own[1].sum())), (background, total)))
+
+
+def _check_scatter(engine: Engine, limits: QualityLimits) -> list[Finding]:
     """Judge margin and doublets among what is no bead."""
     parent, beads = engine.select("time_ok"), engine.select("beads")
     if parent is None:
         return []
-    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads)
+    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads, limits)
     singlets = engine.select("singlets")
     if singlets is not None and "singlets" not in engine.reasons:
-        findings += check_doublets(singlets, engine.usable(parent))
+        findings += check_doublets(singlets, engine.usable(parent), limits)
     return findings
 
 
@@ -201,6 +242,7 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     fitted = "" if reason == NOT_GIVEN else GateSource.AUTO
     placed = source.source if source else fitted
     version = f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}"
+    low, high = engine.count_band(rule)
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
@@ -211,6 +253,8 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
         gate_source="" if mask is None else placed,
         gate_version=version + engine.decided.describe(rule),
         control=source.control if source else "",
+        band_low=low,
+        band_high=high,
     )
 
 

@@ -1,65 +1,131 @@
 """The checks of one tube: what is worth a warning, and what makes a tube fail."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 
 from corelab.cytometry.records import Cut, Finding, Mask
 from corelab.cytometry.template import Template
 from corelab.cytometry.timing import TimeCheck
+from corelab.errors import ConfigError
+from corelab.statistics.rare_events import compute_fisher_greater
+from corelab.study.model import builtin_study
 from corelab.vocabulary import GateSource, Level
 
-TIME_REMOVED: Final = (0.02, 0.30)
-TREND: Final = 0.05
-MARGIN: Final = (0.01, 0.05)
-DOUBLETS: Final = 0.15
-VIABILITY: Final = (85.0, 70.0)
-BEADS: Final = (1000, 500)
-CAR_CD19: Final = 20
+_CONTROL_EVENTS: Final = 500
+_LOD_EVENTS: Final = 20
 
 Select = Callable[[str], Mask | None]
+WarnFail = tuple[float, float]
+Counts = tuple[int, int]
+"""Events of a population and of its parent."""
 
 
-def check_drift(check: TimeCheck | None) -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityLimits:
+    """Limits of one tube, from the study's section ``flow_quality``; pairs are warn and fail."""
+
+    time_removed: WarnFail
+    car_events_lost: float
+    trend: float
+    margin: WarnFail
+    doublets: float
+    viability_percent: WarnFail
+    minimum_events: tuple[tuple[str, WarnFail], ...]
+    beads: WarnFail
+    sum_percent: WarnFail
+    car_cd19_events: float
+
+
+def build_quality_limits(raw: Mapping[str, Any]) -> QualityLimits:
+    """Read the limits of a study file.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing or no number, or a pair has not two.
+    """
+    try:
+        return QualityLimits(
+            time_removed=_pair(raw["time_removed"]),
+            car_events_lost=float(raw["car_events_lost"]),
+            trend=float(raw["trend"]),
+            margin=_pair(raw["margin"]),
+            doublets=float(raw["doublets"]),
+            viability_percent=_pair(raw["viability_percent"]),
+            beads=_pair(raw["beads"]),
+            sum_percent=_pair(raw["sum_percent"]),
+            car_cd19_events=float(raw["car_cd19_events"]),
+            minimum_events=tuple(sorted((str(k), _pair(v)) for k, v in raw["minimum_events"].items())),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{type(error).__name__} {error}", place="settings.flow_quality",
+            expected="a number, or [warn, fail], for each limit of the built-in study",
+        ) from error  # fmt: skip
+
+
+def _pair(raw: Any) -> WarnFail:
+    warn, fail = raw
+    return float(warn), float(fail)
+
+
+@cache
+def builtin_limits() -> QualityLimits:
+    """Return the limits of the built-in study."""
+    return build_quality_limits(builtin_study().settings["flow_quality"])
+
+
+def check_drift(check: TimeCheck | None, limits: QualityLimits) -> list[Finding]:
     """Judge the share of events left out over time, and a trend that cannot be cut out."""
     if check is None:
         return []
-    findings = []
-    if check.removed >= TIME_REMOVED[0]:
-        level = Level.FAIL if check.removed > TIME_REMOVED[1] else Level.WARN
+    findings = _judge_share(
+        "TIME_DRIFT", check.removed, limits.time_removed,
+        "share of the events in stretches of time that depart from the rest; left out",
+    )  # fmt: skip
+    if check.trend > limits.trend:
         findings.append(_finding(
-            "TIME_DRIFT", level, check.removed, TIME_REMOVED[level == Level.FAIL],
-            "share of the events in stretches of time that depart from the rest; left out",
-        ))  # fmt: skip
-    if check.trend > TREND:
-        findings.append(_finding(
-            "TIME_DRIFT", Level.WARN, check.trend, TREND,
+            "TIME_DRIFT", Level.WARN, check.trend, limits.trend,
             "lasting trend, as change of the mean rank between first and last third; not removed",
         ))  # fmt: skip
     return findings
 
 
-def check_margin(margin: Mask, among: Mask) -> list[Finding]:
+def check_lost_car(lost: int, kept: int, limits: QualityLimits) -> list[Finding]:
+    """Fail a tube whose CAR+ T cells went for the most part with the time that was left out."""
+    share = lost / max(lost + kept, 1)
+    if lost + kept < _LOD_EVENTS or share <= limits.car_events_lost:
+        return []
+    reason = "share of the CAR+ T cells in stretches of time that were left out"
+    return [_finding("TIME_DRIFT", Level.FAIL, share, limits.car_events_lost, reason)]
+
+
+def check_margin(margin: Mask, among: Mask, limits: QualityLimits) -> list[Finding]:
     """Judge the share of events at the end of a range."""
     share = float(margin[among].mean()) if among.any() else 0.0
-    if share <= MARGIN[0]:
-        return []
-    level = Level.FAIL if share > MARGIN[1] else Level.WARN
-    return [_finding(
-        "MARGIN", level, share, MARGIN[level == Level.FAIL], "share of events at the end of a range"
-    )]  # fmt: skip
+    return _judge_share("MARGIN", share, limits.margin, "share of events at the end of a range")
 
 
-def check_doublets(singlets: Mask, usable: Mask) -> list[Finding]:
+def check_doublets(singlets: Mask, usable: Mask, limits: QualityLimits) -> list[Finding]:
     """Judge the share of events that are no singlets, margin and beads aside."""
     share = 1 - float(singlets[usable].mean()) if usable.any() else 0.0
-    if share <= DOUBLETS:
+    return _judge_share("DOUBLETS", share, (limits.doublets, np.inf), "share of doublets")
+
+
+def _judge_share(check: str, share: float, limits: WarnFail, reason: str) -> list[Finding]:
+    if share <= limits[0]:
         return []
-    return [_finding("DOUBLETS", Level.WARN, share, DOUBLETS, "share of doublets")]
+    failed = share > limits[1]
+    return [_finding(check, Level.FAIL if failed else Level.WARN, share, limits[failed], reason)]
 
 
-def check_viability(select: Select, leukocyte: Mask | None, alive: Mask | None) -> list[Finding]:
+def check_viability(
+    select: Select, leukocyte: Mask | None, alive: Mask | None, *, limits: QualityLimits
+) -> list[Finding]:
     """Judge the viable share of the CD45+ singlets (of all singlets where CD45 is not measured)."""
     singlets = select("singlets")
     if singlets is None or alive is None:
@@ -68,48 +134,81 @@ def check_viability(select: Select, leukocyte: Mask | None, alive: Mask | None) 
     if not cells.any():
         return []
     percent = 100 * float(alive[cells].mean())
-    if percent >= VIABILITY[0]:
+    warn, fail = limits.viability_percent
+    if percent >= warn:
         return []
-    failed = percent < VIABILITY[1]
+    failed = percent < fail
     return [_finding(
-        "VIABILITY", Level.FAIL if failed else Level.WARN, percent, VIABILITY[failed],
+        "VIABILITY", Level.FAIL if failed else Level.WARN, percent, fail if failed else warn,
         "percent viable of CD45+ singlets",
     )]  # fmt: skip
 
 
-def check_events(template: Template, select: Select) -> list[Finding]:
+def check_events(template: Template, select: Select, limits: QualityLimits) -> list[Finding]:
     """Judge the number of cells of the population that limits sensitivity."""
     mask = select(template.minimum_population)
     if mask is None:
         return []
+    own = (template.minimum_warn, template.minimum_fail)
+    warn, fail = dict(limits.minimum_events).get(template.panel, own)
     n, name = int(mask.sum()), template.minimum_population
-    if n < template.minimum_fail:
-        reason = f"too few {name} for any result"
-        return [_finding("FEW_EVENTS", Level.FAIL, n, template.minimum_fail, reason)]
-    if n < template.minimum_warn:
+    if n < fail:
+        return [_finding("FEW_EVENTS", Level.FAIL, n, fail, f"too few {name} for any result")]
+    if n < warn:
         reason = f"fewer {name} than a valid negative needs"
-        return [_finding("LIMITED_SENSITIVITY", Level.WARN, n, template.minimum_warn, reason)]
+        return [_finding("LIMITED_SENSITIVITY", Level.WARN, n, warn, reason)]
     return []
 
 
-def check_beads(beads: Mask | None) -> list[Finding]:
+def check_beads(beads: Mask | None, limits: QualityLimits) -> list[Finding]:
     """Judge the number of counting beads; too few spoil the concentrations, not the percentages."""
-    if beads is None or (n := int(beads.sum())) >= BEADS[0]:
+    warn, fail = limits.beads
+    if beads is None or (n := int(beads.sum())) >= warn:
         return []
-    failed = n < BEADS[1]
+    failed = n < fail
     return [_finding(
-        "BEADS", Level.FAIL if failed else Level.WARN, n, BEADS[failed], "counting beads acquired"
+        "BEADS", Level.FAIL if failed else Level.WARN, n, fail if failed else warn, "counting beads acquired"
     )]  # fmt: skip
 
 
-def check_double_positive(select: Select) -> list[Finding]:
+def check_sum(select: Select, limits: QualityLimits) -> list[Finding]:
+    """Judge whether T, B and NK cells make up the lymphocytes."""
+    parts = [select(name) for name in ("t_cells", "b_cells", "nk_cells")]
+    whole = select("lymphocytes")
+    if whole is None or not whole.any() or any(part is None for part in parts):
+        return []
+    percent = 100 * sum(int(part.sum()) for part in parts if part is not None) / int(whole.sum())
+    low, high = limits.sum_percent
+    if low <= percent <= high:
+        return []
+    reason = "T, B and NK cells together, in percent of the lymphocytes"
+    return [_finding("SUM", Level.WARN, percent, low if percent < low else high, reason)]
+
+
+def check_car_control(full: Counts, fmo: Counts) -> list[Finding]:
+    """Hold the CAR+ T cells of a tube against those of its tube without the CAR reagent.
+
+    The limit lies at the same number of spreads above each tube's own negatives. What is CAR+ in
+    the control is background; from 20 events on, a tube must hold more than that.
+    """
+    if min(full[1], fmo[1]) < _CONTROL_EVENTS:
+        return []
+    share, background = full[0] / full[1], fmo[0] / fmo[1]
+    p_value = float(compute_fisher_greater(full[0], full[1], blank_count=fmo[0], blank_total=fmo[1]))
+    if full[0] < _LOD_EVENTS or p_value < 0.05:
+        return []
+    reason = "CAR+ of T cells, in percent, is not above the tube without the CAR reagent (the limit given)"
+    return [_finding("CAR_FMO", Level.WARN, 100 * share, 100 * background, reason)]
+
+
+def check_double_positive(select: Select, limits: QualityLimits) -> list[Finding]:
     """Count CAR+ T cells that also bind anti-CD19; they stay where they are."""
     mask = select("car_cd19_double")
     n = 0 if mask is None else int(mask.sum())
-    if n < CAR_CD19:
+    if n < limits.car_cd19_events:
         return []
     reason = "CD3+ CAR+ CD20- events that bind anti-CD19; counted as CAR-T cells"
-    return [_finding("CAR_CD19_DOUBLE", Level.WARN, n, CAR_CD19, reason)]
+    return [_finding("CAR_CD19_DOUBLE", Level.WARN, n, limits.car_cd19_events, reason)]
 
 
 def check_templates(cuts: Iterable[Cut]) -> list[Finding]:

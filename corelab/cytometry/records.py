@@ -33,7 +33,8 @@ class Cut:
     it is not a marker); ``units`` is the same in the tube's own noise of that channel, by which it
     can be carried to another tube; ``score`` is 0 to 1; ``recipe`` says how it was placed (valley,
     between, negative, quantile, prior, default) and ``source`` where it came from; ``control`` names
-    the tube or population that placed it; ``n_reference`` counts the events behind it. A cut that
+    the tube or population that placed it; ``n_reference`` counts the events behind it; ``spread``
+    is that of the negative cells, in the units of ``cut``, NaN where it was not asked for. A cut that
     could not be placed has a NaN and a reason.
     """
 
@@ -47,6 +48,7 @@ class Cut:
     control: str
     n_reference: int
     reason: str
+    spread: float = float("nan")
 
     @property
     def is_placed(self) -> bool:
@@ -58,7 +60,9 @@ class Cut:
 class PopulationCount:
     """Events in one population and where its deciding limit came from.
 
-    A population that could not be gated has no count: zero is only what was counted as zero.
+    A population that could not be gated has no count: zero is only what was counted as zero. Where
+    the template asks for it, ``band_low`` and ``band_high`` are the counts with the deciding limit
+    moved up and down a little: sensitivity to the gate, not a confidence interval.
     """
 
     population: str
@@ -70,6 +74,8 @@ class PopulationCount:
     gate_source: str
     gate_version: str
     control: str
+    band_low: int | None = None
+    band_high: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +150,8 @@ class GateTables:
 TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "counts": (
         "file_id", "population", "parent", "count", "parent_count", "status", "reason",
-        "gate_source", "gate_version", "control",
+        "gate_source", "gate_version", "control", "compensation",
+        "band_low", "band_high",
     ),
     "expression": ("file_id", "population", "marker", "median_intensity", "robust_sd", "n"),
     "findings": ("file_id", "check", "level", "value", "limit", "reason"),
@@ -155,7 +162,8 @@ TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _WHOLE: Final = ("n", "n_reference")
 _NUMBERS: Final = (
-    "count", "parent_count", "median_intensity", "robust_sd", "value", "limit", "cut", "score", "units",
+    "count", "parent_count", "band_low", "band_high", "median_intensity", "robust_sd", "value", "limit",
+    "cut", "score", "units",
 )  # fmt: skip
 """``count`` is a float because it is NaN where nothing was counted."""
 
@@ -178,6 +186,8 @@ def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
             if isinstance(record, Cut):
                 row |= {"gate_source": row.pop("source")}
                 row |= {"spillover_sha256": result.spillover_sha256}
+            if isinstance(record, PopulationCount):
+                row |= {"compensation": result.spillover_sha256}
             rows.append({"table": name, "file_id": file_id} | row)
     return rows
 

@@ -54,6 +54,7 @@ class CutRule:
     otherwise: str
     minimum: int
     default: float
+    shift: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,36 @@ class Template:
     minimum_population: str
     minimum_warn: int
     minimum_fail: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopulationMeaning:
+    """What a population is in plain words, and its id in the Cell Ontology (empty where it has none)."""
+
+    name: str
+    definition: str
+    cell_ontology: str
+
+
+def list_meanings() -> tuple[PopulationMeaning, ...]:
+    """List every population that the panels of the package report, each once.
+
+    A subset is explained together with its compartment. A word of two panels keeps the explanation of
+    the first.
+    """
+    found: dict[str, PopulationMeaning] = {}
+    for panel in Panel:
+        rules = {rule.name: rule for rule in load_template(panel).populations}
+        for rule in rules.values():
+            if rule.hidden or rule.name in found:
+                continue
+            words = rule.definition
+            if "." in rule.name:
+                words = f"{rules[rule.parent].definition.split(':')[0]}; {words}"
+            found[rule.name] = PopulationMeaning(
+                name=rule.name, definition=words, cell_ontology=rule.cell_ontology
+            )
+    return tuple(found.values())
 
 
 def load_template(panel: str | Path) -> Template:
@@ -181,7 +212,17 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         otherwise=rule.get("else", ""),
         minimum=int(rule.get("minimum", 0)),
         default=float(rule.get("default", "nan")),
+        shift=_parse_shift(rule.get("shift", ())),
     )
+
+
+def _parse_shift(raw: Sequence[float]) -> tuple[float, ...]:
+    """Read the two ends of a shift, down and up; without one there is no band."""
+    ends = tuple(float(value) for value in raw)
+    if ends and not (len(ends) == 2 and ends[0] < 0 < ends[1]):
+        reason = f"shift {ends} is not down and up"
+        raise ValueError(reason)
+    return ends
 
 
 def _parse_population(row: Mapping[str, Any]) -> PopulationRule:

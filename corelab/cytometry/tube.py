@@ -1,7 +1,7 @@
 """One acquisition made ready for gating: markers found, events compensated, noise measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,13 +9,16 @@ import numpy as np
 from corelab.cytometry.compensation import Compensated, compensate
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale
-from corelab.cytometry.records import Mask, Values
+from corelab.cytometry.records import Finding, Mask, Values
 from corelab.cytometry.scatter import BeadGate, find_beads
+from corelab.cytometry.single_stains import MeasuredSpillover, measure_spillover
 from corelab.cytometry.template import Template
 from corelab.ingest.fcs import Acquisition, Spillover
 
 _FEWEST_DETECTORS: Final = 3
 _MANY_DETECTORS: Final = 8
+_BRIGHTER: Final = 0.4
+_SAMPLED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,8 +54,12 @@ def prepare_tube(
     template: Template,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
+    stains: Mapping[str, Acquisition] | None = None,
 ) -> Tube:
     """Match markers, compensate and measure the noise of every channel.
+
+    The given matrix goes before that of the single-stain controls, if these cover every marker of the
+    tube, and that before the embedded one.
 
     Raises
     ------
@@ -60,10 +67,16 @@ def prepare_tube(
         If the spillover matrix cannot belong to the file.
     """
     markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
-    compensated = compensate(acquisition, external=spillover)
+    measured = _measure(acquisition, markers, stains) if stains and spillover is None else None
+    compensated = compensate(acquisition, external=measured.spillover if measured else spillover)
+    if measured:
+        findings = (*measured.findings, *compensated.findings)
+        compensated = replace(compensated, findings=findings)
     events = np.asfortranarray(compensated.events)
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
-    beads = _find_beads(acquisition, markers, _fill(_measure_scales(events)))
+    dark = ~_find_bright(acquisition, markers)
+    noise = _fill(_measure_scales(events[dark]))
+    beads = _find_beads(acquisition, markers, noise)
     scales = _measure_scales(events if beads is None else events[~beads.mask])
     return Tube(
         acquisition=acquisition,
@@ -76,12 +89,43 @@ def prepare_tube(
     )
 
 
+def _measure(
+    acquisition: Acquisition, markers: MarkerMap, stains: Mapping[str, Acquisition]
+) -> MeasuredSpillover:
+    """Measure the matrix of the single-stain controls; one that leaves a marker out is not used."""
+    measured = measure_spillover(stains, markers, acquisition.detectors)
+    covered = set(measured.spillover.detectors) if measured.spillover else set()
+    names = {m: acquisition.detectors[column] for m, column in markers.columns.items()}
+    lacking = sorted(marker for marker, name in names.items() if name not in covered)
+    if not lacking:
+        return measured
+    # The matrix of fewer colours would leave the spill of the others where it is.
+    finding = Finding(
+        check="COMPENSATION", level="warn", value=float("nan"), limit=float("nan"),
+        reason=f"no usable single stain of {', '.join(lacking)}; the controls' matrix is not applied",
+    )  # fmt: skip
+    return MeasuredSpillover(spillover=None, findings=(*measured.findings, finding))
+
+
 def _measure_scales(events: Values) -> Values:
     return np.array([compute_scale(events[:, i]) for i in range(events.shape[1])])
 
 
 def _fill(scales: Values) -> Values:
     return np.where(np.isfinite(scales), scales, DEFAULT_SCALE)
+
+
+def _find_bright(acquisition: Acquisition, markers: MarkerMap) -> Mask:
+    """Mark events that are among the brighter ones in all detectors but one, whatever their units.
+
+    No cell carries everything, so these may be beads; that some are none does no harm to the noise.
+    """
+    observed = acquisition.events[:, list(markers.fluorescence)]
+    if observed.shape[1] < _FEWEST_DETECTORS or not len(observed):
+        return np.zeros(len(observed), dtype=bool)
+    step = max(1, len(observed) // _SAMPLED)
+    brighter = observed > np.quantile(observed[::step], _BRIGHTER, axis=0)
+    return np.asarray(brighter.sum(axis=1) >= observed.shape[1] - 1)
 
 
 def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:

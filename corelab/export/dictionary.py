@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from corelab.cytometry.template import list_meanings
 from corelab.tables.schema import Column, TableSchema
 from corelab.tables.schemas import ANALYSIS_KEYS, SCHEMAS
 
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DICTIONARY_COLUMNS: Final = ("table", "name", "label", "type", "unit", "codelist", "origin", "derivation")
-CODELIST_COLUMNS: Final = ("codelist", "order", "code")
+CODELIST_COLUMNS: Final = ("codelist", "order", "code", "meaning", "ontology")
+POPULATIONS: Final = "population"
+"""Code list of the gated populations, explained; a template of one's own may name others."""
+
 DIMENSIONLESS: Final = "1"
 
 
@@ -56,7 +60,10 @@ def make_dictionary(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":
 
 
 def make_codelists(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":
-    """List the allowed words of each code list in their order."""
+    """List the words of each code list in their order; those of populations with their meaning.
+
+    ``ontology`` is the id in the Cell Ontology, where it has one for the population.
+    """
     import pandas as pd
 
     lists = {
@@ -66,15 +73,25 @@ def make_codelists(schemas: Mapping[str, TableSchema]) -> "pd.DataFrame":
         if column.codes
     }
     rows = [
-        {"codelist": name, "order": order, "code": str(code)}
+        {"codelist": name, "order": order, "code": str(code), "meaning": "", "ontology": ""}
         for name, codes in sorted(lists.items())
         for order, code in enumerate(codes, start=1)
     ]
+    if any(_is_population(column) for schema in schemas.values() for column in schema.columns):
+        rows += [
+            {
+                "codelist": POPULATIONS, "order": order, "code": one.name, "meaning": one.definition,
+                "ontology": one.cell_ontology,
+            }
+            for order, one in enumerate(list_meanings(), start=1)
+        ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(CODELIST_COLUMNS))
 
 
 def name_codelist(schema: TableSchema, column: Column) -> str:
     """Name a column's code list: the column alone where all tables agree on it, else with its table."""
+    if _is_population(column):
+        return POPULATIONS
     if not column.codes:
         return ""
     others = {
@@ -84,3 +101,7 @@ def name_codelist(schema: TableSchema, column: Column) -> str:
         if other.name == column.name and other.codes
     }
     return column.name if others <= {column.codes} else f"{schema.name}.{column.name}"
+
+
+def _is_population(column: Column) -> bool:
+    return column.name in {"population", "parent"} and not column.codes

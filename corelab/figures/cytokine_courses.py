@@ -292,11 +292,33 @@ def _draw_panel(panel: _Panel, tokens: Tokens, catalog: Catalog) -> list[Piece]:
             colour = {"low": tokens.low, "high": tokens.high}.get(arm, tokens.muted)
             line = {"color": with_alpha(colour, 0.3 if is_many else 0.55), "width": 1 if is_many else 1.5}
             traces.append(_draw_lines(draws, panel, line))
-            traces.append(_draw_marks(draws, panel, colour, (tokens, catalog)))
+            if not is_many:
+                traces.append(_draw_marks(draws, panel, colour, (tokens, catalog)))
+    if is_many:
+        traces += _draw_counts(panel, tokens)
     chosen = [d for d in panel.course.draws if d.subject_id == highlight and highlight]
     if chosen:
         traces.append(_draw_lines(chosen, panel, {"color": tokens.ink, "width": 2.5}))
         traces.append(_draw_marks(chosen, panel, tokens.ink, (tokens, catalog)))
+    return traces
+
+
+def _draw_counts(panel: _Panel, tokens: Tokens) -> list[Piece]:
+    """Count what lies below a limit and what gave no result at each visit, where marks would lie on marks."""
+    traces = []
+    for lane, statuses, colour in ((1, BELOW, tokens.ink_2), (2, ABSENT, tokens.fail)):
+        labels = [draw.visit_label for draw in panel.course.draws if draw.status in statuses]
+        counted = {
+            visit: labels.count(visit) for visit in dict.fromkeys(labels) if math.isfinite(nominal_day(visit))
+        }
+        traces.append(
+            {
+                "type": "scatter", "mode": "text", "xaxis": panel.x, "yaxis": panel.y, "showlegend": False,
+                "x": [clock_position(nominal_day(visit)) for visit in counted], "hoverinfo": "skip",
+                "y": [panel.axis.lane(lane)] * len(counted), "text": [str(n) for n in counted.values()],
+                "textfont": font(FONT_TICK - 1, colour), "name": "counts",
+            }
+        )  # fmt: skip
     return traces
 
 

@@ -375,9 +375,14 @@ def _say(panel: Panel, pair: Pair, catalog: Catalog) -> str:
     )  # fmt: skip
 
 
+def tell_outcome(outcome: str, catalog: Catalog) -> str:
+    """Return the word of an outcome."""
+    return catalog.text(f"expansion.outcome.{outcome.replace('-', '_')}")
+
+
 def name_outcome(panel: Panel, catalog: Catalog) -> str:
     """Return an outcome in words with its landmark visit."""
-    name = catalog.text(f"expansion.outcome.{panel.outcome}")
+    name = tell_outcome(panel.outcome, catalog)
     return catalog.text("expansion.at", outcome=name, visit=panel.visit) if panel.visit else name
 
 

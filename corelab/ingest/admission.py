@@ -34,6 +34,7 @@ from corelab.ingest.book import (
 )
 from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.matrices import KIND, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
 from corelab.study import Study
@@ -87,6 +88,7 @@ class _Intake:
             self._take(candidate)
         for held in self.delivery.failed:
             self._hold(held)
+        self._bind_matrices(again)
         self._settle_unnamed_files()
         self._tell(again)
 
@@ -107,6 +109,8 @@ class _Intake:
                 fresh += list_candidates(read)
         for path in sorted(self.delivery.fcs):
             self._add_file(self.delivery.fcs[path])
+        for path in sorted(self.delivery.matrices):
+            self._add_file(self.delivery.matrices[path])
         for stored in self.delivery.others:
             self._add_file(stored)
         for path in sorted(self.delivery.plates):
@@ -189,6 +193,33 @@ class _Intake:
         return replace(
             checked, key=acquisition_key(match.file_id), values={**values, "file_id": match.file_id}
         )
+
+    def _bind_matrices(self, again: set[str]) -> None:
+        """Tie the matrices of this delivery to its FCS files; what was tied before stays as it is."""
+        matrices = self.delivery.matrices
+        bindings, reasons = match_matrices(self.delivery.fcs, matrices)
+        for binding in bindings:
+            matrix = matrices[binding.matrix]
+            if {binding.file_id, matrix.file_id} <= again:
+                continue
+            values = {"file_id": binding.file_id, "spillover_id": matrix.object_id}
+            checked = CheckedRow(
+                kind=KIND, key=f'["{KIND}","{binding.file_id}"]', subject_id="", values=values
+            )
+            path, file_id = binding.matrix, matrix.file_id
+            self._admit(
+                checked,
+                Candidate(layout=BY_KIND[KIND], values=values, path=path, row=1, file_id=file_id),
+            )
+        for path, matrix in matrices.items():
+            held = Held(
+                file_id=matrix.file_id, row=0, path=path, kind=matrix.kind, values={"file": path},
+                reason=reasons.get(path, ""),
+            )  # fmt: skip
+            if path in reasons:
+                self._hold(held)
+            elif held.identity in self.book.held:
+                self._release(held.identity)
 
     def _unreadable(self) -> list[Held]:
         stored = [held for held in self.book.held.values() if held.row == 0 and not held.values]

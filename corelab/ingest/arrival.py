@@ -24,13 +24,14 @@ class ReadTable:
 class Delivery:
     """A delivery after its files were read.
 
-    ``fcs`` and ``plates`` are stored files by path; ``others`` are kept but hold no rows: workspaces and
-    Gating-ML; ``failed`` is what could not be read.
+    ``fcs``, ``matrices`` (of spillover) and ``plates`` are stored files by path; ``others`` are kept but
+    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read.
     """
 
     tables: Sequence[ReadTable]
     fcs: Mapping[str, StoredFile]
     failed: Sequence[Held]
+    matrices: Mapping[str, StoredFile] = field(default_factory=dict)
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
     others: Sequence[StoredFile] = ()
 
@@ -38,8 +39,8 @@ class Delivery:
     def file_ids(self) -> set[str]:
         """Ids of the files that could be read."""
         tables = [read.file for read in self.tables]
-        stored = (*tables, *self.fcs.values(), *self.plates.values(), *self.others)
-        return {one.file_id for one in stored}
+        named = (*self.fcs.values(), *self.matrices.values(), *self.plates.values())
+        return {one.file_id for one in (*tables, *named, *self.others)}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Final
 
 from corelab.errors import InputError
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.matrices import SUFFIX
 
 
 class FileKind(StrEnum):
@@ -16,16 +17,15 @@ class FileKind(StrEnum):
 
     TABLE = "table"
     FCS = "fcs"
+    SPILLOVER = "spillover"
     GATES = "gates"
     PLATE = "plate"
-    NOT_READ_YET = "not_read_yet"
     UNKNOWN = "unknown"
 
 
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
 _GATE_SUFFIXES: Final = (".wsp", ".gml")
-_LATER_SUFFIXES: Final = (".spill.csv",)
 _PLATE_FOLDER: Final = "plates"
 _PLATE_SUFFIXES: Final = (".csv", ".txt", ".tsv", ".xlsx", ".xls")
 _LARGEST_FILE: Final = 4 * 2**30
@@ -46,7 +46,7 @@ def recognise(path: str) -> FileKind:
     Examples
     --------
     >>> [recognise(path).value for path in ("labs.csv", "fcs/a.FCS", "a.wsp", "a.spill.csv", "x.csv")]
-    ['table', 'fcs', 'gates', 'not_read_yet', 'unknown']
+    ['table', 'fcs', 'gates', 'spillover', 'unknown']
     >>> [recognise(path).value for path in ("plates/p1.csv", "plates/layout.csv", "layout.csv")]
     ['plate', 'table', 'unknown']
     """
@@ -54,8 +54,8 @@ def recognise(path: str) -> FileKind:
     if _is_in_plates(path) and name.endswith(_PLATE_SUFFIXES):
         is_table = name.endswith(_TABLE_SUFFIXES) and table_stem(path) in LAYOUTS
         return FileKind.TABLE if is_table else FileKind.PLATE
-    if name.endswith(_LATER_SUFFIXES):
-        return FileKind.NOT_READ_YET
+    if name.endswith(SUFFIX):
+        return FileKind.SPILLOVER
     if name.endswith(".fcs"):
         return FileKind.FCS
     if name.endswith(_GATE_SUFFIXES):

@@ -74,6 +74,18 @@ class Acquisition:
         """Number of events."""
         return int(self.events.shape[0])
 
+    @property
+    def acquired_volume_ul(self) -> float | None:
+        """Volume that ran through the instrument, None where the file does not state it.
+
+        ``$VOL`` is in nanolitres (FCS 3.1).
+        """
+        try:
+            volume = float(self.keywords.get("$VOL", ""))
+        except ValueError:
+            return None
+        return volume / 1000 if 0 < volume < float("inf") else None
+
 
 def read_fcs(data: bytes, *, name: str) -> Acquisition:
     """Read one FCS file of one data set.

@@ -137,6 +137,12 @@ def locate_data(segments: FcsSegments, channels: Sequence[Channel], *, n_bytes: 
     if len(fitting) == 1:
         begin = fitting.pop()
         return Span(begin=begin, end=begin + needed), total
+    if fitting:
+        first, second = sorted(fitting)
+        raise FcsReadError(
+            f"DATA begins at byte {first} and at byte {second}, by HEADER and by TEXT", place=segments.name,
+            expected="one place", remedy="export the file again",
+        )  # fmt: skip
     raise _misfit(segments, claims, total, event_bits, n_bytes)
 
 
@@ -212,20 +218,27 @@ def parse_events(
     Spidlen et al. 2010, Data File Standard for Flow Cytometry, version FCS 3.1.
     """
     _check_coding(channels, order, name)
-    events = _decode(raw, channels, n_events, order)
-    for column, channel in enumerate(channels):
-        values = events[:, column]
-        if channel.decades > 0:
-            np.multiply(values, channel.decades / channel.upper, out=values)
-            np.multiply(np.power(10.0, values), channel.log_offset, out=values)
-        elif channel.gain != 1.0:
-            np.divide(values, channel.gain, out=values)
+    if n_events == 0:
+        return np.empty((0, len(channels)))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused below
+        events = _decode(raw, channels, n_events, order)
+        for column, channel in enumerate(channels):
+            _make_linear(events[:, column], channel)
     if not np.isfinite(events).all():
         raise FcsReadError(
             "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
             remedy="the events are damaged or shifted; export the file again",
         )  # fmt: skip
     return events
+
+
+def _make_linear(values: npt.NDArray[np.float64], channel: Channel) -> None:
+    """Expand log amplification or divide by the gain, in place."""
+    if channel.decades > 0:
+        np.multiply(values, channel.decades / channel.upper, out=values)
+        np.multiply(np.power(10.0, values), channel.log_offset, out=values)
+    elif channel.gain != 1.0:
+        np.divide(values, channel.gain, out=values)
 
 
 def _check_coding(channels: Sequence[Channel], order: str, name: str) -> None:

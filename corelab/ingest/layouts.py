@@ -208,4 +208,9 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
 }  # fmt: skip
 """Layouts by the stem of the file, in the order in which they are admitted: a row's subject first."""
 
-BY_KIND: Final[Mapping[str, Layout]] = {layout.kind: layout for layout in (*LAYOUTS.values(), PLATES)}
+_SPILLOVERS = Layout(kind="spillovers", stem="", fields=(), key=("file_id",))
+"""No table: ties an FCS file to the matrix delivered with it, under the rules for rows."""
+
+BY_KIND: Final[Mapping[str, Layout]] = {
+    layout.kind: layout for layout in (*LAYOUTS.values(), PLATES, _SPILLOVERS)
+}

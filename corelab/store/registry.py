@@ -3,12 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from corelab.cytometry.interchange.revision import Decision
+from corelab.ingest.matrices import KIND as SPILLOVERS
 from corelab.store import schema
 from corelab.store.audit import AuditTrail
 from corelab.store.database import reading
@@ -213,16 +214,33 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
         .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
         .where(taken)
     )  # fmt: skip
-    stored = {row.file_id: row.object_id for row in connection.execute(sa.select(schema.file))}
-    rows = []
-    for row in connection.execute(query):
-        values = json.loads(row.values)
-        if row.kind in ("acquisitions", "plates"):
-            values["object_id"] = stored[values["file_id"]]
-        rows.append(
-            ActiveRow(kind=row.kind, key=row.key, subject_id=row.subject_id, values=values, source=row.source)
+    stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    rows = [
+        ActiveRow(
+            kind=row.kind, key=row.key, subject_id=row.subject_id, values=json.loads(row.values),
+            source=row.source,
         )
-    return sorted(rows, key=lambda row: (row.kind, row.key))
+        for row in connection.execute(query)
+    ]  # fmt: skip
+    matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
+    known = [
+        replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
+        if row.kind in {"acquisitions", "plates"}
+        else row
+        for row in rows
+        if row.kind != SPILLOVERS
+    ]
+    return sorted(known, key=lambda row: (row.kind, row.key))
+
+
+def _add_file_facts(row: ActiveRow, stored: Any, matrices: Mapping[str, str]) -> dict[str, str]:
+    """Give a file's row what is known of the file: object, time and volume of acquisition, matrix."""
+    values = {**row.values, "object_id": stored.object_id}
+    if row.kind == "acquisitions":
+        facts = json.loads(stored.facts)
+        values |= {name: facts.get(name, "") for name in ("acquired_at", "acquired_volume_ul")}
+        values["spillover_id"] = matrices.get(values["file_id"], "")
+    return values
 
 
 def read_position(connection: sa.Connection) -> Position:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -95,6 +95,19 @@ login_attempt = Table(
     Column("at", String(32), nullable=False),
     Column("success", Boolean, nullable=False),
     Index("login_attempt_by_name", "name_hash", "at"),
+)  # fmt: skip
+
+access_token = Table(
+    "access_token", metadata,
+    Column("token_id", String(16), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("secret_hash", String(64), nullable=False, comment="SHA-256 of the secret"),
+    Column("session_version", Integer, nullable=False, comment="of the account when it was made"),
+    Column("tables", Text, nullable=False, comment="names with spaces between; empty: every table"),
+    Column("created_at", String(32), nullable=False),
+    Column("expires_at", String(32), nullable=False),
+    Column("revoked", Boolean, nullable=False),
+    Index("access_token_by_account", "account"),
 )  # fmt: skip
 
 snapshot = Table(

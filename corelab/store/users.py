@@ -14,6 +14,7 @@ from corelab.store import schema
 from corelab.store.audit import AuditTrail, Entry, append_entries, format_moment
 from corelab.store.database import reading, writing
 from corelab.store.objects import compute_sha256
+from corelab.store.tokens import Tokens
 from corelab.vocabulary import Role
 
 MINIMUM_PASSWORD: Final = 8
@@ -52,6 +53,11 @@ class Users:
 
     engine: sa.Engine
     audit: AuditTrail
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of the accounts."""
+        return Tokens(engine=self.engine, audit=self.audit)
 
     def add(self, name: str, *, role: Role | str, password: str, at: dt.datetime, actor: str = "") -> User:
         """Make an account that can log in at once.

@@ -60,8 +60,9 @@ def build_car_rules(raw: Mapping[str, Any]) -> CarRules:
 def collect_car_counts(counts: pd.DataFrame, tubes: Tubes) -> pd.DataFrame:
     """Return one row per primary CAR-T tube with its events: n_car, n_cd3, n_lymphocytes.
 
-    Beside them stand the same counts of the FMO tube of the draw (``fmo_``) and of the blanks of the run,
-    summed (``run_``): of the same batch, else of the same day. A count is NaN where its gate is missing.
+    ``n_car_low`` and ``n_car_high`` are the CAR+ events with the limit moved a little. Beside them stand the
+    counts of the FMO tube of the draw (``fmo_``) and of the blanks of the run, summed (``run_``): of the same
+    batch, else of the same day. A count is NaN where its gate is missing.
     """
     table = tubes.table
     cart = _count_car(table[table["panel"] == Panel.CART.value], counts)
@@ -95,10 +96,12 @@ def _sum_run_blanks(rows: pd.DataFrame, blanks: pd.DataFrame) -> pd.DataFrame:
 def _count_car(table: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     rows = table.copy()
     known = counts[counts["status"] != Status.MISSING.value]
-    for column, population in (
-        ("n_car", "car_t"), ("n_cd3", "t_cells"), ("n_lymphocytes", "lymphocytes"),
+    for column, population, value in (
+        ("n_car", "car_t", "count"), ("n_cd3", "t_cells", "count"),
+        ("n_lymphocytes", "lymphocytes", "count"), ("n_car_low", "car_t", "band_low"),
+        ("n_car_high", "car_t", "band_high"),
     ):  # fmt: skip
-        events = known[known["population"] == population].set_index("file_id")["count"]
+        events = known[known["population"] == population].set_index("file_id")[value]
         rows[column] = rows["file_id"].map(events).astype("float64")
     return rows
 

@@ -65,7 +65,8 @@ def _collect_tubes(populations: pd.DataFrame) -> pd.DataFrame:
     ]
     positive = screening[screening["population"] == "cd19_positive"]
     b_cells = screening.loc[screening["population"] == "b_cells", ["file_id", "cells_per_ul"]]
-    tubes = positive[["file_id", "subject_id", "qc", "qc_reason", "count", "parent_count", "control"]]
+    tubes = positive[["file_id", "subject_id", "qc", "qc_reason", "count", "parent_count", "control",
+                      "band_low", "band_high"]]  # fmt: skip
     tubes = tubes.assign(decided=positive["gate_source"].where(positive["gate_source"].isin(PEOPLE), ""))
     return tubes.merge(b_cells.rename(columns={"cells_per_ul": "b_cells_per_ul"}), on="file_id", how="left")
 
@@ -102,6 +103,8 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
             "percent_cd19": percent,
             "ci_low": 100 * low,
             "ci_high": 100 * high,
+            "gate_low": (100 * rows["band_low"] / total.where(total > 0)).where(known),
+            "gate_high": (100 * rows["band_high"] / total.where(total > 0)).where(known),
             "n_b_reference": total,
             "n_cd19_positive": n,
             "b_cells_per_ul": rows["b_cells_per_ul"],

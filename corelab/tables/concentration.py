@@ -8,7 +8,7 @@ import pandas as pd
 
 from corelab.statistics.intervals import clopper_pearson, count_ratio, poisson_exact
 from corelab.tables.tubes import join_findings
-from corelab.vocabulary import Status
+from corelab.vocabulary import Level, Status
 
 WITHOUT_CONCENTRATION: Final = ("events", "time_ok", "beads", "singlets")
 DUAL_PLATFORM: Final = "DUAL_PLATFORM"
@@ -42,7 +42,8 @@ def derive_concentration(rows: pd.DataFrame, *, tolerance_percent: float) -> pd.
     stands = is_cell & (route != NO_ROUTE) & ((route != BLOOD) | in_lymphocytes)
     chosen = per_event[BEADS].fillna(per_event[VOLUME]).fillna(per_event[BLOOD]).where(stands)
     low, high = _bound(rows, events, per_event, route)
-    disagree = _disagree(per_event, events["lymphocytes"], tolerance_percent) & stands
+    spread = per_event.max(axis=1) / per_event.min(axis=1)
+    disagree = stands & (spread > 1 + tolerance_percent / 100)
     return rows.assign(
         per_event=chosen,
         by_blood=stands & (route == BLOOD),
@@ -51,7 +52,7 @@ def derive_concentration(rows: pd.DataFrame, *, tolerance_percent: float) -> pd.
         cells_per_ul_low=low.where(stands),
         cells_per_ul_high=high.where(stands),
         cells_per_ul_cv=_compute_cv(rows["count"], events, route).where(stands),
-        routes_disagree=disagree,
+        route_ratio=spread.where(disagree),
         reason=join_findings(
             rows["reason"], _word(stands & (route == BLOOD), DUAL_PLATFORM), _word(disagree, DISAGREE)
         ),
@@ -113,13 +114,17 @@ def _compute_cv(
     return pd.Series(100 * np.sqrt(variance), index=count.index)
 
 
-def _disagree(
-    per_event: pd.DataFrame, lymphocytes: "pd.Series[float]", tolerance_percent: float
-) -> "pd.Series[bool]":
-    """Tell whether two routes of a tube lie further apart than allowed."""
-    highest, lowest = per_event.max(axis=1), per_event.min(axis=1)
-    apart: pd.Series[bool] = (lymphocytes > 0) & (highest > lowest * (1 + tolerance_percent / 100))
-    return apart
+def find_disagreements(rows: pd.DataFrame, *, tolerance_percent: float) -> pd.DataFrame:
+    """Return a finding for every tube whose routes disagree, with the ratio of the highest to the lowest."""
+    apart = rows[rows["route_ratio"].notna()].drop_duplicates("file_id")
+    return pd.DataFrame(
+        {
+            "subject_id": apart["subject_id"], "visit": apart["visit"], "object": apart["file_id"],
+            "check": "ROUTES", "level": Level.WARN.value, "value": apart["route_ratio"],
+            "limit": 1 + tolerance_percent / 100,
+            "reason": "cells per uL by beads, volume and blood count lie apart, highest over lowest",
+        }
+    )  # fmt: skip
 
 
 def _events_of(rows: pd.DataFrame, population: str) -> "pd.Series[float]":

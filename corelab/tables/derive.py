@@ -17,6 +17,7 @@ from corelab.tables import (
     blanks,
     cd4_cd8,
     cd19,
+    concentration,
     eligibility,
     flow_measurements,
     interference,
@@ -35,6 +36,7 @@ from corelab.tables import (
     quality,
     recovery,
     responses,
+    run_quality,
     soluble,
     subjects,
     summary,
@@ -114,6 +116,8 @@ def derive_described_tables(
     rules = blanks.build_car_rules(study.settings["rare_events"])
 
     judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
+    of_runs = run_quality.derive_run_findings(inputs.acquisitions, gates.counts, study=study)
+    judged = tubes.add_findings(judged, of_runs, clocks=clocks)
     found, blank_findings = blanks.find_blanks(blanks.collect_car_counts(gates.counts, judged), rules)
     judged = tubes.add_findings(judged, blank_findings, clocks=clocks)
 
@@ -176,7 +180,12 @@ def derive_described_tables(
             measurements=measured,
             subjects=people,
             clocks=clocks,
-            of_plates=[draw_findings, *judged_plates.findings, soluble.find_conflicts(concentrations)],
+            further=[
+                draw_findings,
+                *judged_plates.findings,
+                soluble.find_conflicts(concentrations),
+                concentration.find_disagreements(counted, tolerance_percent=tolerance),
+            ],
         ),
     }
     tables = {name: _conform(name, rows) for name, rows in derived.items()}

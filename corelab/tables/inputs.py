@@ -18,7 +18,7 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "file_id": "text", "object_id": "text", "subject_id": "text", "visit": "text", "collected_at": "text",
         "panel": "text", "tube": "text", "beads_per_tube": "number", "blood_volume_ul": "number",
         "predilution": "number", "batch": "text", "instrument": "text", "lot": "text",
-        "acquired_volume_ul": "number",
+        "acquired_volume_ul": "number", "acquired_at": "text", "spillover_id": "text",
     },
     "labs": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "test": "text", "value": "text",

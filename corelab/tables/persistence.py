@@ -25,9 +25,9 @@ UNITS: Final = {
 DENOMINATORS: Final = {"n_cd3": "t_cells", "n_lymphocytes": "lymphocytes"}
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", *WHEN, "analyte", "value", "unit", "n_events", "n_reference",
-    "blank_events", "blank_reference", "p_value", "ci_low", "ci_high", "lod", "lloq", "status", "reason",
-    "denominator", "lob", "net_of_blank", "net_low", "net_high", "fmo_events", "fmo_reference", "fmo_p_value",
-    "run_blank_events", "run_blank_reference", "route",
+    "blank_events", "blank_reference", "p_value", "ci_low", "ci_high", "gate_low", "gate_high", "lod", "lloq",
+    "status", "reason", "denominator", "lob", "net_of_blank", "net_low", "net_high", "fmo_events",
+    "fmo_reference", "fmo_p_value", "run_blank_events", "run_blank_reference", "route",
 ]  # fmt: skip
 
 
@@ -85,6 +85,8 @@ def _derive_percent(
         reason=decisions.reason.astype(object),
         ci_low=100 * low,
         ci_high=100 * high,
+        gate_low=rows["n_car_low"] * scale,
+        gate_high=rows["n_car_high"] * scale,
         lod=rows["lod_events"] * scale,
         lloq=np.maximum(rows["lod_events"], rules.floors.lloq_events) * scale,
     )
@@ -204,6 +206,8 @@ def _derive_concentration(percent: pd.DataFrame, rules: CarRules) -> pd.DataFram
         value=value.where(status == Status.QUANTIFIED.value),
         ci_low=percent["cells_per_ul_low"],
         ci_high=percent["cells_per_ul_high"],
+        gate_low=percent["n_car_low"] * percent["per_event"],
+        gate_high=percent["n_car_high"] * percent["per_event"],
         lod=percent["lod_events"] * percent["per_event"],
         lloq=floor * percent["per_event"],
         lob=percent["lob"] / 100 * percent["n_reference"] * percent["per_event"],

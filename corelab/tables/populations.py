@@ -81,8 +81,7 @@ POPULATION_COLUMNS: Final = [
     "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "file_id", "panel", "tube",
     "population", "parent", "count", "parent_count", "percent_of_parent", "ci_low", "ci_high",
     "cells_per_ul", "cells_per_ul_low", "cells_per_ul_high", "cells_per_ul_cv", "route", "status", "reason",
-    "gate_source",
-    "gate_version", "qc",
+    "gate_source", "gate_version", "compensation", "qc",
 ]  # fmt: skip
 
 

@@ -23,16 +23,16 @@ def derive_quality(
     measurements: pd.DataFrame,
     subjects: pd.DataFrame,
     clocks: Clocks,
-    of_plates: Sequence[pd.DataFrame] = (),
+    further: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Collect the findings on files, dates, values, scores, doses and plates."""
+    """Collect the findings on files, dates, values, scores and doses, and further ones of other tables."""
     parts = [
         _of_files(tubes),
         _of_visits(inputs, clocks),
         _of_values(measurements),
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
-        *of_plates,
+        *further,
     ]
     rows = stack_rows(parts, COLUMNS)
     return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)

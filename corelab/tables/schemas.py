@@ -54,6 +54,17 @@ _CI = (
     _number("ci_high", "Upper 95 % limit", "%", _EXACT),
 )
 
+_SHIFT = "the value with the deciding limit moved {}; sensitivity to the gate, no confidence interval"
+
+
+def _band(up: str, down: str, unit: str = "") -> tuple[Column, Column]:
+    """Describe the value under a shifted gate: what it owes to the place of the limit."""
+    return (
+        _number("gate_low", "With the gate moved up", unit, _SHIFT.format(up)),
+        _number("gate_high", "With the gate moved down", unit, _SHIFT.format(down)),
+    )
+
+
 SUBJECTS = TableSchema(
     name="subjects", row="subject", key=("subject_id",),
     columns=(
@@ -86,6 +97,7 @@ POPULATIONS = TableSchema(
         _STATUS_COLUMN, _REASON,
         Column(name="gate_source", label="Origin of the deciding limit", codes=tuple(GateSource)),
         Column(name="gate_version", label="Version of template and gating code"),
+        Column(name="compensation", label="Applied spillover matrix", derivation="SHA-256 of the names and numbers of the matrix; empty where none was applied"),
         Column(name="qc", label="Quality of the tube", codes=tuple(Level)),
     ),
 )  # fmt: skip
@@ -147,6 +159,7 @@ CD19_STATUS = TableSchema(
         _SUBJECT, _ARM,
         Column(name="call", label="CD19 on B cells at screening", codes=("positive", "negative", "not_evaluable"), required=True),
         _number("percent_cd19", "CD19+ of reference B cells", "%"), *_CI,
+        *_band("up by half a spread of the negatives", "down by half a spread of the negatives", "%"),
         _count("n_b_reference", "Reference B cells (CD19 not used)"),
         _number("b_cells_per_ul", "B cells", "cells/uL"),
         Column(name="threshold_source", label="Control that placed the CD19 limit, or whose gate it is", codes=("fmo", "t_cells", "manual", "flowjo", "gatingml")),
@@ -172,6 +185,7 @@ PERSISTENCE = TableSchema(
         _number("p_value", "One-sided Fisher p against the blank", "1"),
         _number("ci_low", "Lower 95 % limit", _ROW, "Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
         _number("ci_high", "Upper 95 % limit", _ROW, "Clopper-Pearson, 95 %; for CAR_ABS of the ratio to beads"),
+        *_band("up by a spread of the CAR-negative T cells", "down by half a spread of the CAR-negative T cells", _ROW),
         _number("lod", "Limit of detection", _ROW, "20 events, or the limit of blank where it is higher, in the unit of the row"),
         _number("lloq", "Lower limit of quantification", _ROW, "50 events, or the limit of detection where it is higher; qPCR: LLOQ x nominal / actual DNA"),
         _STATUS_COLUMN, _REASON,

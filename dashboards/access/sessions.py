@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, Response, request, session
+from flask import Flask, Request, Response, request, session
 from flask_login import LoginManager, login_user, logout_user
 
 from corelab.vocabulary import Role
@@ -17,16 +17,23 @@ LONGEST_SESSION: Final = dt.timedelta(hours=12)
 SEEN_EVERY_SECONDS: Final = 30
 CSRF_COOKIE: Final = "_csrf_token"
 CSRF_HEADER: Final = "X-CSRFToken"
+TOKEN_PATHS: Final = ("/api/v1/tables/", "/api/v1/dictionary.csv", "/api/v1/openapi.json")
+"""What a token gives: tables and their description, nothing else of its account."""
 
 Clock = Callable[[], dt.datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The person of this request, in the shape that Flask-Login asks for."""
+    """The person of this request, in the shape that Flask-Login asks for.
+
+    ``token`` is the id of the token by which a script came, ``tables`` those it gives (empty: every table).
+    """
 
     name: str
     role: Role
+    token: str = ""
+    tables: tuple[str, ...] = ()
     is_authenticated: bool = True
     is_active: bool = True
     is_anonymous: bool = False
@@ -49,6 +56,19 @@ def configure_sessions(server: Flask, home: HomePort, *, clock: Clock, secure_co
     manager = LoginManager(server)
     manager.session_protection = None
     manager.user_loader(lambda name: read_account(home, name, at=clock()))
+    manager.request_loader(lambda asked: read_bearer(home, asked, at=clock()))
+
+
+def read_bearer(home: HomePort, asked: Request, *, at: dt.datetime) -> Account | None:
+    """Return the account of a script by its token; it gives tables, and only to read."""
+    kind, _, text = asked.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or asked.method != "GET" or not asked.path.startswith(TOKEN_PATHS):
+        return None
+    token = home.registry.users.tokens.verify(text.strip(), at=at)
+    user = home.registry.users.get(token.account) if token else None
+    if token is None or user is None:
+        return None
+    return Account(name=user.name, role=user.role, token=token.id, tables=token.tables)
 
 
 def read_account(home: HomePort, name: str, *, at: dt.datetime) -> Account | None:

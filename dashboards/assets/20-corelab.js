@@ -24,11 +24,29 @@
   /* A session that ended leads to the login and back; a failure of ours is said and not hidden. */
   const plainFetch = window.fetch;
   window.fetch = function () {
+    begin();
     return plainFetch.apply(this, arguments).then(function (response) {
       if (response.url.includes("/_dash-")) { checkAnswer(response.status); }
       return response;
-    });
+    }).finally(end);
   };
+
+  /* What takes longer than a blink is seen to be under way: a line under the bar. */
+  const PATIENCE_MS = 250;
+  let pending = 0;
+  let patience = null;
+
+  function begin() {
+    pending += 1;
+    if (pending === 1) { patience = setTimeout(function () { showBusy(true); }, PATIENCE_MS); }
+  }
+
+  function end() {
+    pending -= 1;
+    if (!pending) { clearTimeout(patience); showBusy(false); }
+  }
+
+  function showBusy(is) { document.documentElement.toggleAttribute("data-busy", is); }
 
   function checkAnswer(status) {
     if (status === 401) {

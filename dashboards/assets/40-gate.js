@@ -427,15 +427,18 @@
   function preview() {
     const holder = byId("gate-preview");
     if (!holder || !config.may_edit) { return; }
-    if (!hasMoved()) { holder.replaceChildren(); return; }
+    if (!hasMoved()) { holder.replaceChildren(); }
     const present = state;
-    post("preview", { limits: movedLimits(state) })
+    const words = { population: config.population, x: config.x, y: config.y };
+    post("preview", Object.assign(words, { limits: movedLimits(state) }))
       .then(function (answer) { if (present === state) { showPreview(holder, answer); } })
       .catch(function (error) { say(error.message); });
   }
 
   function showPreview(holder, answer) {
     holder.replaceChildren();
+    showControls(answer.controls);
+    if (!hasMoved()) { return; }
     const heading = document.createElement("h2");
     heading.textContent = config.words.before_after;
     holder.appendChild(heading);
@@ -445,6 +448,14 @@
     if (answer.dependents.length) {
       addParagraph(holder, config.words.dependents + " " + answer.dependents.join(", "));
     }
+  }
+
+  /* What the same limits hold in the control and before infusion. */
+  function showControls(counts) {
+    Object.keys(counts).forEach(function (kind) {
+      const cells = document.querySelectorAll('#gate-controls tr[data-control="' + kind + '"] td');
+      counts[kind].forEach(function (text, index) { if (cells[index]) { cells[index].textContent = text; } });
+    });
   }
 
   function addParagraph(holder, text) {

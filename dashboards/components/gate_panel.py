@@ -6,10 +6,9 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import html
 
-from corelab.cytometry.gate_view import GateView, describe_view, select_in_limits
+from corelab.cytometry.gate_view import describe_view
 from corelab.cytometry.interchange.revision import GateRevision, Scope, read_limit
 from corelab.figures.numbers import format_count, format_number
-from corelab.store.acquisitions import AcquisitionFile
 from corelab.vocabulary import Role
 from dashboards.access.roles import may
 from dashboards.components.gate_words import write_count, write_difference, write_percent
@@ -17,11 +16,10 @@ from dashboards.shell import format_time
 from dashboards.site import Site, SnapshotTables
 from dashboards.views.acquisition import (
     count_tubes,
-    find_before,
-    find_fmo,
     find_per_event,
     list_history,
 )
+from dashboards.views.controls import Control, count_controls
 from dashboards.views.opened import Opened, count_now
 
 
@@ -76,17 +74,20 @@ def build_compared(site: Site, opened: Opened, counted: tuple[int, int] | None) 
         html.Th(site.text("gate.compared.change"), scope="col", className="number"),
     ]
     bodies = [
-        html.Tbody([build_compared_row(site, name, saved, moved)]),
+        html.Tbody([build_compared_row(site, name, saved, moved=moved)]),
         html.Tbody(id="gate-controls"),
     ]
     table = html.Table([html.Thead(html.Tr(heads)), *bodies], className="plain", id="gate-compared")
     return [html.H2(site.text("gate.compared.title")), table]
 
 
-def build_compared_row(site: Site, name: Any, counted: tuple[int, int], moved: str = "") -> Any:
+def build_compared_row(
+    site: Site, name: Any, counted: tuple[int, int], *, moved: str = "", kind: str = "saved"
+) -> Any:
     """Build one tube of the comparison."""
     texts = (format_count(counted[0]), write_percent(site, *counted), moved)
-    return html.Tr([html.Th(name, scope="row"), *(html.Td(text, className="number") for text in texts)])
+    cells = [html.Td(text, className="number") for text in texts]
+    return html.Tr([html.Th(name, scope="row"), *cells], **{"data-control": kind})
 
 
 def build_controls(site: Site, tables: SnapshotTables, config: Mapping[str, Any]) -> list[Any]:
@@ -94,35 +95,23 @@ def build_controls(site: Site, tables: SnapshotTables, config: Mapping[str, Any]
     look = site.desk.look(tables, str(config.get("file_id", "")))
     if look is None or look.bench is None or config.get("population") not in look.bench.population_names:
         return []
-    view = describe_view(
-        look.bench, config["population"], x=str(config.get("x", "")), y=str(config.get("y", ""))
-    )
+    words = {name: str(config.get(name, "")) for name in ("x", "y")}
+    view = describe_view(look.bench, config["population"], **words)
     if view is None or not view.has_lines:
         return []
-    known = site.desk.known()
-    tubes = (
-        ("fmo", find_fmo(known, look.file, (view.y.channel, view.x.channel))),
-        ("before", find_before(tables, known, look.file)),
+    return [build_control_row(site, control) for control in count_controls(site, tables, look.file, view)]
+
+
+def build_control_row(site: Site, control: Control) -> Any:
+    """Build the row of one other tube; the browser writes into it while a limit moves."""
+    mark = html.Span(
+        site.text(f"gate.compared.mark.{control.kind}"), className=control.kind, **{"aria-hidden": "true"}
     )
-    rows = [count_control(site, tables, view, kind=kind, file=file) for kind, file in tubes if file]
-    return [row for row in rows if row is not None]
-
-
-def count_control(
-    site: Site, tables: SnapshotTables, view: GateView, *, kind: str, file: AcquisitionFile
-) -> Any:
-    """Build the row of one other tube; None where it lacks a channel."""
-    look = site.desk.look(tables, file.file_id)
-    bench = None if look is None else look.bench
-    mask = None if bench is None else select_in_limits(bench, view)
-    parent = None if bench is None else bench.count(view.parent)
-    if mask is None or parent is None:
-        return None
     name = [
-        html.Span(site.text(f"gate.compared.mark.{kind}"), className=kind, **{"aria-hidden": "true"}), " ",
-        site.text(f"gate.compared.{kind}", tube=file.tube, visit=file.visit),
+        mark, " ",
+        site.text(f"gate.compared.{control.kind}", tube=control.file.tube, visit=control.file.visit),
     ]  # fmt: skip
-    return build_compared_row(site, name, (int(mask.sum()), parent[0]))
+    return build_compared_row(site, name, (control.count, control.parent_count), kind=control.kind)
 
 
 def build_limits(site: Site) -> Any:

@@ -43,7 +43,7 @@ def build_tree_row(site: Site, address: GateAddress, row: TreeRow, *, is_chosen:
     percent = format_number(row.percent) if math.isfinite(row.percent) and not moved else ""
     return html.Tr(
         [
-            html.Th(link, scope="row", style={"paddingLeft": f"calc({2 + 6 * row.depth} * var(--u))"}),
+            html.Th(link, scope="row", style={"paddingLeft": f"calc({2 + 5 * row.depth} * var(--u))"}),
             html.Td(events, className="number"),
             html.Td(percent, className="number"),
             html.Td(write_mark(site, row, moved=moved), className="marks"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import dcc, html
 
 from corelab.figures.course import to_float
+from corelab.figures.expansion import tell_outcome
 from corelab.figures.incidence import name_endpoint, write_share
 from corelab.figures.numbers import (
     MINUS,
@@ -197,7 +198,7 @@ def tell_association(site: Site, tables: SnapshotTables, words: tuple[str, ...])
     if not rows:
         return None
     lines = [html.Div(write_test(site, row)) for row in rows]
-    name = site.figure_catalog.text(f"expansion.outcome.{words[1]}")
+    name = tell_outcome(words[1], site.figure_catalog)
     facts = {
         "landmark": rows[0]["visit"],
         "tests": lines,

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dash_ag_grid as dag
 from dash import dcc, html
+from flask import request
+from flask_login import current_user
 
-from corelab.tables.schemas import SCHEMAS
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
 from dashboards.components.grid import GRID_THEME
+from dashboards.components.snippets import build_snippets
 from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables
-from dashboards.views.schemas import find_schemas
+from dashboards.views.schemas import find_schemas, order_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +34,18 @@ def layout(site: Site, chosen: str) -> Any:
             html.Span(className="grow"),
             html.A(site.text("exports.dictionary"), href="/api/v1/dictionary.csv", className="button"),
         ]
-    body = html.Div([build_list(site, tables, name), build_preview(site, tables, name)], className="exports")
+    right = [build_preview(site, tables, name)]
+    if may(*EXPORTERS):
+        right.insert(0, build_elsewhere(site, tables, name))
+    body = html.Div([build_list(site, tables, name), html.Div(right)], className="exports")
     return [html.Div(strip, className="strip"), body, build_stamp(site, tables)]
+
+
+def build_elsewhere(site: Site, tables: SnapshotTables, name: str) -> Any:
+    """Build the programs and commands that take a table of this snapshot elsewhere."""
+    snapshot, account = tables.snapshot.id, current_user.name
+    values = {"host": request.host_url, "table": name, "snapshot": snapshot, "account": account}
+    return build_snippets(site, values)
 
 
 def build_list(site: Site, tables: SnapshotTables, chosen: str) -> Any:
@@ -45,11 +57,6 @@ def build_list(site: Site, tables: SnapshotTables, chosen: str) -> Any:
     rows = [build_row(site, tables, name, is_chosen=name == chosen) for name in order_tables(tables)]
     table = html.Table([html.Thead(html.Tr(heads)), html.Tbody(rows)], className="plain", id="exports-tables")
     return html.Div(table, className="card")
-
-
-def order_tables(tables: SnapshotTables) -> list[str]:
-    """Return the names of the tables as the contract lists them, others after these."""
-    return [*(name for name in SCHEMAS if name in tables), *(name for name in tables if name not in SCHEMAS)]
 
 
 def build_row(site: Site, tables: SnapshotTables, name: str, *, is_chosen: bool) -> Any:

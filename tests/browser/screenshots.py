@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from corelab.store.home import Home, open_home
+from corelab.store.snapshots import Snapshot
 from corelab.vocabulary import Role
 from dashboards.app import create_app
 from tests.browser.chromium import log_in, serve, start_chromium
@@ -50,7 +51,21 @@ def list_paths(home: Home) -> list[str]:
     """Return the pages to take, a page for each child of the snapshot."""
     snapshot = home.snapshots.current()
     children = [] if snapshot is None else list(snapshot.table("subjects")["subject_id"])
-    return ["/", *(f"/patients/{child}" for child in children), "/cohort", "/exports?table=persistence"]
+    gates = [] if snapshot is None else list_gates(snapshot)
+    return ["/", "/samples", *gates, *(f"/patients/{child}" for child in children), "/cohort",
+            "/exports?table=persistence"]  # fmt: skip
+
+
+def list_gates(snapshot: Snapshot) -> list[str]:
+    """Return the full tube of each panel with most of what is looked for in it."""
+    table = snapshot.table("populations")
+    paths = []
+    for population in ("car_t", "b_cells"):
+        rows = table[(table["population"] == population) & (table["tube"] == "full")].dropna(subset=["count"])
+        if len(rows):
+            file_id = rows.sort_values("count")["file_id"].iloc[-1]
+            paths.append(f"/samples/{file_id}?population={population}")
+    return paths
 
 
 def name_picture(path: str) -> str:

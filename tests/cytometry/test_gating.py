@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.template import load_template
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
+from corelab.vocabulary import Panel
 from tests.cytometry.acquisitions import MARKERS, make_acquisition, make_t_cells
+from tests.validation.gate_tubes import draw_tube
 
 CART, BCELL = load_template("cart"), load_template("bcell")
 BLOOD = {
@@ -280,3 +283,77 @@ def test_gate_acquisition__survives_rubbish(kind, n, panel):
         if r.count is not None and r.parent_count is not None:
             assert 0 <= r.count <= r.parent_count <= n
     assert all(np.isfinite(c.cut) or c.reason for c in gated.cuts)
+
+
+def test_gate_acquisition__gives_car_t_cells_a_band_that_holds_the_count():
+    gated = gate_acquisition(make_t_cells(BLOOD, seed=8)[0], template=CART)
+    banded = {r.population for r in gated.counts if r.band_low is not None}
+    assert banded == {"car_t"}
+    car = row(gated, "car_t")
+    assert car.band_low <= car.count <= car.band_high
+    limit = cut(gated, "CAR")
+    assert limit.spread > 0
+    # The band is the count at 5 and at 3.5 spreads where the limit lies at 4.
+    column = MARKERS.index("CAR")
+    events = make_t_cells(BLOOD, seed=8)[0].events[gated.membership["t_cells"], column]
+    assert (events > limit.cut + limit.spread).sum() == car.band_low
+    assert (events > limit.cut - 0.5 * limit.spread).sum() == car.band_high
+
+
+def test_gate_acquisition__gives_the_cd19_call_a_band():
+    gated = gate_acquisition(make_b_tube(n_b=1500, cd19=4, seed=3)[0], template=BCELL)
+    positive = row(gated, "cd19_positive")
+    assert 0 < positive.band_low < positive.count < positive.band_high < positive.parent_count
+
+
+def test_gate_acquisition__says_when_car_is_no_more_than_its_control_without_the_reagent():
+    def tube(n_car, name):
+        return gate_acquisition(
+            make_t_cells(BLOOD | {"car_cd8_em": n_car}, seed=n_car)[0], template=CART, tube=name
+        )
+
+    clean, dirty = tube(1, "fmo_car"), tube(600, "fmo_car")
+    full = make_t_cells(BLOOD | {"car_cd8_em": 580}, seed=9)[0]
+    assert "CAR_FMO" not in checks(gate_acquisition(full, template=CART, controls={"fmo_car": clean}))
+    assert "CAR_FMO" in checks(gate_acquisition(full, template=CART, controls={"fmo_car": dirty}))
+
+
+def checks(gated):
+    return {finding.check for finding in gated.findings}
+
+
+def test_gate_acquisition__judges_by_the_limits_of_the_study():
+    acquisition = make_t_cells(BLOOD, seed=8)[0]
+    strict = dataclasses.replace(builtin_limits(), minimum_events=(("cart", (60000.0, 20000.0)),))
+    assert "LIMITED_SENSITIVITY" in checks(gate_acquisition(acquisition, template=CART))
+    gated = gate_acquisition(acquisition, template=CART, limits=strict)
+    assert "FEW_EVENTS" in checks(gated)
+    assert row(gated, "car_t").status == "failed"
+    assert row(gated, "car_t").count > 500
+
+
+@pytest.mark.parametrize("n_events", [500, 1500])
+@pytest.mark.parametrize("seed", [5001, 5003, 6004])
+def test_gate_acquisition__finds_beads_and_cells_in_a_tube_of_few_events(seed, n_events):
+    """Beads are a third of such a tube; compensated they lie far below zero and once swamped the noise."""
+    tube = draw_tube(seed, Panel.CART, n_events=n_events)
+    gated = gate_acquisition(tube.acquisition, template=CART)
+    for population in ("beads", "lymphocytes", "t_cells", "cd4_t", "cd8_t"):
+        assert f1(gated.membership[population], tube.truth[population]) > 0.97, population
+
+
+def test_gate_acquisition__places_no_limit_below_zero():
+    rng = np.random.default_rng(1)
+    low = np.where(rng.random(4000) < 0.3, -6000, 0) + rng.normal(0, 200, 4000)
+    columns = {"D0-A": low, "D1-A": rng.normal(0, 200, 4000)}
+    gated = gate_acquisition(
+        make_acquisition(columns, labels={"D0-A": "viability", "D1-A": "CD3"}), template=CART
+    )
+    assert cut(gated, "viability").cut > 0
+
+
+def test_gate_acquisition__takes_two_groups_for_no_negative_one():
+    """With few events a smear joins CCR7- and CCR7+ to one peak; its middle is no mode of negatives."""
+    tube = draw_tube(5003, Panel.CART, n_events=1500)
+    placed = cut(gate_acquisition(tube.acquisition, template=CART), "CCR7")
+    assert 2 < placed.units < 12

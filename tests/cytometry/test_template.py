@@ -3,7 +3,7 @@ import re
 import pytest
 import yaml
 
-from corelab.cytometry.template import load_template, parse_template
+from corelab.cytometry.template import list_meanings, load_template, parse_template
 from corelab.errors import ConfigError
 from corelab.vocabulary import (
     B_SUBSETS,
@@ -11,6 +11,7 @@ from corelab.vocabulary import (
     T_COMPARTMENTS,
     T_MARKER_SUBSETS,
     T_MEMORY_SUBSETS,
+    Panel,
 )
 
 PARENTS = {
@@ -37,7 +38,8 @@ def test_load_template__names_every_population_of_the_cart_panel():
 
 def test_load_template__names_every_population_of_the_b_cell_panel():
     names = (*COMMON_POPULATIONS, "b_cells", "b_reference", "cd19_positive")
-    assert visible("bcell") == {name: PARENTS[name] for name in names} | dict.fromkeys(B_SUBSETS, "b_cells")
+    own = {name: PARENTS[name] for name in names} | dict.fromkeys(B_SUBSETS, "b_cells")
+    assert visible("bcell") == own | {"nk_cells": "lymphocytes"}
 
 
 @pytest.mark.parametrize("panel", ["cart", "bcell"])
@@ -92,3 +94,15 @@ def minimal(**changes):
 def test_parse_template__refuses_what_contradicts_itself(text, message):
     with pytest.raises(ConfigError, match=message):
         parse_template(text, place="mine.yaml")
+
+
+def test_list_meanings__explains_every_reported_population_once_in_plain_words():
+    meanings = {one.name: one for one in list_meanings()}
+    reported = {name for panel in Panel for name in visible(panel)}
+    assert set(meanings) == reported
+    assert len(meanings) == len(list_meanings())
+    for one in meanings.values():
+        assert len(one.definition) >= 15, one.name
+        assert not one.cell_ontology or re.fullmatch(r"CL:\d{7}", one.cell_ontology)
+    assert meanings["cd8_t.em"].cell_ontology == "CL:0000913"
+    assert meanings["car_t"].cell_ontology == ""

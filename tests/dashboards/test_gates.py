@@ -120,8 +120,18 @@ def test_preview__counts_before_and_after_and_names_what_is_fitted_anew(client, 
     assert "lymphocytes" not in rows
     assert {"CD4", "CAR"} <= set(told["dependents"])
     assert post(client, tube, "preview", {"limits": {}}).json == {
-        "changes": {"more": "", "rows": []}, "dependents": [],
+        "changes": {"more": "", "rows": []}, "dependents": [], "controls": {},
     }  # fmt: skip
+
+
+def test_preview__counts_the_moved_limit_before_infusion_as_well(client, tube):
+    log_in(client, "chen")
+    words = {"population": "car_t", "x": "CD4", "y": "CAR"}
+
+    low = post(client, tube, "preview", {**words, "limits": {"CAR": -1e6}}).json["controls"]["before"]
+    high = post(client, tube, "preview", {**words, "limits": {"CAR": 1e9}}).json["controls"]["before"]
+    assert (low[1], high[0]) == ("100 %", "0")
+    assert high[1].startswith("≤")
 
 
 def test_decisions__are_recorded_with_reason_and_audit_and_taken_back(client, trial, tube):

@@ -31,7 +31,17 @@ def test_allow__answers_403_to_another_role(app, client):
 def test_page__opens_for_every_role(app, client, name):
     log_in(client, name)
 
-    for path in ("/", "/samples", "/screening", "/patients/CL-001", "/cohort", "/exports"):
+    opened = (
+        "/",
+        "/samples",
+        "/screening",
+        "/patients/CL-001",
+        "/cohort",
+        "/cytokines",
+        "/outcomes",
+        "/exports",
+    )
+    for path in opened:
         assert client.get(path).status_code == 200
         assert call(client, app, "page.children", path, "").status_code == 200
 

@@ -9,7 +9,7 @@ from corelab.store.home import Home, create_home
 from corelab.study import builtin_study
 from corelab.tables.schemas import SCHEMAS
 from corelab.vocabulary import Role
-from tests.dashboards.trial_clinical import make_clinical
+from tests.dashboards.trial_clinical import make_clinical, make_events
 
 NOW = dt.datetime(2026, 11, 22, 1, 14, tzinfo=dt.UTC)
 CUT_OFF = "2026-11-22T09:00:00+08:00"
@@ -365,6 +365,7 @@ def make_tables() -> dict[str, pd.DataFrame]:
         ],
     }
     rows |= make_clinical()
+    rows["adverse_events"] += make_events()
     return {name: schema.conform(rows.get(name, [])) for name, schema in SCHEMAS.items()}
 
 

@@ -1,6 +1,9 @@
 """Parameters against WinNonlin (theophylline) and a published CAR-T model."""
 
 import csv
+import json
+import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +64,33 @@ def test_stein_2019__equals_the_reference_of_its_simulated_subjects() -> None:
         }  # fmt: skip
         found = {name: outcomes[name].value for name in expected}
         assert found == pytest.approx({name: float(text) for name, text in expected.items()}, rel=1e-6)
+
+
+def read_typical() -> dict[str, float]:
+    """Return the typical subject of the published model."""
+    path = find_real_data("cart_kinetics_stein2019") / "parameters.json"
+    typical: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["fixed"]
+    return typical
+
+
+def expand_and_contract(day: float, typical: dict[str, float]) -> float:
+    """Evaluate the model: exponential growth to the peak, then two exponential falls."""
+    later = day - typical["tmax"]
+    if later <= 0:
+        return typical["cmax"] * math.exp(math.log(typical["foldx"]) / typical["tmax"] * later)
+    fast, slow = math.exp(-typical["alpha"] * later), math.exp(-typical["beta"] * later)
+    return typical["cmax"] * ((1 - typical["fb"]) * fast + typical["fb"] * slow)
+
+
+def test_stein_2019__the_dense_typical_curve_converges_to_its_closed_area() -> None:
+    """171,774.285: the error falls with the square of the step, as a trapezoid's does."""
+    typical = read_typical()
+    errors = []
+    for steps in (4, 8, 16, 32):
+        days = sorted({day / steps for day in range(31 * steps)} | {typical["tmax"]})
+        values = [expand_and_contract(day, typical) for day in days]
+        area = compute(days, values)["AUC0_28D"].value
+        errors.append(abs(area - 171_774.285) / 171_774.285)
+    assert errors[-1] < 1e-4
+    ratios = [first / second for first, second in pairwise(errors)]
+    assert all(3.5 < ratio < 4.5 for ratio in ratios), errors

@@ -37,13 +37,13 @@ _ELEMENTS: Final = frozenset({
     "covarianceMatrix", "row", "entry", "distanceSquare", "divider", "value", "Quadrant", "position",
     "and", "or", "not", "gateReference", "transformation", "flin", "flog", "fasinh", "logicle",
     "hyperlog", "miltenyi", "fratio", "spectrumMatrix", "fluorochromes", "detectors", "spectrum",
-    "custom_info", "cells", "acquisition",
+    "custom_info", "acquisition",
 })  # fmt: skip
 _ATTRIBUTES: Final = frozenset({
     "version", "flowJoVersion", "sampleID", "count", "name", "id", "parent_id", "value", "min", "max",
     "eventsInside", "gateResolution", "parameter", "prefix", "suffix", "spectral",
     "weightOptAlgorithmType", "T", "W", "M", "A", "B", "C", "neg", "width", "pos", "maxRange", "minRange",
-    "length", "offset", "decades", "gain", "shift", "compensation-ref", "transformation-ref", "divider_ref",
+    "length", "offset", "decades", "gain", "compensation-ref", "transformation-ref", "divider_ref",
     "location", "ref", "use-as-complement", "transformation-matrix-id", "file_id",
 })  # fmt: skip
 _WITH_TEXT: Final = ("value",)

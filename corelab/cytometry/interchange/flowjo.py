@@ -54,13 +54,37 @@ def read_flowjo(data: bytes, *, name: str) -> tuple[WorkspaceSample, ...]:
     InputError
         If it is not XML, declares entities, or is no workspace of FlowJo 10.
     """
+    return tuple(_read_sample(sample) for sample in _list_samples(data, name))
+
+
+def read_labels_of_samples(data: bytes, *, name: str) -> list[tuple[tuple[str, ...], dict[str, str]]]:
+    """Read of every sample only its file names and its labels by detector, without its gates.
+
+    Raises
+    ------
+    InputError
+        If it is not XML, declares entities, or is no workspace of FlowJo 10.
+    """
+    read = [(sample, read_keywords(sample)) for sample in _list_samples(data, name)]
+    return [
+        (tuple(list_file_names(sample, keywords, _read_shown_name(sample))), _read_labels(keywords))
+        for sample, keywords in read
+    ]
+
+
+def _list_samples(data: bytes, name: str) -> list[ET.Element]:
     root = parse_xml(data, name=name, expected=_EXPECTED)
     if tag_of(root) != "Workspace":
         raise InputError(f"root element {tag_of(root)!r}", place=name, expected=_EXPECTED)
     samples = first(root, "SampleList")
     if samples is None:
         raise InputError("no SampleList", place=name, expected=_EXPECTED, remedy="save it with FlowJo 10")
-    return tuple(_read_sample(sample) for sample in children(samples, "Sample"))
+    return list(children(samples, "Sample"))
+
+
+def _read_shown_name(sample: ET.Element) -> str:
+    node = first(sample, "SampleNode")
+    return (attribute(node, "name") or "") if node is not None else ""
 
 
 def _read_sample(sample: ET.Element) -> WorkspaceSample:
@@ -70,7 +94,7 @@ def _read_sample(sample: ET.Element) -> WorkspaceSample:
     gates: dict[str, Gate] = {}
     if node is not None:
         _read_populations(node, axes, gates, refusals)
-    shown = (attribute(node, "name") or "") if node is not None else ""
+    shown = _read_shown_name(sample)
     return WorkspaceSample(
         name=shown,
         file_names=tuple(list_file_names(sample, keywords, shown)),

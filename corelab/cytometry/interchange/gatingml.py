@@ -15,7 +15,6 @@ from corelab.cytometry.interchange.model import (
     UNCOMPENSATED,
     Boolean,
     Bound,
-    Cells,
     Dimension,
     Ellipsoid,
     Gate,
@@ -140,16 +139,7 @@ def parse_polygon(element: ET.Element) -> Polygon:
     return Polygon(
         dimensions=(dimensions[0], dimensions[1]),
         vertices=tuple((vertex[0], vertex[1]) for vertex in vertices),
-        grid=_parse_cells(element),
     )
-
-
-def _parse_cells(element: ET.Element) -> tuple[Cells, Cells] | None:
-    """Read the remark that our own export leaves where a line is judged by cells."""
-    info = first(element, "custom_info")
-    found = [] if info is None else list(children(info, "cells"))
-    cells = [Cells(width=number(one, "width"), shift=number(one, "shift")) for one in found]
-    return (cells[0], cells[1]) if len(cells) == 2 and all(one.width > 0 for one in cells) else None
 
 
 def _parse_ellipsoid(element: ET.Element) -> Ellipsoid:

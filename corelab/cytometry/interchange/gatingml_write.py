@@ -33,6 +33,7 @@ from corelab.cytometry.interchange.model import (
     list_references,
     map_dimensions,
 )
+from corelab.cytometry.interchange.outline import outline_cells
 from corelab.cytometry.interchange.scales import BIEX_TOP, invert_scale
 from corelab.cytometry.interchange.xml import NAMESPACES, Element, format_xml, make
 from corelab.errors import InputError
@@ -56,9 +57,8 @@ def write_gatingml(tree: GateTree, *, about: Mapping[str, str]) -> tuple[bytes, 
     -------
     tuple of bytes and tuple of Refusal
         The document, valid by the standard's schema (an id there has no spaces; the name of a gate
-        stays as it is), and the gates that it cannot say: polygons and ellipsoids on FlowJo's own
-        scales, and what rests on them. FlowJo's cells are kept as a remark of the gate, which only
-        this program reads.
+        stays as it is), and the gates that it cannot say: ellipsoids and straight lines on FlowJo's own
+        scales, and what rests on them. A polygon that FlowJo judges by cells is written as their outline.
 
     Raises
     ------
@@ -178,20 +178,14 @@ def _format_gate(gate: Gate, tree: GateTree) -> Element:
         case Boolean() as rule:
             return make("gating:BooleanGate", names, [_format_operation(rule)])
         case Polygon() as line:
+            line = _without_own_cells(line, tree)
             _check_scales(line.dimensions, tree)
             corners = [_point("gating:vertex", vertex) for vertex in line.vertices]
             axes = [_format_dimension(dimension, {}) for dimension in line.dimensions]
-            return make("gating:PolygonGate", names, [*_format_cells(line), *axes, *corners])
+            return make("gating:PolygonGate", names, [*axes, *corners])
         case Ellipsoid() as shape:
             _check_scales(shape.dimensions, tree)
             return make("gating:EllipsoidGate", names, _format_ellipsoid(shape))
-
-
-def _format_cells(line: Polygon) -> list[Element]:
-    if line.grid is None:
-        return []
-    cells = [make("cells", {"width": repr(c.width), "shift": repr(c.shift)}) for c in line.grid]
-    return [make("data-type:custom_info", inner=cells)]
 
 
 def _format_ellipsoid(shape: Ellipsoid) -> list[Element]:
@@ -253,6 +247,12 @@ def _without_own_scale(bound: Bound, tree: GateTree) -> Bound:
     if placed == [None, None]:
         raise InputError("an interval that holds everything", expected="a limit on the scale")
     return replace(bound, dimension=replace(bound.dimension, scale=""), low=placed[0], high=placed[1])
+
+
+def _without_own_cells(line: Polygon, tree: GateTree) -> Polygon:
+    """Return the outline of FlowJo's cells, which any program judges as FlowJo does."""
+    first, second = (tree.scales.get(one.scale) for one in line.dimensions)
+    return outline_cells(line, (first, second)) if line.grid and first and second else line
 
 
 def _check_scales(dimensions: tuple[Dimension, ...], tree: GateTree) -> None:

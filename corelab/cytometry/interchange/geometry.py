@@ -42,7 +42,8 @@ def _count_crossings(x: Values, y: Values, corners: Values) -> Mask:
     on_edge = np.zeros(len(x), dtype=bool)
     for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         # Left of the directed edge where positive, on its line where zero.
-        side = (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            side = (x2 - x1) * (y - y1) - (x - x1) * (y2 - y1)
         within = (x >= min(x1, x2)) & (x <= max(x1, x2)) & (y >= min(y1, y2)) & (y <= max(y1, y2))
         on_edge |= (side == 0) & within
         crosses = (y1 <= y) != (y2 <= y)

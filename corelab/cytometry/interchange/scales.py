@@ -80,9 +80,17 @@ def invert_scale(places: Values, scale: Scale) -> Values:
     Raises
     ------
     InputError
-        If the scale's parameters make none.
+        If the scale's parameters make none, or a place lies so far out that it has no value.
     """
     check_scale(scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = _invert(places, scale)
+    if not np.all(np.isfinite(values)):
+        raise InputError("a limit far off its scale", expected="one on the axis")
+    return values
+
+
+def _invert(places: Values, scale: Scale) -> Values:
     match scale:
         case Linear(t=t, a=a):
             return np.asarray(places * (t + a) - a)

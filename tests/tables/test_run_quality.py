@@ -1,0 +1,90 @@
+"""What a tube shows only beside others: age of the sample, beads and controls of its run."""
+
+import pytest
+
+from tests.tables.trial import Trial, at, bcell, cart, one, pick
+
+
+def run_control(trial: Trial, day: int, t_cells: int, **changes: str) -> None:
+    counts = {"lymphocytes": ("time_ok", 10_000, 12_000), "t_cells": ("lymphocytes", t_cells, 10_000)}
+    batch = f"R{day}"
+    trial.tube(
+        "", day, counts, subject_id="", file_id=f"control-{day}", tube="run_control", batch=batch, **changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "level", "rule"),
+    [(7000, None, ""), (7250, "warn", "1-2s"), (6300, "fail", "1-3s")],
+)
+def test_run_control__rejects_its_run_by_westgard_rules(last: int, level: str | None, rule: str) -> None:
+    trial = Trial().subject()
+    for day in range(12):
+        run_control(trial, day, 7000 + (100 if day % 2 else -100))
+    run_control(trial, 14, last)
+    trial.tube("D14", 14, cart(900, 60_000), batch="R14", file_id="sample")
+    trial.tube("D14", 14, bcell(900), panel="bcell", batch="R14", file_id="other-panel")
+    tables = trial.derive()
+    found = pick(tables["quality"], check="RUN_CONTROL", object="sample")
+    assert list(found["level"]) == ([level] if level else [])
+    assert pick(tables["quality"], check="RUN_CONTROL", object="other-panel").empty
+    row = one(tables["persistence"], analyte="CAR_PCT_CD3", visit="D14")
+    assert row["status"] == ("failed" if level == "fail" else "quantified")
+    assert row["n_events"] == 900
+    if level:
+        assert found["reason"].iloc[0].startswith(rule)
+    if level == "fail":
+        assert "RUN_CONTROL" in row["reason"]
+        assert one(tables["populations"], file_id="sample", population="car_t")["count"] == 900
+
+
+def test_run_control__with_few_runs_behind_it_warns_only() -> None:
+    trial = Trial().subject()
+    for day in range(6):
+        run_control(trial, day, 7000 + (100 if day % 2 else -100))
+    run_control(trial, 7, 3000)
+    trial.tube("D7", 7, cart(900, 60_000), batch="R7", file_id="sample")
+    found = one(trial.derive()["quality"], check="RUN_CONTROL", object="sample")
+    assert (found["level"], "provisional, 6 runs behind" in found["reason"]) == ("warn", True)
+
+
+def test_run_control__another_lot_is_another_series() -> None:
+    trial = Trial().subject()
+    for day in range(12):
+        run_control(trial, day, 7000 + (100 if day % 2 else -100), lot="A")
+    run_control(trial, 14, 4000, lot="B")
+    assert pick(trial.derive()["quality"], check="RUN_CONTROL").empty
+
+
+@pytest.mark.parametrize(
+    ("hours", "panel", "level"),
+    [
+        (5, "cart", None), (25, "cart", "warn"), (50, "cart", "fail"), (25, "bcell", None),
+        (50, "bcell", "fail"), (-3, "cart", "warn"),
+    ],
+)  # fmt: skip
+def test_sample_age__by_panel(hours: float, panel: str, level: str | None) -> None:
+    counts = cart(900, 60_000) if panel == "cart" else bcell(900)
+    # The instrument's clock has no zone: it is the study's.
+    acquired = at(7 + hours / 24)[:19]
+    trial = Trial().subject().tube("D7", 7, counts, panel=panel, acquired_at=acquired)
+    found = pick(trial.derive()["quality"], check="SAMPLE_AGE")
+    assert list(found["level"]) == ([level] if level else [])
+    if hours > 24 and level:
+        assert found["value"].iloc[0] == pytest.approx(hours, abs=1e-3)
+
+
+def test_sample_age__a_date_without_a_time_counts_from_the_end_of_its_day() -> None:
+    trial = Trial().subject()
+    trial.tube("D7", 7, cart(900, 60_000), collected_at=at(7, hour=0), acquired_at=at(8, hour=20)[:19])
+    assert pick(trial.derive()["quality"], check="SAMPLE_AGE").empty
+
+
+def test_beads__are_held_against_the_median_of_their_run() -> None:
+    trial = Trial()
+    for name, beads in (("A", 5000), ("B", 5100), ("C", 4900), ("D", 3000)):
+        trial.subject(name)
+        trial.tube("D7", 7, cart(900, 60_000, beads=beads), subject_id=name, batch="R1", file_id=name)
+    found = one(trial.derive()["quality"], check="BEADS")
+    assert (found["object"], found["level"], found["limit"]) == ("D", "warn", 0.8)
+    assert found["value"] == pytest.approx(3000 / 4950, abs=1e-6)
