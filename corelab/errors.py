@@ -7,6 +7,7 @@
     │   ├── FcsReadError    an FCS file cannot be read right
     │   ├── TableReadError  a delivered table cannot be read at all
     │   ├── PlateReadError  the export of a plate reader cannot be read right
+    │   ├── UploadOffsetError   a piece of an upload does not begin where the file ends
     │   └── MarkerError     the channels of a file cannot be matched to a panel
     ├── ConfigError         a study file, panel template or setting is wrong
     ├── ContractError       a table that we derived breaks its own schema
@@ -61,6 +62,14 @@ class TableReadError(InputError):
 
 class PlateReadError(InputError):
     """The export of a plate reader cannot be read right, so it is not read at all."""
+
+
+class UploadOffsetError(InputError):
+    """A piece of an upload does not begin where the file ends now; ``offset`` is the right place."""
+
+    def __init__(self, offset: int, *, place: str = "") -> None:
+        self.offset = offset
+        super().__init__("the piece belongs elsewhere", place=place, expected=f"one at byte {offset}")
 
 
 class MarkerError(InputError):

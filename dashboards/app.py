@@ -27,15 +27,22 @@ from dashboards.pages import (
     home,
     outcomes,
     patients,
+    review,
     samples,
     screening,
+    upload,
 )
 from dashboards.ports import HomePort
+from dashboards.reviews import build_review_routes
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
+from dashboards.upload_api import build_upload_routes
 from dashboards.views.audit import AuditCache
 
-PAGES: Final = (home, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, audit)
+PAGES: Final = (
+    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review,
+    audit,
+)  # fmt: skip
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -103,7 +110,14 @@ def create_app(
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
     add_guard(server)
-    for blueprint in (build_blueprint(site), build_theme_routes(), build_api(site), build_gates_api(site)):
+    for blueprint in (
+        build_blueprint(site),
+        build_theme_routes(),
+        build_api(site),
+        build_gates_api(site),
+        build_review_routes(site),
+        build_upload_routes(site),
+    ):
         server.register_blueprint(blueprint)
     app = build_dash(site, server)
     add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)

@@ -1,7 +1,7 @@
 """What the dashboard asks of a home; `corelab.store.home.Home` has this shape, and so have test fakes."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corelab.cytometry.interchange.revision import Decision, GateRevision, Target
@@ -11,6 +11,11 @@ from corelab.vocabulary import Role
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from corelab.store.jobs import Jobs
+    from corelab.store.registry import ActiveRow
+    from corelab.store.review import Reviews
+    from corelab.store.uploads import Uploads
 
 
 class SnapshotPort(Protocol):
@@ -135,6 +140,15 @@ class RegistryPort(Protocol):
     def quarantine(self) -> "pd.DataFrame":
         """Return what waits for a decision: path and reason."""
 
+    def quarantine_rows(self) -> list[dict[str, Any]]:
+        """Return the same as plain rows."""
+
+    def corrections(self) -> "pd.DataFrame":
+        """Return corrections that wait: id, kind, key, source, old and new values."""
+
+    def active_rows(self) -> "Sequence[ActiveRow]":
+        """Return the rows that take part in analysis."""
+
     def acquisition_files(self) -> list[AcquisitionFile]:
         """Return the delivered FCS files with where they belong."""
 
@@ -184,3 +198,15 @@ class HomePort(Protocol):
     @property
     def study(self) -> Study:
         """The trial."""
+
+    @property
+    def reviews(self) -> "Reviews":
+        """What was signed."""
+
+    @property
+    def uploads(self) -> "Uploads":
+        """Files on their way in."""
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Work for the runner."""

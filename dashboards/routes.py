@@ -20,8 +20,10 @@ from dashboards.pages import (
     home,
     outcomes,
     patients,
+    review,
     samples,
     screening,
+    upload,
 )
 from dashboards.site import Site
 
@@ -57,6 +59,8 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "cytokines": lambda site, address: cytokines.layout(site, address.query),
     "outcomes": lambda site, address: outcomes.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
+    "review": lambda site, _address: review.layout(site),
+    "upload": lambda site, _address: upload.layout(site),
     "audit": lambda site, address: audit.layout(site, address.query),
 }
 

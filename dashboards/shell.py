@@ -14,6 +14,7 @@ from dashboards.theme import MANTINE_THEME
 
 NAVIGATION: Final = (
     ("home", "/"),
+    ("upload", "/upload"),
     ("samples", "/samples"),
     ("screening", "/screening"),
     ("patients", "/patients"),
@@ -21,6 +22,7 @@ NAVIGATION: Final = (
     ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
     ("exports", "/exports"),
+    ("review", "/review"),
     ("audit", "/audit"),
 )
 """The pages of this version, in the order of the bar."""

@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from flask import request
 
@@ -18,6 +18,7 @@ from dashboards.views.audit import AuditCache
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store import Home
     from dashboards.desk import Desk
 
 T = TypeVar("T")
@@ -110,6 +111,11 @@ class Site:
     trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str
+
+    @property
+    def whole_home(self) -> "Home":
+        """The home itself, for what changes it; pages that only show need no more than the port."""
+        return cast("Home", self.home)
 
     def text(self, key: str, **values: object) -> str:
         """Return one sentence of the catalog."""

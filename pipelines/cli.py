@@ -66,9 +66,9 @@ def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
     if arguments is None:
         return DONE
     # The command's module is imported only now, so that --help needs none of them.
-    from pipelines import commands
+    from pipelines import commands, console
 
-    settings = commands.Settings(
+    settings = console.Settings(
         home=Path(getattr(arguments, "home", "")),
         database_url=environment.get("CORELAB_DATABASE_URL") or None,
         object_url=environment.get("CORELAB_OBJECT_URL") or None,

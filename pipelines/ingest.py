@@ -9,13 +9,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import FcsReadError, InputError, TableReadError
-from corelab.ingest.admission import admit_delivery
 from corelab.ingest.arrival import Delivery, ReadTable, Report
-from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.book import Held, StoredFile
 from corelab.ingest.delivery import DeliveredFile, FileKind, list_delivery, read_delivered, table_stem
 from corelab.ingest.layouts import LAYOUTS
 from corelab.ingest.matrices import DETECTORS
@@ -91,7 +91,24 @@ def ingest(
     InputError
         If one of the paths is not there; nothing is changed then.
     """
-    deliveries = _group(paths)
+    return ingest_files(
+        home, _group(paths), at=at, actor=actor, accept_reason=accept_reason, progress=progress
+    )
+
+
+def ingest_files(  # noqa: PLR0913 - as `ingest`, with the role of a person at the dashboard
+    home: "Home",
+    deliveries: Sequence[Sequence[DeliveredFile]],
+    *,
+    at: dt.datetime,
+    actor: str,
+    role: str = "",
+    accept_reason: str = "",
+    progress: Progress = lambda *_: None,
+) -> IngestReport:
+    """Take deliveries whose files are listed already, wherever they lie; otherwise as `ingest`."""
+    from corelab.store.intake import admit
+
     reports: list[Report] = []
     listed: list[str] = []
     troubles: list[str] = []
@@ -99,7 +116,13 @@ def ingest(
         reading = read_delivery(home, files, progress=progress)
         listed += [*reading.listed, *(line for taken in reading.gates for line in taken.remarks)]
         troubles += [line for taken in reading.gates for line in taken.troubles]
-        reports.append(_admit(home, reading, at=at, actor=actor, accept_reason=accept_reason))
+        record = partial(_record_gates, taken=reading.gates, at=at, actor=actor)
+        reports.append(
+            admit(
+                home, reading.delivery, at=at, actor=actor, role=role, accept_reason=accept_reason,
+                then=record,
+            )
+        )  # fmt: skip
     return _summarise(home, reports, listed, troubles)
 
 
@@ -203,6 +226,7 @@ def _read_acquisition(
     volume = acquisition.acquired_volume_ul
     facts = {
         "acquired_at": clean.acquired_at, "n_events": str(clean.n_events), "data_sha256": clean.data_sha256,
+        "labels": " | ".join(label for label in clean.labels if label),
         DETECTORS: json.dumps(acquisition.detectors, ensure_ascii=False),
         **({} if volume is None else {"acquired_volume_ul": repr(volume)}),
     }  # fmt: skip
@@ -251,23 +275,8 @@ def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
 
 
-def _admit(home: "Home", reading: _Reading, *, at: dt.datetime, actor: str, accept_reason: str) -> Report:
-    from corelab.store.database import writing
-    from corelab.store.intake import read_book, write_changes
-
-    with writing(home.registry.engine) as connection:
-        book: Book = read_book(connection)
-        changes, report = admit_delivery(
-            book, reading.delivery, study=home.study, accept_reason=accept_reason
-        )
-        head = write_changes(connection, changes, at=at, actor=actor)
-        head = _record_gates(connection, reading.gates, at=at, actor=actor) or head
-    home.registry.audit.write_head(head)
-    return report
-
-
 def _record_gates(
-    connection: "sa.Connection", taken: "Iterable[TakenGates]", *, at: dt.datetime, actor: str
+    connection: "sa.Connection", *, taken: "Iterable[TakenGates]", at: dt.datetime, actor: str
 ) -> "Head | None":
     """Record the gates of new files; those of a file that gave its gates before are left as they stand."""
     from corelab.store.gates import Said, read_origins, record_decisions

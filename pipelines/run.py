@@ -110,8 +110,8 @@ class Derived:
 
 
 def derive(
-    home: "Home", made_of: Mapping[str, Any], *, position: "Position", place: Place,
-    progress: Progress | None, cache_dir: "Path | None",
+    home: "Home", made_of: Mapping[str, Any], *, position: "Position", place: Place = HERE,
+    progress: Progress | None = None, cache_dir: "Path | None" = None,
 ) -> Derived:  # fmt: skip
     """Compute every table from the registry's rows at a position; nothing is written but the cache."""
     from corelab.cytometry.quality import build_quality_limits

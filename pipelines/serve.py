@@ -1,5 +1,6 @@
 """Serves the dashboard of a home."""
 
+import datetime as dt
 import os
 import secrets
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from corelab.errors import ConfigError
+from pipelines.runner import HomePlace, start_runner
 
 if TYPE_CHECKING:
     from corelab.store import Home
@@ -15,8 +17,8 @@ _KEY_BYTES: Final = 32
 _THREADS: Final = 8
 
 
-def serve(home: "Home", *, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until interrupted; the address is announced once the port is bound.
+def serve(home: "Home", place: HomePlace, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted, and do the work that is asked for; announce the address once it is bound.
 
     Raises
     ------
@@ -35,7 +37,11 @@ def serve(home: "Home", *, host: str, port: int, announce: Callable[[str], None]
             f"cannot listen ({error.strerror})", place=f"{host}:{port}", remedy="give another --port"
         ) from error
     announce(f"http://{host}:{server.effective_port}")
-    server.run()
+    end = start_runner(home, place, clock=lambda: dt.datetime.now(dt.UTC), workers=os.cpu_count() or 1)
+    try:
+        server.run()
+    finally:
+        end()
 
 
 def read_secret_key(path: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from corelab.errors import IntegrityError
+from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
@@ -46,7 +47,7 @@ class Rebuilt:
     left: tuple[str, ...]
 
 
-def rebuild_snapshots(home: "Home", *, workers: int = 1, progress: Progress = lambda *_: None) -> Rebuilt:
+def rebuild_snapshots(home: "Home", *, place: Place = HERE, progress: Progress = lambda *_: None) -> Rebuilt:
     """Compute again, bit for bit, each snapshot that the running versions made.
 
     The rows are those of the registry when the snapshot was made; the cache of gates is not asked.
@@ -66,7 +67,7 @@ def rebuild_snapshots(home: "Home", *, workers: int = 1, progress: Progress = la
         if reason:
             left.append(f"snapshots/{snapshot_id}: not made again: {reason}")
         else:
-            found = _rebuild(home, snapshot, position, workers=workers)
+            found = _rebuild(home, snapshot, position, place=place)
             findings += found
             same += [] if found else [snapshot_id]
         progress(number, len(snapshots))
@@ -86,28 +87,25 @@ def _why_left(home: "Home", snapshot: "Snapshot", position: "Position") -> str:
     return ""
 
 
-def _rebuild(home: "Home", snapshot: "Snapshot", position: "Position", *, workers: int) -> list[str]:
+def _rebuild(home: "Home", snapshot: "Snapshot", position: "Position", *, place: Place) -> list[str]:
     from corelab.store.objects import compute_sha256
     from corelab.store.snapshots import MANIFEST, format_snapshot
-    from pipelines.executor import Place
     from pipelines.run import compute_run_key, derive, describe_inputs
 
-    place = f"snapshots/{snapshot.id}"
+    where = f"snapshots/{snapshot.id}"
     as_of = snapshot.manifest["parameters"]["as_of"]
     moment = dt.datetime.fromisoformat(as_of) if as_of else None
     made_of = describe_inputs(home, as_of=moment, position=position)
     run_key = compute_run_key(made_of)
     if run_key != snapshot.run_key:
-        return [f"{place}: the registry's rows are not those that it was made of"]
-    derived = derive(
-        home, made_of, position=position, place=Place(workers=workers), progress=None, cache_dir=None
-    )
+        return [f"{where}: the registry's rows are not those that it was made of"]
+    derived = derive(home, made_of, position=position, place=place)
     contents = format_snapshot(derived.tables, derived.manifest, run_key=run_key)
     kept = {f"{name}.parquet": one["sha256"] for name, one in snapshot.manifest["tables"].items()}
     kept[MANIFEST] = compute_sha256(home.snapshots.read_file(snapshot.id, MANIFEST))
     names = sorted(kept.keys() | contents.keys())
     return [
-        f"{place}/{name}: made again, it is another"
+        f"{where}/{name}: made again, it is another"
         for name in names
         if name not in contents or compute_sha256(contents[name]) != kept.get(name)
     ]

@@ -19,13 +19,13 @@ from corelab.ingest.arrival import (
     list_candidates,
     list_waiting,
     make_plate_candidate,
+    make_version,
 )
 from corelab.ingest.book import (
     Book,
     Changes,
     Happening,
     Held,
-    NewVersion,
     PendingCorrection,
     Present,
     StoredFile,
@@ -33,7 +33,7 @@ from corelab.ingest.book import (
     row_object,
 )
 from corelab.ingest.layouts import BY_KIND
-from corelab.ingest.matching import match_file, names_file
+from corelab.ingest.matching import as_file, is_answered_by, match_file, names_file, why_unnamed
 from corelab.ingest.matrices import KIND, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
@@ -69,6 +69,20 @@ def admit_delivery(
     return intake.changes, intake.report
 
 
+def decide_pending(
+    book: Book, chosen: Iterable[PendingCorrection], *, study: Study, reason: str, accept: bool
+) -> Changes:
+    """Accept corrections that wait, or set them aside, and say so for the audit trail."""
+    nothing = Delivery(tables=(), fcs={}, failed=())
+    intake = _Intake(book=book, delivery=nothing, study=study, accept_reason=reason)
+    for pending in chosen:
+        if accept:
+            intake.accept_pending(pending)
+        else:
+            intake.refuse_pending(pending)
+    return intake.changes
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Intake:
     """One admission under way."""
@@ -97,7 +111,7 @@ class _Intake:
         known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
-                self._accept_pending(pending)
+                self.accept_pending(pending)
         self.report.counts["files_known"] += len(known)
         return known
 
@@ -125,7 +139,7 @@ class _Intake:
         self.changes.files.append(stored)
         self.report.counts["files_new"] += 1
         self._note("import", stored.name, new=stored.file_id)
-        for held in [held for held in self.book.held.values() if _is_answered_by(held, stored)]:
+        for held in [held for held in self.book.held.values() if is_answered_by(held, stored)]:
             self._release(held.identity)
         return True
 
@@ -186,7 +200,7 @@ class _Intake:
             fresh=not candidate.waited,
         )
         if not match.file_id:
-            if any(names_file(name, _as_file(held)) for held in self._unreadable()):
+            if any(names_file(name, as_file(held)) for held in self._unreadable()):
                 raise _WaitsForFileError(match.reason)
             raise InputError(match.reason, place=candidate.place)
         values = {key: text for key, text in checked.values.items() if key != "file"}
@@ -263,11 +277,13 @@ class _Intake:
         version = present.last_version + 1
         self.book.present[checked.kind, checked.key] = replace(present, last_version=version)
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=present.base_version, state=PENDING)
+            make_version(
+                checked, candidate, version=version, base_version=present.base_version, state=PENDING
+            )
         )
         self._note("propose_correction", checked.key, old=_json(present.values), new=_json(checked.values))
 
-    def _accept_pending(self, pending: PendingCorrection) -> None:
+    def accept_pending(self, pending: PendingCorrection) -> None:
         present = self.book.present[pending.kind, pending.key]
         layout = BY_KIND[pending.kind]
         path, _, row = pending.source.rpartition(":")
@@ -280,6 +296,15 @@ class _Intake:
         self._accept(checked, candidate, present)
         self.book.pending.remove(pending)
         self.changes.settled_pending.append(pending)
+
+    def refuse_pending(self, pending: PendingCorrection) -> None:
+        present = self.book.present[pending.kind, pending.key]
+        self.book.pending.remove(pending)
+        self.changes.settled_pending.append(pending)
+        self._note(
+            "refuse_correction", pending.key, old=_json(present.values), new=_json(pending.values),
+            reason=self.accept_reason,
+        )  # fmt: skip
 
     def _accept(self, checked: CheckedRow, candidate: Candidate, present: Present) -> None:
         _, merged = merge_rows(present.values, checked.values)
@@ -302,7 +327,7 @@ class _Intake:
             subject_id=checked.subject_id, values=checked.values,
         )  # fmt: skip
         self.changes.versions.append(
-            _version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
+            make_version(checked, candidate, version=version, base_version=base_version, state=ACTIVE)
         )
         self._see(checked.kind, checked.key, base_version, candidate)
 
@@ -338,7 +363,7 @@ class _Intake:
                 continue
             held = Held(
                 file_id=stored.file_id, row=0, path=stored.name, kind="fcs", values={"file": stored.name},
-                reason=_why_unnamed(stored, rows),
+                reason=why_unnamed(stored, rows),
             )  # fmt: skip
             if not self.book.is_assigned(stored.file_id):
                 self._hold(held)
@@ -364,32 +389,6 @@ class _Intake:
 
 class _WaitsForFileError(Exception):
     """A manifest's row whose file is in quarantine itself: the file is shown, the row is not."""
-
-
-def _version(
-    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
-) -> NewVersion:
-    return NewVersion(
-        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
-        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
-        file_id=candidate.file_id, state=state,
-    )  # fmt: skip
-
-
-def _is_answered_by(held: Held, stored: StoredFile) -> bool:
-    """Tell whether a file that could not be read has been delivered again, whole this time."""
-    return held.row == 0 and not held.values and (held.path == stored.name or held.file_id == stored.file_id)
-
-
-def _as_file(held: Held) -> StoredFile:
-    return StoredFile(file_id=held.file_id, object_id="", kind=held.kind, name=held.path, facts={})
-
-
-def _why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
-    for held in rows:
-        if names_file(held.values.get("file", ""), stored):
-            return f"its row {held.path} waits: {held.reason}"
-    return "no manifest names this file; expected a row in manifest.csv"
 
 
 def _without_place(error: InputError, place: str) -> str:

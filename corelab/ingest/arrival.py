@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from corelab.ingest.book import Book, Held, StoredFile
+from corelab.ingest.book import Book, Held, NewVersion, StoredFile
 from corelab.ingest.layouts import BY_KIND, PLATES, Layout
+from corelab.ingest.rows import CheckedRow
 from corelab.ingest.tables import DeliveredTable
 
 _ORDER: Final = {kind: place for place, kind in enumerate(BY_KIND)}
@@ -108,3 +109,14 @@ def list_waiting(book: Book, *, without: set[tuple[str, int, str]]) -> list[Cand
 def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Sort rows: subjects before what is theirs, then by file and row."""
     return sorted(candidates, key=lambda one: (_ORDER[one.layout.kind], one.path, one.row, one.file_id))
+
+
+def make_version(
+    checked: CheckedRow, candidate: Candidate, *, version: int, base_version: int, state: str
+) -> NewVersion:
+    """Make a version of a row as it was checked, from where it came."""
+    return NewVersion(
+        kind=checked.kind, key=checked.key, version=version, base_version=base_version,
+        subject_id=checked.subject_id, values=checked.values, source=candidate.place,
+        file_id=candidate.file_id, state=state,
+    )  # fmt: skip

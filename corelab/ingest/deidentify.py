@@ -40,7 +40,8 @@ class DeidentifiedFcs:
 
     ``data_sha256`` is the hash of the DATA segment, the same before and after. ``removed`` names the
     keywords that are gone. ``acquired_at`` is the local time of acquisition as ISO 8601 without zone,
-    empty where the file does not say; it leaves the file because a date is a trace of a person.
+    empty where the file does not say; it leaves the file because a date is a trace of a person. ``labels``
+    are the channels' labels as they are kept.
     """
 
     data: bytes
@@ -48,6 +49,7 @@ class DeidentifiedFcs:
     removed: tuple[str, ...]
     n_events: int
     acquired_at: str
+    labels: tuple[str, ...]
 
 
 def deidentify_fcs(data: bytes, *, name: str) -> DeidentifiedFcs:
@@ -82,7 +84,14 @@ def deidentify_fcs(data: bytes, *, name: str) -> DeidentifiedFcs:
         removed=tuple(sorted(set(given) - set(kept))),
         n_events=n_events,
         acquired_at=parse_acquisition_time(given),
+        labels=_list_labels(kept),
     )
+
+
+def _list_labels(kept: Mapping[str, str]) -> tuple[str, ...]:
+    """List what each channel is called: its label, else its detector."""
+    channels = range(1, int(kept.get("$PAR", "0")) + 1)
+    return tuple(kept.get(f"$P{n}S") or kept.get(f"$P{n}N", "") for n in channels)
 
 
 def select_keywords(given: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from corelab.ingest.book import Book, StoredFile
+from corelab.ingest.book import Book, Held, StoredFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +95,21 @@ def _by_name(files: Iterable[tuple[str, str]], wanted: str) -> set[str]:
 def names_file(wanted: str, stored: StoredFile) -> bool:
     """Tell whether a manifest's text could mean a stored file."""
     return PurePosixPath(normalise_name(wanted)).name == PurePosixPath(stored.name).name
+
+
+def is_answered_by(held: Held, stored: StoredFile) -> bool:
+    """Tell whether a file that could not be read has been delivered again, whole this time."""
+    return held.row == 0 and not held.values and (held.path == stored.name or held.file_id == stored.file_id)
+
+
+def as_file(held: Held) -> StoredFile:
+    """Describe a file that could not be read as if it were stored."""
+    return StoredFile(file_id=held.file_id, object_id="", kind=held.kind, name=held.path, facts={})
+
+
+def why_unnamed(stored: StoredFile, rows: Iterable[Held]) -> str:
+    """Say why an FCS file has no tube: a row that names it waits, or none does."""
+    for held in rows:
+        if names_file(held.values.get("file", ""), stored):
+            return f"its row {held.path} waits: {held.reason}"
+    return "no manifest names this file; expected a row in manifest.csv"

@@ -18,7 +18,9 @@ from corelab.store.users import Users
 from corelab.study import Study, parse_study
 
 if TYPE_CHECKING:
+    from corelab.store.jobs import Jobs
     from corelab.store.review import Reviews
+    from corelab.store.uploads import Uploads
 
 FORMAT: Final = 1
 
@@ -56,6 +58,20 @@ class Home:
         from corelab.store.review import Reviews
 
         return Reviews(home=self)
+
+    @property
+    def uploads(self) -> "Uploads":
+        """Files on their way in from a browser."""
+        from corelab.store.uploads import Uploads
+
+        return Uploads(engine=self.registry.engine, audit=self.registry.audit, folder=self.path / "uploads")
+
+    @property
+    def jobs(self) -> "Jobs":
+        """Work that the dashboard asked for."""
+        from corelab.store.jobs import Jobs
+
+        return Jobs(engine=self.registry.engine)
 
     def status(self) -> dict[str, Any]:
         """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.

@@ -2,15 +2,41 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from corelab.ingest.book import Book, Changes, Gone, Held, NewVersion, PendingCorrection, Present, StoredFile
+from corelab.errors import ConfigError
+from corelab.ingest.admission import admit_delivery, decide_pending
+from corelab.ingest.arrival import Delivery, Report
+from corelab.ingest.book import (
+    Book,
+    Changes,
+    Gone,
+    Held,
+    NewVersion,
+    PendingCorrection,
+    Present,
+    StoredFile,
+)
 from corelab.store import schema
 from corelab.store.audit import Entry, Head, append_entries, format_moment
-from corelab.store.registry import ACCEPTED, ACTIVE, OPEN, PENDING, RESOLVED, SUPERSEDED, WAITING, WITHDRAWN
+from corelab.store.database import writing
+from corelab.store.registry import (
+    ACCEPTED,
+    ACTIVE,
+    OPEN,
+    PENDING,
+    REJECTED,
+    RESOLVED,
+    SUPERSEDED,
+    WAITING,
+    WITHDRAWN,
+)
+
+if TYPE_CHECKING:
+    from corelab.store.home import Home
 
 _BATCH: Final = 5_000
 
@@ -53,14 +79,57 @@ def _read_gone(connection: sa.Connection, last: Mapping[tuple[str, str], int]) -
     }
 
 
+def admit(  # noqa: PLR0913 - what is delivered, and who does it when and why
+    home: "Home", delivery: Delivery, *, at: dt.datetime, actor: str, role: str = "", accept_reason: str = "",
+    then: Callable[[sa.Connection], Head | None] = lambda _: None,
+) -> Report:  # fmt: skip
+    """Admit a delivery in one transaction: its rows, what waits, and the lines of the audit trail.
+
+    ``then`` records what else came with it, in the same transaction.
+    """
+    with writing(home.registry.engine) as connection:
+        changes, report = admit_delivery(
+            read_book(connection), delivery, study=home.study, accept_reason=accept_reason
+        )
+        head = write_changes(connection, changes, at=at, actor=actor, role=role)
+        head = then(connection) or head
+    home.registry.audit.write_head(head)
+    return report
+
+
+def decide_corrections(  # noqa: PLR0913 - which, how and why, and who does it when
+    home: "Home", record_ids: Collection[int], *, accept: bool, reason: str, at: dt.datetime, actor: str,
+    role: str = "",
+) -> int:  # fmt: skip
+    """Accept corrections that wait, or refuse them, for a reason; return how many were decided.
+
+    Raises
+    ------
+    ConfigError
+        If no reason is given.
+    """
+    if not reason.strip():
+        raise ConfigError("no reason for the decision", expected="why the values are right or wrong")
+    with writing(home.registry.engine) as connection:
+        book = read_book(connection)
+        chosen = [pending for pending in book.pending if pending.record_id in record_ids]
+        changes = decide_pending(book, chosen, study=home.study, reason=reason.strip(), accept=accept)
+        head = write_changes(
+            connection, changes, at=at, actor=actor, role=role, settled=ACCEPTED if accept else REJECTED
+        )
+    home.registry.audit.write_head(head)
+    return len(chosen)
+
+
 def read_files(connection: sa.Connection) -> dict[str, StoredFile]:
     """Read every delivered file that was taken, by its id."""
     return {row.file_id: _stored(row) for row in connection.execute(sa.select(schema.file))}
 
 
 def write_changes(
-    connection: sa.Connection, changes: Changes, *, at: dt.datetime, actor: str, role: str = ""
-) -> Head | None:
+    connection: sa.Connection, changes: Changes, *, at: dt.datetime, actor: str, role: str = "",
+    settled: str = ACCEPTED,
+) -> Head | None:  # fmt: skip
     """Write an admission inside its transaction, with its lines of the audit trail."""
     now = format_moment(at)
     _write_files(connection, changes.files, now)
@@ -80,7 +149,7 @@ def write_changes(
         connection.execute(
             sa.update(schema.record)
             .where(record.id == pending.record_id)
-            .values(state=SUPERSEDED, reason=ACCEPTED)
+            .values(state=SUPERSEDED, reason=settled)
         )
     _write_sightings(connection, changes.sightings)
     _write_held(connection, changes, now)

@@ -139,7 +139,7 @@ class Registry:
         return sorted(rows, key=lambda row: (row["path"].rpartition(":")[0], row["row"], row["path"]))
 
     def corrections(self) -> "pd.DataFrame":
-        """Return pending corrections: kind, key, source, old and new values as JSON texts."""
+        """Return pending corrections: id, kind, key, source, old and new values as JSON texts."""
         import pandas as pd
 
         pending = schema.record.alias()
@@ -148,7 +148,7 @@ class Registry:
         joined = pending.join(present, same & (present.c.state == ACTIVE), isouter=True)
         query = (
             sa.select(
-                pending.c.kind, pending.c.key, pending.c.source,
+                pending.c.id, pending.c.kind, pending.c.key, pending.c.source,
                 present.c["values"].label("old"), pending.c["values"].label("new"),
             )
             .select_from(joined)

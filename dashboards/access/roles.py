@@ -19,7 +19,7 @@ EXPORTERS: Final = (Role.SCIENTIST, Role.REVIEWER, Role.INVESTIGATOR)
 AUDITORS: Final = (Role.REVIEWER, Role.ADMIN)
 """Roles that may read who did what."""
 
-PAGE_ROLES: Final = {"audit": AUDITORS}
+PAGE_ROLES: Final = {"audit": AUDITORS, "upload": (Role.SCIENTIST,)}
 """Pages that not every role may open; absent for the others, and 403 by their address."""
 
 ROLES_ATTRIBUTE: Final = "allowed_roles"

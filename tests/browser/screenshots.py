@@ -90,6 +90,7 @@ def take(page: Any, path: str, target: Path) -> None:
     page.goto(path)
     page.wait_for_selector("h1")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("() => [...document.images].every(image => image.src && image.complete)")
     page.wait_for_timeout(400)
     page.screenshot(path=target)
 

@@ -134,7 +134,7 @@ def test_count_grid__counts_every_shown_event_once(bench):
     assert grid.shape == (40, 60)
     assert grid.sum() == view.shown.sum()
     line = view.lines[0]
-    above = bin_events(bench, bench.select("car_t"), view.y, 40)
+    above = bin_events(bench, bench.select("car_t"), view.y, n_bins=40)
     assert above.min() >= int(line.place * 40)
 
 

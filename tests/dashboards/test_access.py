@@ -232,7 +232,8 @@ def test_mcp__is_off_even_when_the_environment_asks_for_it(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/patients/CL-999", "/patients/CL-001/more", "/cohort/x", "/upload", "/samples/none"]
+    "path",
+    ["/nowhere", "/patients/CL-999", "/patients/CL-001/more", "/cohort/x", "/upload/x", "/samples/none"],
 )
 def test_page__answers_404_where_nothing_lives(client, path):
     log_in(client, "ortiz")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from corelab.store import Home, create_home, open_home
+from corelab.store.backup import read_members, restore_backup
 from corelab.store.objects import compute_sha256
 from corelab.study import builtin_study
 from pipelines.ingest import ingest
@@ -153,3 +154,46 @@ def test_open_home__works_beside_a_writer(delivery: Path, make_home: Callable[..
         reads += 1
     assert process.returncode == 0
     assert reads
+
+
+def test_backup__killed_at_any_moment_leaves_no_half_file(
+    delivery: Path, make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    home = make_home()
+    ingest(home, [delivery], at=NOW, actor="test")
+    whole = duration("backup", home.path, tmp_path / "calm.tar")
+    moments = random.Random(8)
+    for number in range(KILLS):
+        target = tmp_path / f"{number}.tar"
+        if kill_after(moments.uniform(0.4, 1.0) * whole, "backup", home.path, target) and target.exists():
+            assert list(read_members(target))  # it was renamed just before: then it is whole
+        assert home.registry.audit.verify() == []
+    assert duration("backup", home.path, tmp_path / "last.tar") > 0
+    restored = restore_backup(tmp_path / "last.tar", tmp_path / "new", at=NOW, actor="test")
+    assert restored.registry.content_hash() == home.registry.content_hash()
+    restored.close()
+
+
+def test_migrate__killed_at_any_moment_leaves_the_old_or_the_new_schema(tmp_path: Path) -> None:
+    """The copy is there before anything changes, and the change is one transaction."""
+    from corelab.store import schema
+    from corelab.store.database import connect_database, migrate, read_revision, sqlite_url
+
+    home = create_home(tmp_path / "home", study_text=builtin_study().source)
+    home.close()
+    moments = random.Random(9)
+    for _ in range(3):
+        for path in home.path.glob("registry.db*"):
+            path.unlink()
+        engine = connect_database(sqlite_url(home.path / "registry.db"))
+        migrate(engine, revision="0001")
+        engine.dispose()
+        kill_after(moments.uniform(0.3, 1.5), "migrate", home.path)
+        found = read_revision(engine)
+        assert found in ("0001", schema.REVISION)
+        engine.dispose()
+        if found == schema.REVISION:
+            assert (home.path / "backups" / "registry-0001.db").is_file()
+        duration("migrate", home.path)
+        assert read_revision(engine) == schema.REVISION
+        engine.dispose()

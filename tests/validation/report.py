@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tests.ingest.real_data import find_public
+from tests.tampering import count_found, make_sound_home
 from tests.validation.coverage import cover_concentrations, cover_fractions, list_expected
 from tests.validation.fcs_fuzz import fuzz
 from tests.validation.gate_figures import (
@@ -27,6 +28,7 @@ from tests.validation.gate_figures import (
     measure_gains,
     measure_no_car,
 )
+from tests.validation.kills import strike
 from tests.validation.thinning import (
     MODES,
     count_changes,
@@ -44,6 +46,8 @@ from tests.validation.trials import (
 
 UNSEEN_SEEDS = tuple(range(71_001, 71_011))
 SUBJECTS, EVENTS = 4, 20_000
+TAMPERINGS, TAMPERING_SEED = 500, 72_001
+KILLS, KILL_SEED = 200, 73_001
 THINNED_SUBJECTS = 10
 
 
@@ -227,9 +231,44 @@ def measure_fcs_headers() -> Section:
     )
 
 
+def measure_tampering() -> Section:
+    """Random changes of files, audit rows and signatures, one at a time."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        counts, missed = count_found(make_sound_home(place), place, times=TAMPERINGS, seed=TAMPERING_SEED)
+    lines = ["| changed | times |", "|---|---|"]
+    lines += [f"| {kind} | {count} |" for kind, count in sorted(counts.items())]
+    lines += ["", f"Missed: {'; '.join(missed) or 'none'}. Seed {TAMPERING_SEED}; "]
+    lines[-1] += f"{time.perf_counter() - started:.0f} s."
+    return Section(
+        title="Tampering",
+        asked=f"each of {TAMPERINGS} single changes is found by verify",
+        holds=not missed,
+        lines=lines,
+    )
+
+
+def measure_kills() -> Section:
+    """Commands killed at random moments, then run to their end, against undisturbed ones."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        struck = strike(Path(folder), kills=KILLS, seed=KILL_SEED)
+    return Section(
+        title="Kills",
+        asked=f"after {KILLS} kills over ingest and run the registry and the snapshot are those of an "
+        "undisturbed run, nothing lost, nothing twice",
+        holds=struck.same,
+        lines=[
+            f"{struck.kills} kills in {struck.rounds} rounds; differing rounds: {struck.differing}. "
+            f"Seed {KILL_SEED}; {time.perf_counter() - started:.0f} s."
+        ],
+    )
+
+
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
-    measure_fcs_headers,
+    measure_fcs_headers, measure_tampering, measure_kills,
 )  # fmt: skip
 
 

@@ -1,0 +1,90 @@
+"""Signing over the route and on the page: reviewers only, the password again, refusals in words."""
+
+import pytest
+
+from corelab.store.users import LOCK_AFTER_FAILURES
+from tests.dashboards.conftest import call, csrf, log_in
+from tests.dashboards.trial import ACCOUNTS, PASSWORD
+
+PATH = "/api/v1/reviews"
+D14 = {"scope": "visit", "subject_id": "CL-001", "visit": "D14"}
+
+
+@pytest.fixture
+def reviewer(client):
+    log_in(client, "li.wei")
+    return client
+
+
+def sign(client, home, *targets, state="reviewed", password=PASSWORD, **more):
+    body = {
+        "targets": list(targets), "state": state, "password": password,
+        "snapshot": home.snapshots.current().id,
+    } | more  # fmt: skip
+    return client.post(PATH, json=body, headers=csrf(client))
+
+
+def test_sign__is_for_reviewers_only(app, client, home):
+    assert client.get(PATH).status_code == 401
+    assert client.post(PATH, json={}).status_code == 401
+    for name in ACCOUNTS:
+        log_in(one := app.server.test_client(), name)
+        assert one.get(PATH).status_code == 200
+        assert sign(one, home, D14).status_code == (200 if name == "li.wei" else 403), name
+        assert ("review-sign" in str(call(one, app, "page.children", "/review", "").json)) is (
+            name == "li.wei"
+        )
+
+
+def test_sign__asks_for_the_token_of_the_session(reviewer):
+    assert reviewer.post(PATH, json={}).status_code == 403
+
+
+def test_sign__moves_results_and_tells_where_they_stand(reviewer, home):
+    assert sign(reviewer, home, D14).json == {"signed": 1}
+    assert sign(reviewer, home, D14, state="locked").json == {"signed": 1}
+    (standing,) = reviewer.get(PATH).json
+    assert (standing["state"], standing["stale"], standing["by"]) == ("locked", False, "li.wei")
+    refused = sign(reviewer, home, D14, state="draft")
+    assert (refused.status_code, "no reason" in refused.json["reason"]) == (409, True)
+    assert sign(reviewer, home, D14, state="draft", reason="a gate was wrong").status_code == 200
+    assert reviewer.get(PATH).json[0]["state"] == "draft"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"password": "wrong"}, 409), ({"snapshot": "0" * 16}, 409), ({"targets": []}, 400),
+        ({"targets": "all"}, 400), ({"targets": [{}]}, 400), ({"state": "final"}, 400),
+        ({"targets": [D14 | {"scope": "trial"}]}, 400), ({"targets": [D14 | {"visit": "M9"}]}, 409),
+        ({"targets": [D14 | {"visit": ""}]}, 400),
+    ],
+)  # fmt: skip
+def test_sign__answers_a_refusal_in_words(reviewer, home, change, status):
+    answer = sign(reviewer, home, D14, **change)
+    assert answer.status_code == status
+    assert status == 400 or answer.json["reason"]
+    assert home.reviews.all() == []
+
+
+def test_sign__shuts_the_account_after_wrong_passwords(reviewer, home):
+    for _ in range(LOCK_AFTER_FAILURES):
+        sign(reviewer, home, D14, password="wrong")
+    assert sign(reviewer, home, D14).status_code == 409
+
+
+def test_page__lists_what_waits_and_signs_what_is_selected(reviewer, app, home):
+    page = str(call(reviewer, app, "page.children", "/review", "").json)
+    assert "11 drafts" in page
+    seen = home.snapshots.current().id
+    values = (1, [D14, D14 | {"visit": "D7"}], "reviewed", "", PASSWORD, seen)
+    answer = call(reviewer, app, "review-grid.rowData", *values).json["response"]
+    assert answer["review-answer"]["children"] == "2 signed."
+    assert answer["review-password"]["value"] == ""
+    assert "9 drafts · 2 reviewed" in answer["review-waiting"]["children"]
+    states = {row["visit"]: row["state"] for row in answer["review-grid"]["rowData"]}
+    assert (states["D14"], states["D7"], states["D10"]) == ("reviewed", "reviewed", "draft")
+    nothing = call(reviewer, app, "review-grid.rowData", 2, [], "reviewed", "", PASSWORD, seen).json[
+        "response"
+    ]
+    assert "Select" in nothing["review-answer"]["children"]
