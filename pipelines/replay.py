@@ -51,10 +51,15 @@ def make_bundle(home: "Home", snapshot: "Snapshot", tables: Sequence[str]) -> by
         f"inputs/{one.name}.parquet": format_parquet(getattr(inputs, one.name)) for one in fields(inputs)
     }
     parts |= {f"gates/{one.name}.parquet": _format_gates(getattr(gates, one.name)) for one in fields(gates)}
+    parts |= {_name_export(one): home.objects.read(one) for one in inputs.plates["object_id"]}
     parts |= {f"expected/{name}.parquet": snapshot.read_bytes(name) for name in tables}
     kept = {name: value for name, value in snapshot.manifest.items() if name != "analysis_columns"}
     about = {"snapshot": snapshot.id, "made_of": kept, "files": sorted(inputs.acquisitions["file_id"])}
     return format_bundle(parts, about)
+
+
+def _name_export(object_id: str) -> str:
+    return f"plates/{object_id}.json"
 
 
 def _format_gates(table: "pd.DataFrame") -> bytes:
@@ -125,6 +130,7 @@ def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
     from corelab.study import parse_study
     from corelab.tables.derive import derive_tables
     from corelab.tables.inputs import Inputs, build_inputs
+    from pipelines.plates import read_plates
 
     cutoff = str(bundle.about["made_of"].get("cutoff", ""))
     names = [one.name for one in fields(Inputs) if f"inputs/{one.name}.parquet" in bundle.parts]
@@ -135,10 +141,11 @@ def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
         gates = {
             one.name: _parse_gates(bundle.parts[f"gates/{one.name}.parquet"]) for one in fields(GateTables)
         }
+        exports = read_plates(inputs.plates, lambda object_id: bundle.parts[_name_export(object_id)])
     except (KeyError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise InputError("lacks a part, or it cannot be read", place=str(error), expected=CONTENTS) from error
     moment = dt.datetime.fromisoformat(cutoff) if cutoff else None
-    return derive_tables(inputs, GateTables(**gates), study=study, as_of=moment)
+    return derive_tables(inputs, GateTables(**gates), study=study, as_of=moment, exports=exports)
 
 
 def _parse_gates(data: bytes) -> "pd.DataFrame":

@@ -200,7 +200,7 @@ def _outline_corner(one: Line, other: Line) -> list[tuple[float, float]]:
     return [(x.place, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0), (0.0, y.place), (x.place, y.place)]
 
 
-def bin_events(bench: Bench, mask: Mask, axis: Axis, n_bins: int) -> Counts:
+def bin_events(bench: Bench, mask: Mask, axis: Axis, *, n_bins: int) -> Counts:
     """Return the bin of each event of a mask on one axis; what lies beyond an end is in the last bin."""
     values = bench.values(axis.channel)
     if values is None:
@@ -231,7 +231,7 @@ def count_grid(bench: Bench, mask: Mask, *, x: Axis, y: Axis, shape: tuple[int, 
     counts : (n_up, n_across), the lowest row first
     """
     up, across = shape
-    place = bin_events(bench, mask, y, up) * across + bin_events(bench, mask, x, across)
+    place = bin_events(bench, mask, y, n_bins=up) * across + bin_events(bench, mask, x, n_bins=across)
     return np.bincount(place, minlength=up * across).reshape(up, across)
 
 

@@ -24,7 +24,7 @@ from corelab.figures.level_row import build_markers
 from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.tokens import FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
 from corelab.vocabulary import VISITS
 
@@ -304,10 +304,12 @@ def _draw_panel(panel: _Panel, tokens: Tokens, catalog: Catalog) -> list[Piece]:
 
 
 def _draw_counts(panel: _Panel, tokens: Tokens) -> list[Piece]:
-    """Count what lies below a limit and what gave no result at each visit, where marks would lie on marks."""
+    """Count what lies below a limit or gave no result at each visit, but not under the chosen child."""
     traces = []
     for lane, statuses, colour in ((1, BELOW, tokens.ink_2), (2, ABSENT, tokens.fail)):
-        labels = [draw.visit_label for draw in panel.course.draws if draw.status in statuses]
+        there = [draw for draw in panel.course.draws if draw.status in statuses]
+        marked = {draw.visit_label for draw in there if draw.subject_id == panel.frame.highlight}
+        labels = [draw.visit_label for draw in there if draw.visit_label not in marked]
         counted = {
             visit: labels.count(visit) for visit in dict.fromkeys(labels) if math.isfinite(nominal_day(visit))
         }

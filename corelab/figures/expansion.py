@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pandas as pd
-
 from corelab.figures.catalog import Catalog
 from corelab.figures.course import to_float
+from corelab.figures.expansion_data import CHANGES, Pair, Panel
 from corelab.figures.forest import draw_words
 from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
 from corelab.figures.numbers import escape_markup, format_interval, format_number, format_p
 from corelab.figures.panel import Piece, font, linear_axis, note
-from corelab.figures.safety import list_infused, read_grade
-from corelab.figures.swimmer import RELEASE
 from corelab.figures.text_width import shorten
 from corelab.figures.tokens import (
     ARM_SYMBOLS,
@@ -26,11 +23,6 @@ from corelab.figures.tokens import (
     Tokens,
 )
 
-OUTCOMES: Final = ("CRR", "ORR", "SRI4", "CRS_GRADE", "DOSE_HIGH", "CHANGE_UPCR", "CHANGE_SLEDAI-2K")
-CHANGES: Final[Mapping[str, tuple[str, str]]] = {
-    "CHANGE_UPCR": ("UPCR", "g/g"), "CHANGE_SLEDAI-2K": ("SLEDAI-2K", "1"),
-}  # fmt: skip
-DEFINITIONS: Final[Mapping[str, str]] = {"SRI4": "SRI-4"}
 METHODS: Final = ("permutation", "mann_whitney", "kendall_tau_b", "jonckheere", "spearman")
 EFFECTS: Final = ("permutation", "kendall_tau_b", "spearman")
 LEFT_PX: Final = 46.0
@@ -42,116 +34,14 @@ COLUMN_LEAST_PX: Final = 252.0
 ROW_LEAST_PX: Final = 300.0
 NAME_GAP_PX: Final = 11.0
 NEAR_PX: Final = 48.0
-DODGE: Final = 0.09
+DODGE: Final = 0.075
+SWARM: Final = (0, 1, -1, 2, -2, 3, -3, 4, -4)
 NAMED: Final = 3
 MANY: Final = 14
 """Children above which the marks have no names beside them; pointing at one tells it."""
 DECADES: Final[Mapping[str, tuple[float, float]]] = {
     "CAR_VCN_UG": (1_500.0, 100_000.0), "CAR_ABS": (1.5, 500.0),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One child's exposure and outcome."""
-
-    subject_id: str
-    arm: str
-    exposure: float
-    outcome: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One outcome with the children who have both, and the rows of its tests."""
-
-    outcome: str
-    visit: str
-    pairs: tuple[Pair, ...]
-    tests: tuple[Mapping[str, Any], ...]
-
-
-def build_panels(
-    tables: Mapping[str, pd.DataFrame], *, analyte: str, parameter: str, primary: str
-) -> list[Panel]:
-    """Return a panel for each outcome that was tested against an exposure.
-
-    Parameters
-    ----------
-    tables
-        ``subjects``, ``kinetics``, ``responses``, ``adverse_events``, ``measurements``, ``associations``.
-    primary
-        The definition of renal response that was tested.
-    """
-    tests = tables["associations"]
-    tests = tests[(tests["analyte"] == analyte) & (tests["parameter"] == parameter)]
-    exposures = _read_exposures(tables["kinetics"], analyte, parameter)
-    children = list_infused(tables["subjects"])
-    panels = []
-    for outcome in OUTCOMES:
-        rows = tests[tests["outcome"] == outcome].to_dict(orient="records")
-        if not rows:
-            continue
-        visit = str(rows[0]["visit"])
-        values = _read_outcome(tables, outcome, visit, primary)
-        pairs = tuple(
-            Pair(subject_id=child, arm=arm, exposure=exposures[child], outcome=values[child])
-            for child, arm in children
-            if child in exposures and child in values
-        )
-        panels.append(Panel(outcome=outcome, visit=visit, pairs=pairs, tests=tuple(rows)))
-    return panels
-
-
-def _read_exposures(kinetics: pd.DataFrame, analyte: str, parameter: str) -> dict[str, float]:
-    rows = kinetics[
-        (kinetics["analyte"] == analyte)
-        & (kinetics["parameter"] == parameter)
-        & (kinetics["status"] == "quantified")
-        & (kinetics["value"] > 0)
-    ]
-    return {str(row["subject_id"]): to_float(row["value"]) for row in rows.to_dict(orient="records")}
-
-
-def _read_outcome(
-    tables: Mapping[str, pd.DataFrame], outcome: str, visit: str, primary: str
-) -> dict[str, float]:
-    if outcome == "DOSE_HIGH":
-        return {child: float(arm == "high") for child, arm in list_infused(tables["subjects"]) if arm}
-    if outcome == "CRS_GRADE":
-        return _read_release(tables)
-    if outcome in CHANGES:
-        return _read_change(tables["measurements"], *CHANGES[outcome], visit)
-    responses = tables["responses"]
-    rows = responses[
-        (responses["endpoint"] == outcome)
-        & (responses["visit"] == visit)
-        & (responses["definition"] == DEFINITIONS.get(outcome, primary))
-        & (responses["state"] != "not_evaluable")
-    ]
-    return {
-        str(s): float(state == "responder")
-        for s, state in zip(rows["subject_id"], rows["state"], strict=True)
-    }
-
-
-def _read_release(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    events = tables["adverse_events"]
-    rows = events[events["term"].str.lower().isin(RELEASE)].to_dict(orient="records")
-    grades = {str(row["subject_id"]): read_grade(row["worst_grade"]) for row in rows}
-    return {child: float(grades.get(child, 0)) for child, _ in list_infused(tables["subjects"])}
-
-
-def _read_change(measurements: pd.DataFrame, name: str, unit: str, visit: str) -> dict[str, float]:
-    """Return the landmark's value less the last one before infusion, as the association was tested."""
-    rows = measurements[
-        (measurements["name"] == name)
-        & (measurements["unit"] == unit)
-        & (measurements["status"] == "quantified")
-    ].sort_values("collected_at", kind="stable")
-    before = rows[rows["study_day"] < 0].groupby("subject_id")["value"].last()
-    after = rows[rows["visit"] == visit].groupby("subject_id")["value"].last()
-    return {str(child): float(change) for child, change in (after - before).dropna().items()}
 
 
 def expansion_figure(
@@ -336,16 +226,29 @@ def _cluster(pairs: Sequence[Pair], axis: LogGutter) -> list[list[Pair]]:
     return clusters
 
 
+def _swarm(cluster: Sequence[Pair], axis: LogGutter) -> list[int]:
+    """Return for each mark the nearest free place beside the middle, counted to the right."""
+    tops: dict[int, float] = {}
+    placed = []
+    for pair in cluster:
+        height = axis.height(pair.exposure) / axis.units_per_px
+        free = (place for place in SWARM if height - tops.get(place, -math.inf) >= NAME_GAP_PX)
+        place = next(free, SWARM[-1])
+        tops[place] = height
+        placed.append(place)
+    return placed
+
+
 def _dodge(pairs: Sequence[Pair], axis: LogGutter) -> list[tuple[float, str]]:
     """Return for each mark its shift to the side, and the names that stand beside the last of a cluster."""
     placed = []
     for cluster in _cluster(pairs, axis):
-        middle = (len(cluster) - 1) / 2
+        shifts = _swarm(cluster, axis)
+        last = shifts.index(max(shifts))
         names = ", ".join(escape_markup(pair.subject_id) for pair in cluster[:NAMED])
         more = "…" if len(cluster) > NAMED else ""
-        for number in range(len(cluster)):
-            is_last = number == len(cluster) - 1
-            placed.append(((number - middle) * DODGE, f" {names}{more}" if is_last else ""))
+        for number, shift in enumerate(shifts):
+            placed.append((shift * DODGE, f" {names}{more}" if number == last else ""))
     return placed
 
 

@@ -185,5 +185,5 @@ def _scale_to(own: Curve, other: Bench | None, view: GateView) -> Curve | None:
 
 
 def _count_along(bench: Bench, mask: Mask, view: GateView) -> Curve:
-    counts = np.bincount(bin_events(bench, mask, view.y, _MARGIN_BINS), minlength=_MARGIN_BINS)
+    counts = np.bincount(bin_events(bench, mask, view.y, n_bins=_MARGIN_BINS), minlength=_MARGIN_BINS)
     return smooth_grid(counts[:, None], _MARGIN_SPREAD)[:, 0]

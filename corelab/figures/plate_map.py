@@ -13,7 +13,7 @@ from corelab.figures.course import to_float
 from corelab.figures.forest import draw_words
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import Piece, font
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.text_width import shorten
 from corelab.figures.tokens import FONT_LABEL, FONT_TICK, SCHEMES, Scheme, Tokens, ink_on
 

@@ -13,7 +13,7 @@ from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_tick
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import Piece, font, linear_axis, note
 from corelab.figures.plate_map import describe_well
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.tokens import DASH_LLOQ, FONT_LABEL, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
 
 LEFT_PX: Final = 48.0

@@ -19,6 +19,8 @@ from corelab.vocabulary import Status
 NAN: Final = float("nan")
 LOW_BEAD: Final = "LOW_BEAD"
 REJECTED: Final = "RUN_REJECTED"
+_NET_OFF: Final = 1.0
+_NET_SHARE: Final = 0.02
 CONTRADICTED: Final = "CONTRADICTED"
 _EXCLUDING: Final = ("OUTLIER", "MALFUNCTION", LOW_BEAD, CONTRADICTED)
 Specimen = tuple[str, str, str]
@@ -223,7 +225,7 @@ def _fail(quantity: Quantity, reason: str) -> Quantity:
 
 
 def _report_runs(runs: Sequence[AnalyteRun], rules: RunRules) -> list[Finding]:
-    findings = []
+    findings = _report_net(runs)
     for run in runs:
         if run.state is PlateState.REJECTED:
             findings.append(
@@ -239,6 +241,24 @@ def _report_runs(runs: Sequence[AnalyteRun], rules: RunRules) -> list[Finding]:
     if runs and all(any(remark.startswith("NO_QC") for remark in run.remarks) for run in runs):
         findings.append(Finding(check="NO_QC", level="warn", reason="no control was run on this plate"))
     return findings
+
+
+def _report_net(runs: Sequence[AnalyteRun]) -> list[Finding]:
+    """Say where the exported net response is not the response less the mean of the blanks."""
+    off = []
+    for run in runs:
+        blank = run.calibration.blank_mean if run.calibration is not None else NAN
+        for one in run.wells:
+            if one.well.role is SampleType.BLANK:
+                continue
+            ours = max(one.reading.signal - blank, 0.0)
+            if abs(max(one.reading.net_signal, 0.0) - ours) > max(_NET_OFF, _NET_SHARE * ours):
+                off.append(f"{run.analyte} {one.well.key}")
+    if not off:
+        return []
+    named = ", ".join(off[:4]) + (" ..." if len(off) > 4 else "")
+    reason = f"net responses are not those less the mean of the blanks: {named}"
+    return [Finding(check="NET_MISMATCH", level="warn", value=float(len(off)), reason=reason)]
 
 
 def _report_beads(run: AnalyteRun, rules: RunRules) -> list[Finding]:

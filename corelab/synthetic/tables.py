@@ -12,6 +12,7 @@ from corelab.synthetic.course import b_per_ul, blood_on, copies_per_ug
 from corelab.synthetic.disease import Disease, draw_disease
 from corelab.synthetic.laboratory import RENAL, Row, growth_rows, lab_rows, qpcr_row, state_of
 from corelab.synthetic.plan import TrialPlan
+from corelab.synthetic.plates import plate_files
 from corelab.synthetic.render import blood_of
 from corelab.synthetic.safety import adverse_event_rows, medication_rows
 from corelab.synthetic.soluble import cytokine_rows
@@ -37,6 +38,11 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "manifest.csv": (
         "file", "subject_id", "visit", "collected_at", "panel", "tube", "beads_per_tube",
         "blood_volume_ul", "predilution", "batch", "instrument"),
+    "plates/layout.csv": (
+        "plate", "well", "sample_type", "name", "dilution", "subject_id", "visit", "collected_at", "kit_lot",
+        "matrix"),
+    "plates/standards.csv": ("plate", "level", "analyte", "nominal", "unit"),
+    "truth/plates.csv": ("plate", "well", "subject_id", "visit", "analyte", "concentration"),
     "truth/files.csv": (
         "file", "subject_id", "visit", "panel", "tube", "population", "count"),
     "truth/subjects.csv": (
@@ -64,7 +70,7 @@ def format_csv(name: str, rows: Iterable[Mapping[str, str]]) -> bytes:
 
 
 def delivered_tables(plan: TrialPlan) -> dict[str, bytes]:
-    """Write every delivered table but the manifest.
+    """Write every delivered table but the manifest, and the plates with their truth.
 
     Parameters
     ----------
@@ -86,7 +92,9 @@ def delivered_tables(plan: TrialPlan) -> dict[str, bytes]:
     }
     for name, row in _draw_rows(plan, diseases):
         rows.setdefault(name, []).append(row)
-    return {name: format_csv(name, table) for name, table in rows.items()}
+    exports, of_plates = plate_files(plan.seed, plan.draws, diseases)
+    rows |= {name: table for name, table in of_plates.items() if table}
+    return {**exports, **{name: format_csv(name, table) for name, table in rows.items()}}
 
 
 def _draw_rows(plan: TrialPlan, diseases: Mapping[str, Disease]) -> Iterator[tuple[str, Row]]:

@@ -1,6 +1,8 @@
 """`analysis`: one wide row per subject and visit, each variable with its unit in its name."""
 
+import datetime as dt
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +24,10 @@ FLOW_VARIABLES: Final = {
 }  # fmt: skip
 """Variable by population whose concentration is followed."""
 RATIO_VARIABLES: Final = {"t_cells:CD4/CD8": "cd4_cd8_t", "car_t:CD4/CD8": "cd4_cd8_car_t"}
+POST_RESCUE: Final = Column(
+    name="post_rescue", label="On or after rescue therapy or a second infusion", codes=("yes",),
+    derivation="medications rescue, disposition second_infusion",
+)  # fmt: skip
 _STANDING: Final = tuple(
     status.value
     for status in (Status.QUANTIFIED, Status.DETECTED_BLQ, Status.NOT_DETECTED, Status.ABOVE_ULOQ)
@@ -37,20 +43,25 @@ def derive_analysis(
     persistence: pd.DataFrame,
     *,
     primary_files: frozenset[str],
+    rescued_on: Mapping[str, dt.date],
     clocks: Clocks,
 ) -> tuple[pd.DataFrame, TableSchema]:
     """Bring every assay side by side, with the schema that the variables make.
 
     A visit is one row, an unscheduled draw one of its own; ``collected_at`` is the first draw of the visit.
     Of several values of one visit the last that stands is taken. A censored value is empty; its relation and
-    limit stand beside it.
+    limit stand beside it. ``post_rescue`` marks what was drawn on or after the first rescue therapy or a
+    second infusion (``rescued_on``, by subject): the visit stands, but not for the first infusion alone.
     """
     parts = [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)]
     long = stack_rows(parts, _LONG).astype({"instant": "float64", "value": "float64", "bound": "float64"})
     long = long.sort_values(["subject_id", "visit_label", "variable", "instant", "source_id"], kind="stable")
     last = long.drop_duplicates(["subject_id", "visit_label", "variable"], keep="last")
     schema = _build_schema(last)
-    return _widen(last, clocks), schema
+    wide = _widen(last, clocks)
+    limit = wide["subject_id"].map({key: date.isoformat() for key, date in rescued_on.items()})
+    is_later = limit.notna() & (wide["collected_at"].str[:10] >= limit.fillna("9999"))
+    return wide.assign(post_rescue=np.where(is_later, "yes", "").astype(object)), schema
 
 
 def _of_persistence(persistence: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
@@ -130,7 +141,7 @@ def _slug(text: str) -> str:
 
 
 def _build_schema(variables: pd.DataFrame) -> TableSchema:
-    columns: list[Column] = list(ANALYSIS_KEYS)
+    columns: list[Column] = [*ANALYSIS_KEYS, POST_RESCUE]
     known = variables[["variable", "label", "unit", "can_be_censored", "derivation"]].drop_duplicates()
     known = known.sort_values(["variable", "label", "unit"]).drop_duplicates("variable")
     for row in known.itertuples(index=False):

@@ -153,10 +153,16 @@ def derive_described_tables(
     people = subjects.derive_subjects(inputs.subjects, laboratory_rows, clocks=clocks)
     primary = frozenset(judged.table.loc[judged.table["is_primary"], "file_id"])
     analysed = measured[plate_results.is_reportable(measured["reason"])]
-    wide, wide_schema = analysis.derive_analysis(analysed, persistent, primary_files=primary, clocks=clocks)
+    charts = build_charts(inputs, clocks=clocks)
+    wide, wide_schema = analysis.derive_analysis(
+        analysed,
+        persistent,
+        primary_files=primary,
+        rescued_on=responses.find_rescues(charts, clocks=clocks),
+        clocks=clocks,
+    )
     cd19_status = cd19.derive_cd19_status(counted, gates.expression, clocks=clocks)
     subsets = phenotype.derive_phenotype(counted, decisions, study.settings["phenotype"])
-    charts = build_charts(inputs, clocks=clocks)
     derived = {
         **judged_plates.tables,
         "subjects": people,

@@ -99,7 +99,7 @@ def _derive_percent(
         reason=join_findings(rows["reason"], _word(not_above, "NOT_ABOVE_FMO")),
         value=(rows["n_events"] * scale).where(quantified),
         denominator=DENOMINATORS[reference],
-        lob=rows["lob_percent"] * rows["n_cd3"] / 100 * scale,
+        lob=rows["lob_percent"] * (rows["n_cd3"] / rows["n_reference"].where(known)),
         route="",
         **_subtract_blank(rows, known),
         **controls,

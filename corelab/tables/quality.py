@@ -13,6 +13,8 @@ from corelab.tables.tubes import Tubes
 from corelab.tables.values import UNKNOWN_UNIT, UNREADABLE
 from corelab.vocabulary import Level
 
+UNTIMED: Final = ("", "UNS", "SCR")
+"""Visits of which several dates are no conflict: unscheduled draws, and screening with its re-tests."""
 COLUMNS: Final = ["subject_id", "visit", "object", "check", "level", "value", "limit", "reason"]
 
 
@@ -32,6 +34,7 @@ def derive_quality(
         _of_values(measurements),
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
+        _of_conflicts(inputs),
         *further,
     ]
     rows = stack_rows(parts, COLUMNS)
@@ -79,6 +82,26 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
             )  # fmt: skip
     columns = ["subject_id", "visit", "collected_at", "check", "level", "value", "limit", "reason"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
+    """Name what was measured again on another date of one visit; both are kept, the later one stands."""
+    parts = []
+    for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform"]), ("qpcr", [])):
+        table = getattr(inputs, name)
+        timed = table[
+            (table["subject_id"] != "") & ~table["visit"].isin(UNTIMED) & (table["collected_at"] != "")
+        ]
+        rows = timed.assign(date=timed["collected_at"].str[:10], object=timed["source_id"])
+        group = rows.groupby(["subject_id", "visit", *what])["date"]
+        repeated = rows[group.transform("nunique") > 1].assign(first=group.transform("min"))
+        again = repeated[repeated["date"] > repeated["first"]]
+        text = again[what[0]] if what else pd.Series("copies_per_ug", index=again.index, dtype=object)
+        reason = (
+            text + " of visit " + again["visit"] + " measured on " + again["first"] + " and " + again["date"]
+        )
+        parts.append(again.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
+    return stack_rows(parts, COLUMNS)
 
 
 def _of_values(measurements: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from corelab.kinetics.b_cells import Aplasia, find_aplasia
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
+from corelab.tables.tubes import join_findings
 from corelab.vocabulary import Level, Panel, Status
 
 NAN: Final = float("nan")
@@ -70,7 +72,11 @@ def _add_return(rows: pd.DataFrame, phenotype: pd.DataFrame) -> pd.DataFrame:
         rows[f"return_{subset}_pct"] = rows["subject_id"].map(percent).astype("float64")
     n = found.groupby("subject_id")["parent_count"].first()
     rows["return_b_events"] = rows["subject_id"].map(n).astype("Int64")
-    return rows
+    few = found.groupby("subject_id")["status"].agg(lambda words: (words != Status.QUANTIFIED.value).all())
+    is_few = rows["subject_id"].map(few).eq(other=True)
+    is_absent = rows["subject_id"].isin(back["subject_id"]) & rows["return_b_events"].isna()
+    words = pd.Series(np.select([is_few, is_absent], ["RETURN_FEW_EVENTS", "RETURN_NO_SUBSETS"], ""))
+    return rows.assign(reason=join_findings(rows["reason"], words))
 
 
 def _derive_row(

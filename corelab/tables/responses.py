@@ -99,10 +99,6 @@ def choose_definitions(study: Study) -> list[Definition]:
 
 def _read_child(chart: Chart, clock: SubjectClock, study: Study) -> _Child:
     belongs = _before_treatment(clock, study.settings["responses"]["baseline_visits"])
-    rescues = [exposure.start for exposure in chart.exposures if exposure.drug == RESCUE]
-    infusion = clock.infusion.date() if clock.infusion else dt.date.max
-    second = find_second_infusion(chart.answers)
-    ends = [date for date in (*rescues, second) if date is not None and date >= infusion]
     return _Child(
         chart=chart,
         clock=clock,
@@ -110,8 +106,27 @@ def _read_child(chart: Chart, clock: SubjectClock, study: Study) -> _Child:
         protein=read_baseline_protein(chart, belongs),
         activity=read_activity(chart, belongs),
         departure=find_departure(chart.answers),
-        rescued_on=min(ends, default=None),
+        rescued_on=find_rescue(chart, clock),
     )
+
+
+def find_rescue(chart: Chart, clock: SubjectClock) -> dt.date | None:
+    """Return the date of the first rescue therapy or second infusion after the infusion."""
+    rescues = [exposure.start for exposure in chart.exposures if exposure.drug == RESCUE]
+    infusion = clock.infusion.date() if clock.infusion else dt.date.max
+    second = find_second_infusion(chart.answers)
+    ends = [date for date in (*rescues, second) if date is not None and date >= infusion]
+    return min(ends, default=None)
+
+
+def find_rescues(charts: Mapping[str, Chart], *, clocks: Clocks) -> dict[str, dt.date]:
+    """Return that date for every child that has one."""
+    found = {
+        subject: find_rescue(chart, clocks.subjects[subject])
+        for subject, chart in charts.items()
+        if subject in clocks.subjects
+    }
+    return {subject: date for subject, date in found.items() if date is not None}
 
 
 def _filtration_rule(study: Study) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dash import dcc, html
 
 from corelab.figures.course import to_float
 from corelab.figures.numbers import format_exact, format_interval, format_number
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.vocabulary import Status
 from dashboards.components.chips import build_chip
 from dashboards.components.evidence import build_evidence

@@ -19,7 +19,7 @@ from corelab.figures.numbers import (
     format_p,
 )
 from corelab.figures.safety import read_grade
-from corelab.figures.screening import write_unit
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.screening_data import write_threshold
 from dashboards.components.chips import build_chip
 from dashboards.components.evidence import Fact, build_evidence

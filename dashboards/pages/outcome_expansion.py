@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from dash import Input, Output, html
 
-from corelab.figures.expansion import build_panels, expansion_figure
+from corelab.figures.expansion import expansion_figure
+from corelab.figures.expansion_data import build_panels
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_option

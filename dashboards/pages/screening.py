@@ -10,7 +10,8 @@ from dash import Input, Output, dcc, html
 from corelab.figures.cd19 import cd19_figure
 from corelab.figures.course import to_float
 from corelab.figures.numbers import format_count, format_interval, format_number
-from corelab.figures.screening import screening_figure, write_unit
+from corelab.figures.screening import screening_figure
+from corelab.figures.screening_cell import write_unit
 from corelab.figures.screening_data import (
     VERDICTS,
     Judgement,

@@ -29,7 +29,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     home = open_home(given.home)
     name, password = f"pictures-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-    home.registry.users.add(name, role=Role.INVESTIGATOR, password=password, at=dt.datetime.now(dt.UTC))
+    home.registry.users.add(name, role=Role.REVIEWER, password=password, at=dt.datetime.now(dt.UTC))
     app = create_app(home, secret_key=secrets.token_hex(16))
     try:
         with serve(app) as address, start_chromium() as browser:
@@ -52,8 +52,11 @@ def list_paths(home: Home) -> list[str]:
     snapshot = home.snapshots.current()
     children = [] if snapshot is None else list(snapshot.table("subjects")["subject_id"])
     gates = [] if snapshot is None else list_gates(snapshot)
-    return ["/", "/samples", *gates, *(f"/patients/{child}" for child in children), "/cohort",
-            "/exports?table=persistence"]  # fmt: skip
+    views = [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
+    views += [f"/cytokines?view={view}" for view in ("courses", "plates", "controls")]
+    people = [f"/patients/{child}" for child in children]
+    rest = ["/cohort", *views, "/exports?table=persistence", "/audit"]
+    return ["/", "/samples", *gates, "/screening", *people, *rest]
 
 
 def list_gates(snapshot: Snapshot) -> list[str]:
@@ -73,10 +76,13 @@ def name_picture(path: str) -> str:
 
     Examples
     --------
-    >>> name_picture("/patients/CL-001"), name_picture("/")
-    ('patients_CL-001', 'home')
+    >>> name_picture("/patients/CL-001"), name_picture("/"), name_picture("/outcomes?view=safety")
+    ('patients_CL-001', 'home', 'outcomes_safety')
     """
-    return path.split("?", maxsplit=1)[0].strip("/").replace("/", "_") or "home"
+    stem, _, view = path.partition("?view=")
+    return (
+        "_".join(part for part in (stem.split("?")[0].strip("/").replace("/", "_"), view) if part) or "home"
+    )
 
 
 def take(page: Any, path: str, target: Path) -> None:
@@ -84,6 +90,7 @@ def take(page: Any, path: str, target: Path) -> None:
     page.goto(path)
     page.wait_for_selector("h1")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("() => [...document.images].every(image => image.src && image.complete)")
     page.wait_for_timeout(400)
     page.screenshot(path=target)
 

@@ -50,8 +50,13 @@ def read_count(page) -> int:
 
 
 def wait_for_other_count(page, before: int) -> int:
+    """Wait until a limit rests and its count, which is then said aloud, is another."""
     page.wait_for_function(
-        "before => Number(document.querySelector('#gate-count').textContent.replace(/\\D/g, '')) !== before",
+        """before => {
+          const count = document.querySelector('#gate-count').textContent;
+          const said = document.querySelector('#gate-said').textContent;
+          return Number(count.replace(/\\D/g, '')) !== before && said.startsWith(count + ' ');
+        }""",
         arg=before,
     )
     return read_count(page)
@@ -125,6 +130,7 @@ def test_acquisition__walks_through_gates_visits_and_rows_of_plots(reader, tube)
     reader.wait_for_function(pictures)
     reader.click("#gate-overlay-none")
     expect(reader).to_have_url(re.compile("overlay=none"))
+    expect(reader.locator("#gate-overlay-none")).to_have_class("on")
     reader.click("#gate-back")
     reader.get_by_role("option", name="car_t", exact=True).click()
     expect(reader).to_have_url(re.compile("back=car_t"))
@@ -132,7 +138,7 @@ def test_acquisition__walks_through_gates_visits_and_rows_of_plots(reader, tube)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/samples", "/samples/{file_id}?population=car_t"])
+@pytest.mark.parametrize("path", ["/samples?visit=D14", "/samples/{file_id}?population=car_t"])
 def test_pages__have_no_barrier_that_axe_finds(scientist, real_address, tube, path, scheme):
     scientist.context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": real_address}])
     scientist.goto(path.format(**tube))

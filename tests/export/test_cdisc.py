@@ -43,7 +43,8 @@ def tables(snapshot: Snapshot) -> dict[str, pd.DataFrame]:
     )
     tables["lab_toxicity"] = SCHEMAS["lab_toxicity"].conform(
         [{**when, "test": "ANC", "term": "Neutrophil count decreased", "direction": "low", "grade": 3,
-          "value": lab["value"], "unit": lab["unit"], "baseline": 3.0}]
+          "value": lab["value"], "unit": lab["unit"], "baseline": 3.0, "ref_low": lab["value"] + 1,
+          "ref_high": 99.5}]
     )  # fmt: skip
     return tables
 
@@ -148,14 +149,34 @@ def test_pc_and_pp__say_what_the_tables_say(submission: Submission, tables: dict
     assert pc["PCLLOQ"].notna().all()
 
 
+def test_adpp__names_a_parameter_the_same_where_it_was_not_calculated(
+    tables: dict[str, pd.DataFrame], trial_home: Home, snapshot: Snapshot
+) -> None:
+    """Of two subjects one has too few points: his row has no unit, but the parameter has."""
+    kinetics = tables["kinetics"]
+    other = kinetics.assign(
+        subject_id="LN-099", value=float("nan"), status="not_calculated", reason="FEW_POINTS"
+    )
+    both = SCHEMAS["kinetics"].conform(pd.concat([kinetics, other], ignore_index=True))
+    cutoff = snapshot.manifest["cutoff"]
+    submission = build_submission({**tables, "kinetics": both}, study=trial_home.study, cutoff=cutoff)
+    assert submission.breaches.empty
+    adpp = submission.domains["ADPP"]
+    auc = adpp[adpp["PARAM"].str.startswith("AUC from T1 to T2, CAR Transgene; P0D to P28D")]
+    assert set(auc["PARAM"]) == {"AUC from T1 to T2, CAR Transgene; P0D to P28D (copies/ug*d)"}
+    assert sorted(auc["AREASND"]) == ["", "NOT_CALCULATED: FEW_POINTS"]
+
+
 def test_lb__carries_the_grade_of_its_toxicity(submission: Submission) -> None:
     lb = submission.domains["LB"]
     graded = lb[lb["LBTOXGR"] != ""]
     assert graded[["LBTESTCD", "LBTOX", "LBTOXGR"]].to_numpy().tolist() == [
         ["NEUT", "Neutrophil count decreased", "3"]
     ]
+    assert graded[["LBSTNRHI", "LBORNRHI", "LBNRIND"]].to_numpy().tolist() == [[99.5, "99.5", "LOW"]]
+    assert set(lb.loc[lb["LBSTNRHI"].isna(), "LBNRIND"]) == {""}
     adlb = submission.domains["ADLB"]
-    assert (adlb["ATOXGR"] == "3").sum() == 1
+    assert adlb.loc[adlb["ATOXGR"] == "3", "ANRHI"].tolist() == [99.5]
 
 
 def test_lobxfl__is_the_last_result_before_the_infusion(submission: Submission) -> None:

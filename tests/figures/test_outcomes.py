@@ -6,7 +6,8 @@ import math
 import pytest
 
 from corelab.figures.catalog import figure_catalog
-from corelab.figures.expansion import build_panels, describe_tests, expansion_figure
+from corelab.figures.expansion import describe_tests, expansion_figure
+from corelab.figures.expansion_data import build_panels
 from corelab.figures.grade_matrix import grade_matrix_figure
 from corelab.figures.incidence import incidence_figure, response_share_figure
 from corelab.figures.response_matrix import response_matrix_figure

@@ -1,6 +1,7 @@
 """Exports of plate readers: what is read, what is refused, what is blanked."""
 
 import io
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -132,7 +133,13 @@ def test_read_plate__refuses_with_one_clear_reason(data: bytes, words: str) -> N
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [workbook(BIOPLEX), as_csv(BIOPLEX)], ids=["workbook", "csv"])
+# The same cells as a workbook of the old binary format, written once with xlwt.
+OLD_WORKBOOK = (Path(__file__).parent / "plates" / "bioplex.xls").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "data", [workbook(BIOPLEX), as_csv(BIOPLEX), OLD_WORKBOOK], ids=["workbook", "csv", "xls"]
+)
 def test_read_plate__bioplex_with_its_marks(data: bytes) -> None:
     export = read(data)
     assert (export.format, export.batch, export.run_at) == (

@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from corelab.export.bundle import parse_bundle
 from corelab.store import Home
 from pipelines.ingest import IngestReport, ingest
+from pipelines.replay import make_bundle, replay_bundle
 from pipelines.run import run
 from tests.deliveries import SUBJECT, write_delivery
 from tests.plate_exports import (
@@ -219,3 +221,15 @@ def test_plate__without_a_time_of_draw_takes_the_visits_only_one(home: Home, tmp
     assert times["D3"] == "2025-03-06T07:30:00+08:00"
     assert times["D7"] == ""
     assert "DRAW_TIME" in checks(table("quality"))
+
+
+def test_plate__replays_from_a_bundle(home: Home, tmp_path: Path) -> None:
+    deliver(
+        home, tmp_path / "d", files={"plates/p1.csv": write_xponent(PLATE, SIGNALS)}, layout=LAYOUT,
+        standards=STANDARDS, subjects=[CHILD],
+    )  # fmt: skip
+    snapshot = home.snapshots.get(run(home, at=NOW).snapshot_id)
+    names = ["plates", "plate_curves", "plate_wells", "measurements"]
+    report = replay_bundle(parse_bundle(make_bundle(home, snapshot, names), name="b.zip"))
+    assert not report.findings
+    assert report.same["plate_wells"] == 2 * len(PLATE)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from corelab.cytometry.records import GateTables
+from corelab.cytometry.records import TABLE_COLUMNS, GateTables
 from corelab.tables import derive_tables
 from corelab.tables.derive import derive_described_tables
 from corelab.tables.inputs import Inputs, build_inputs
@@ -309,7 +309,7 @@ def large_trial(children: int, files: int, rng: np.random.Generator) -> tuple[In
             for test in ("WBC", "ALC", "ANC", "PLT")
         ]
     )  # fmt: skip
-    gates = replace(Trial().gate_tables(), counts=counts)
+    gates = replace(Trial().gate_tables(), counts=counts.reindex(columns=TABLE_COLUMNS["counts"]))
     inputs = build_inputs({"subjects": pd.DataFrame(rows), "acquisitions": acquisitions, "labs": labs})
     return inputs, gates
 

@@ -178,3 +178,20 @@ def test_derive_responses__due_when_the_window_has_closed(day: int, *, is_due: b
 def test_derive_responses__nobody_without_an_infusion() -> None:
     trial = see(Trial().subject(infusion_at=""), "SCR", -40)
     assert trial.derive(as_of=LATE)["responses"].empty
+
+
+def test_derive_analysis__what_was_drawn_after_rescue_is_marked() -> None:
+    trial = see(see(Trial().subject(), "M3", 92), "M6", 183)
+    trial.add("medications", subject_id="A", drug="rescue", start="2025-10-01")
+    wide = trial.derive()["analysis"].set_index("visit")
+    assert wide["post_rescue"].to_dict() == {"M3": "", "M6": "yes"}
+
+
+def test_derive_quality__one_test_on_two_dates_of_a_visit_is_a_conflict() -> None:
+    trial = Trial().subject()
+    for day in (90, 92):
+        trial.draw("labs", "M3", day, test="UPCR", value="1.0", unit="g/g")
+        trial.draw("labs", "UNS", day, test="UPCR", value="1.0", unit="g/g")
+    found = one(trial.derive()["quality"], check="VISIT_CONFLICT")
+    assert (found["object"], found["visit"]) == ("labs.csv:4", "M3")
+    assert found["reason"] == "UPCR of visit M3 measured on 2025-09-08 and 2025-09-10"

@@ -66,7 +66,7 @@ def find_intervals(time: Values, kept: Mask) -> list[tuple[float, float]]:
 
 
 def find_sides(
-    events: Values, wanted: Mask, spare: Mask, columns: Iterable[int]
+    events: Values, wanted: Mask, spare: Mask, *, columns: Iterable[int]
 ) -> dict[int, tuple[float, float]]:
     """Choose the fewest channels whose range among the wanted events leaves spare ones out.
 

@@ -146,7 +146,8 @@ def _apply_polygon(line: Polygon, axes: "_Axes") -> Mask:
 
 def find_cells(values: Values, cells: Cells) -> Values:
     """Return the number of the cell in which each value lies."""
-    return np.floor(values / cells.width + cells.shift)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.floor(values / cells.width + cells.shift))
 
 
 def _apply_ellipsoid(shape: Ellipsoid, points: Values) -> Mask:
@@ -236,8 +237,9 @@ class _Axes:
         matrix = self._find_matrix(name)
         if matrix is None:
             return {}
+        inverse = invert_matrix(matrix)
         observed = np.column_stack([self._read_recorded(detector) for detector in matrix.detectors])
-        true = observed @ invert_matrix(matrix)
+        true = observed @ inverse
         return {fluorochrome: true[:, i] for i, fluorochrome in enumerate(matrix.fluorochromes)}
 
     def _find_matrix(self, name: str) -> Matrix | None:

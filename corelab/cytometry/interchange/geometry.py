@@ -65,5 +65,5 @@ def points_in_ellipsoid(
     """
     offset = points - np.asarray(mean, dtype=float)
     inverse = np.linalg.inv(np.asarray(covariance, dtype=float))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray((offset @ inverse * offset).sum(axis=1) <= distance_square)

@@ -112,7 +112,7 @@ def _invert(places: Values, scale: Scale) -> Values:
 def compute_ratio(numerator: Values, denominator: Values, ratio: Ratio) -> Values:
     """Return ``a (x - b) / (y - c)``; NaN where the denominator is zero."""
     below = denominator - ratio.c
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(below == 0, np.nan, ratio.a * ((numerator - ratio.b) / below))
 
 

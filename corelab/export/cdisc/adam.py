@@ -65,6 +65,8 @@ def derive_bds(source: pd.DataFrame, adsl: pd.DataFrame, prefix: str) -> pd.Data
         AVAL=source[f"{prefix}STRESN"],
         AVALC=source[f"{prefix}STRESC"],
         LLOQ=source[f"{prefix}LLOQ"],
+        ANRLO=source.get(f"{prefix}STNRLO", NAN),
+        ANRHI=source.get(f"{prefix}STNRHI", NAN),
         ATOXGR=source.get(f"{prefix}TOXGR", ""),
         SRCDOM=prefix,
         SRCVAR=f"{prefix}STRESN",
@@ -142,7 +144,9 @@ def derive_adpp(source: pd.DataFrame, adsl: pd.DataFrame) -> pd.DataFrame:
     for key in sorted(set(keys)):
         codes[key] = _find_free(key[0], set(codes.values()))
     interval = ("; " + source["PPSTINT"] + " to " + source["PPENINT"]).where(source["PPENINT"] != "", "")
-    unit = (" (" + source["PPSTRESU"] + ")").where(source["PPSTRESU"] != "", "")
+    # A parameter that was not calculated has no unit of its own; the others of its series say it.
+    known = source.groupby(["PPTESTCD", "PPCAT", "PPENINT"])["PPSTRESU"].transform("max")
+    unit = (" (" + known + ")").where(known != "", "")
     rows = source.assign(
         PARAMCD=[codes[key] for key in keys],
         PARAM=source["PPTEST"] + ", " + source["PPCAT"] + interval + unit,

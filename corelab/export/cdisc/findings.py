@@ -8,7 +8,7 @@ import pandas as pd
 
 from corelab.export.cdisc.model import read_datasets, read_terms
 from corelab.export.cdisc.people import name_specimens
-from corelab.export.cdisc.trial import Trial, finish, pick, read_terms_of, write_results
+from corelab.export.cdisc.trial import Trial, finish, format_number, pick, read_terms_of, write_results
 
 VIABILITY: Final = "Viability-"
 _UNITS: Final = {"cells/uL": "10^6/L", "%": "%", "1": "MFI"}
@@ -165,6 +165,7 @@ def derive_lb(trial: Trial) -> pd.DataFrame:
             "LBTEST": pick(named, 1),
             "LBCAT": np.where(rows["assay"] == "cytokine", "CYTOKINES", pick(named, 2)),
             "LBSPEC": pick(named, 3),
+            **_write_ranges(trial, rows),
             "LBLLOD": rows["lod"],
             "LBLLOQ": rows["lloq"],
             "LBULOQ": rows["uloq"],
@@ -186,6 +187,28 @@ def _name_laboratory(name: str) -> tuple[str, str, str, str]:
     letters = "".join(letter for letter in name.upper() if letter.isascii() and letter.isalnum())
     code = letters if letters[:1].isalpha() else f"T{letters}"
     return code[:8], name.encode("ascii", "replace").decode()[:40], "OTHER", ""
+
+
+def _write_ranges(trial: Trial, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the laboratory's limits where a graded result of the same unit carries them."""
+    graded = trial.tables["lab_toxicity"].rename(columns={"test": "name"})
+    key = ["subject_id", "visit", "collected_at", "name", "unit"]
+    limits = graded.drop_duplicates(key)[[*key, "ref_low", "ref_high"]]
+    found = rows[key].merge(limits, on=key, how="left").set_axis(rows.index)
+    low, high, value = found["ref_low"], found["ref_high"], rows["value"]
+    is_known = value.notna() & (low.notna() | high.notna())
+    where = np.select([~is_known, value < low, value > high], ["", "LOW", "HIGH"], "NORMAL")
+    return {
+        "LBORNRLO": low.map(_write_limit),
+        "LBORNRHI": high.map(_write_limit),
+        "LBSTNRLO": low,
+        "LBSTNRHI": high,
+        "LBNRIND": pd.Series(where, index=rows.index, dtype=object),
+    }
+
+
+def _write_limit(limit: float) -> str:
+    return "" if pd.isna(limit) else format_number(float(limit))
 
 
 def _read_toxicity(trial: Trial) -> dict[tuple[Any, ...], tuple[str, str]]:

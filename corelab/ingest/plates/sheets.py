@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from corelab.errors import PlateReadError, TableReadError
 from corelab.ingest.plates.cells import decode_export, split_cells
@@ -108,16 +108,27 @@ def _open_xlsx(data: bytes, name: str) -> list[Sheet]:
 
 
 def _open_xls(data: bytes, name: str) -> list[Sheet]:
-    from python_calamine import CalamineError, CalamineWorkbook
+    import xlrd
 
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO())
         return [
-            _take_sheet(title, book.get_sheet_by_name(title).to_python(skip_empty_area=False))
-            for title in book.sheet_names
+            _take_sheet(
+                sheet.name, [[_read_old_cell(cell, book) for cell in row] for row in sheet.get_rows()]
+            )
+            for sheet in book.sheets()
         ]
-    except (CalamineError, *WORKBOOK_ERRORS) as error:
+    except (xlrd.XLRDError, xlrd.compdoc.CompDocError, *WORKBOOK_ERRORS) as error:
         raise _unreadable(name, ".xls") from error
+
+
+def _read_old_cell(cell: Any, book: Any) -> object:
+    """Return the value of a cell of the old binary format; a date as one, an error as nothing."""
+    import xlrd
+
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return xlrd.xldate.xldate_as_datetime(cell.value, book.datemode)
+    return None if cell.ctype == xlrd.XL_CELL_ERROR else cell.value
 
 
 def _take_sheet(title: str, rows: object) -> Sheet:

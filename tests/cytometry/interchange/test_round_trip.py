@@ -322,5 +322,5 @@ def test_find_sides__uses_no_more_channels_than_it_needs():
     wanted = np.zeros(400, dtype=bool)
     wanted[:100] = True
     events[100:, 3] += 50
-    assert list(find_sides(events, wanted, ~wanted, range(5))) == [3]
-    assert find_sides(events, wanted, ~wanted, ()) == {}
+    assert list(find_sides(events, wanted, ~wanted, columns=range(5))) == [3]
+    assert find_sides(events, wanted, ~wanted, columns=()) == {}

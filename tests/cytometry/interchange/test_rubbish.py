@@ -91,6 +91,14 @@ def box(name, *, channel="D1-A", low="0", parent=""):
     )
 
 
+COMPENSATED = '<gating:dimension gating:compensation-ref="m"'
+EMPTY_MATRIX = (
+    "<transforms:spectrumMatrix "
+    'xmlns:transforms="http://www.isac-net.org/std/Gating-ML/v2.0/transformations" transforms:id="m">'
+    "<transforms:fluorochromes/><transforms:detectors/></transforms:spectrumMatrix>"
+)
+
+
 def document(*gates):
     return f"{HEAD}{''.join(gates)}</gating:Gating-ML>".encode()
 
@@ -105,6 +113,7 @@ def document(*gates):
         ([box("T"), '<gating:SpiderGate gating:id="X"/>'], "X", "no gate of Gating-ML 2.0"),
         ([box("T"), box("X"), box("X")], "X", "twice"),
         ([box("T"), '<gating:EllipsoidGate gating:id="X"/>'], "X", "without"),
+        ([box("T"), EMPTY_MATRIX, box("X").replace("<gating:dimension", COMPENSATED)], "X", "matrix of"),
     ],
 )
 def test_judge_sample__refuses_one_gate_and_takes_the_rest(tube, gates, refused, cause):
