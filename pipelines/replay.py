@@ -30,27 +30,25 @@ class ReplayReport:
 def make_bundle(home: "Home", snapshot: "Snapshot", tables: Sequence[str]) -> bytes:
     """Pack what the tables of a snapshot were made of, with the tables.
 
-    The delivered rows and what gating counted are in it, so that it needs no home and no FCS file; the files
-    themselves stay where they are and are named by their hashes.
+    The delivered rows, the exports of plate readers and what gating counted are in it: it needs no home
+    and no FCS file; these stay where they are and are named by their hashes.
 
     Raises
     ------
     ConfigError
         If the rows of the snapshot cannot be told any more, or another program made it.
     """
-    from pipelines.gating import gate_all
+    from pipelines.run import gate_inputs
 
     position = _find_position(home, snapshot)
     inputs = home.registry.inputs(position)
-    gates = gate_all(
-        inputs.acquisitions, home.objects.read, cache_dir=home.cache / "gates",
-        decisions=home.registry.gate_decisions(position),
-    )  # fmt: skip
+    gates = gate_inputs(home, inputs, position=position, cache_dir=home.cache / "gates")
     parts = {"study.yaml": home.study.source.encode("utf-8")}
     parts |= {
         f"inputs/{one.name}.parquet": format_parquet(getattr(inputs, one.name)) for one in fields(inputs)
     }
     parts |= {f"gates/{one.name}.parquet": _format_gates(getattr(gates, one.name)) for one in fields(gates)}
+    parts |= {f"plates/{one}": home.objects.read(one) for one in sorted(set(inputs.plates["object_id"]))}
     parts |= {f"expected/{name}.parquet": snapshot.read_bytes(name) for name in tables}
     kept = {name: value for name, value in snapshot.manifest.items() if name != "analysis_columns"}
     about = {"snapshot": snapshot.id, "made_of": kept, "files": sorted(inputs.acquisitions["file_id"])}
@@ -125,6 +123,7 @@ def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
     from corelab.study import parse_study
     from corelab.tables.derive import derive_tables
     from corelab.tables.inputs import Inputs, build_inputs
+    from pipelines.plates import read_plates
 
     cutoff = str(bundle.about["made_of"].get("cutoff", ""))
     names = [one.name for one in fields(Inputs) if f"inputs/{one.name}.parquet" in bundle.parts]
@@ -135,10 +134,11 @@ def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
         gates = {
             one.name: _parse_gates(bundle.parts[f"gates/{one.name}.parquet"]) for one in fields(GateTables)
         }
+        plates = read_plates(inputs.plates, lambda object_id: bundle.parts[f"plates/{object_id}"])
     except (KeyError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise InputError("lacks a part, or it cannot be read", place=str(error), expected=CONTENTS) from error
     moment = dt.datetime.fromisoformat(cutoff) if cutoff else None
-    return derive_tables(inputs, GateTables(**gates), study=study, as_of=moment)
+    return derive_tables(inputs, GateTables(**gates), study=study, as_of=moment, exports=plates)
 
 
 def _parse_gates(data: bytes) -> "pd.DataFrame":

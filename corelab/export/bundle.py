@@ -50,7 +50,7 @@ def format_bundle(parts: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes
     Parameters
     ----------
     parts
-        ``study.yaml``, ``inputs/*``, ``gates/*`` and ``expected/*`` by name.
+        ``study.yaml``, ``inputs/*``, ``gates/*``, ``plates/*`` and ``expected/*`` by name.
     about
         What the tables were made of: snapshot, versions, parameters, hashes of the inputs.
     """
