@@ -30,22 +30,19 @@ class ReplayReport:
 def make_bundle(home: "Home", snapshot: "Snapshot", tables: Sequence[str]) -> bytes:
     """Pack what the tables of a snapshot were made of, with the tables.
 
-    The delivered rows and what gating counted are in it, so that it needs no home and no FCS file; the files
-    themselves stay where they are and are named by their hashes.
+    The delivered rows, the exports of plate readers and what gating counted are in it: it needs no home
+    and no FCS file; these stay where they are and are named by their hashes.
 
     Raises
     ------
     ConfigError
         If the rows of the snapshot cannot be told any more, or another program made it.
     """
-    from pipelines.gating import gate_all
+    from pipelines.run import gate_inputs
 
     position = _find_position(home, snapshot)
     inputs = home.registry.inputs(position)
-    gates = gate_all(
-        inputs.acquisitions, home.objects.read, cache_dir=home.cache / "gates",
-        decisions=home.registry.gate_decisions(position),
-    )  # fmt: skip
+    gates = gate_inputs(home, inputs, position=position, cache_dir=home.cache / "gates")
     parts = {"study.yaml": home.study.source.encode("utf-8")}
     parts |= {
         f"inputs/{one.name}.parquet": format_parquet(getattr(inputs, one.name)) for one in fields(inputs)

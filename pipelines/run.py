@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from corelab.cytometry.records import GateTables
     from corelab.store import Home, Snapshot
     from corelab.store.registry import Position
     from corelab.tables.inputs import Inputs
@@ -114,17 +115,11 @@ def derive(
     progress: Progress | None = None, cache_dir: "Path | None" = None,
 ) -> Derived:  # fmt: skip
     """Compute every table from the registry's rows at a position; nothing is written but the cache."""
-    from corelab.cytometry.quality import build_quality_limits
     from corelab.tables.derive import derive_described_tables
-    from pipelines.gating import gate_all
     from pipelines.plates import read_plates
 
     inputs = home.registry.inputs(position)
-    gates = gate_all(
-        inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
-        decisions=home.registry.gate_decisions(position),
-        limits=build_quality_limits(home.study.settings["flow_quality"]),
-    )  # fmt: skip
+    gates = gate_inputs(home, inputs, position=position, place=place, progress=progress, cache_dir=cache_dir)
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
     tables, wide = derive_described_tables(
@@ -138,6 +133,21 @@ def derive(
     }
     failed = gates.findings[gates.findings["level"] == "fail"]["file_id"].nunique()
     return Derived(tables=tables, manifest=manifest, n_files=len(inputs.acquisitions), n_failed=int(failed))
+
+
+def gate_inputs(
+    home: "Home", inputs: "Inputs", *, position: "Position", cache_dir: "Path | None", place: Place = HERE,
+    progress: Progress | None = None,
+) -> "GateTables":  # fmt: skip
+    """Gate the files of a home as they and the decisions about them stood at a position."""
+    from corelab.cytometry.quality import build_quality_limits
+    from pipelines.gating import gate_all
+
+    return gate_all(
+        inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
+        decisions=home.registry.gate_decisions(position),
+        limits=build_quality_limits(home.study.settings["flow_quality"]),
+    )  # fmt: skip
 
 
 def describe_inputs(

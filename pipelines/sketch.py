@@ -70,13 +70,12 @@ def sketch_events(
     limit = find_limit(wanted)
     report = SketchReport(sketches=[], limit=limit, findings=[])
     acquisitions = home.registry.inputs(position).acquisitions
-    known = acquisitions[acquisitions["file_id"].isin(populations["file_id"])]
-    lost = sorted(set(wanted["file_id"]) - set(known["file_id"]))
+    lost = sorted(set(wanted["file_id"]) - set(acquisitions["file_id"]))
     report.findings.extend(
         f"{file_id}: no longer part of the trial; its cells are left out" for file_id in lost
     )
     jobs = plan_jobs(
-        known, home.objects.read, home.cache / "gates", home.registry.gate_decisions(position),
+        acquisitions, home.objects.read, home.cache / "gates", home.registry.gate_decisions(position),
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
     counts = wanted.set_index(["file_id", "population"])["count"]
@@ -131,8 +130,12 @@ def _agrees(tube: TubeFile, gated: GatedAcquisition, counts: "pd.Series[int]") -
 
 
 def _sketch(job: SubjectJob, tube: TubeFile, gated: GatedAcquisition, *, limit: int, seed: int) -> CellSketch:
+    prepared = _prepare(job, tube)
+    if prepared.compensated.sha256 != gated.spillover_sha256:
+        message = f"{tube.file_id} was prepared with another matrix than it was gated with"
+        raise RuntimeError(message)
     return sketch_tube(
-        _prepare(job, tube), gated.membership, file_id=tube.file_id, panel=tube.panel, limit=limit, seed=seed
+        prepared, gated.membership, file_id=tube.file_id, panel=tube.panel, limit=limit, seed=seed
     )
 
 

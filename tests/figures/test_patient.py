@@ -330,6 +330,6 @@ def test_readout_at__a_value_below_a_fixed_limit_says_which(course):
             row.update(status="detected_blq", ci_low=math.nan, ci_high=math.nan, reason="DETECTION_UNKNOWN")
     read = readout_at(build_course(conform(rows), "CL-017", study=STUDY, as_of=AS_OF), "M6", CATALOG)
     assert ["".join(s.text for s in line) for line in read["car_vcn"]] == [
-        "< LLOQ, detection not told",
+        "below LLOQ",
         "< 50",
     ]
