@@ -19,6 +19,7 @@ from corelab.cytometry.interchange.revision import (
     read_limit,
 )
 from corelab.cytometry.records import Cut
+from corelab.cytometry.run_tubes import read_matrix, read_stains
 from corelab.cytometry.template import Template, load_template
 from corelab.cytometry.tube import prepare_tube
 from corelab.errors import ConfigError, CorelabError
@@ -169,7 +170,11 @@ class Desk:
         try:
             template = load_template(file.panel)
             acquisition = read_fcs(self._home.objects.read(file.object_id), name=file.name)
-            tube = prepare_tube(acquisition, template=template, marker_labels=read_labels(decisions))
+            tube = prepare_tube(
+                acquisition, template=template, marker_labels=read_labels(decisions),
+                spillover=read_matrix(file.spillover_id, self._home.objects.read),
+                stains=read_stains(file.stains, self._home.objects.read),
+            )  # fmt: skip
             saved = open_bench(tube, template=template, name=file.tube, cuts=cuts, decisions=decisions)
         except (ConfigError, CorelabError, OSError):
             return _with_problem(nothing, "unreadable")

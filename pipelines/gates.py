@@ -15,6 +15,7 @@ from corelab.cytometry.interchange.model import GateTree, Refusal
 from corelab.cytometry.interchange.parity import COLUMNS, ParityRow, list_rows
 from corelab.cytometry.interchange.revision import read_labels
 from corelab.cytometry.interchange.trial import describe_trial_gates
+from corelab.cytometry.quality import build_quality_limits
 from corelab.cytometry.records import GatedAcquisition
 from corelab.errors import ConfigError, CorelabError, InputError
 from corelab.ingest.book import Changes, Happening, StoredFile
@@ -323,7 +324,8 @@ def draw_present_gates(
     decisions = home.registry.gate_decisions()
     names = dict(zip(table["file_id"], table["name"], strict=True))
     done = 0
-    for job in plan_jobs(everything, home.objects.read, home.cache / "gates", decisions):
+    limits = build_quality_limits(home.study.settings["flow_quality"])
+    for job in plan_jobs(everything, home.objects.read, home.cache / "gates", decisions, limits=limits):
         for file_id in [tube.file_id for tube in job.tubes if tube.file_id in names]:
             try:
                 gated = gate_as_run(job, [file_id])[file_id]

@@ -11,13 +11,13 @@ from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
 from corelab.cytometry.quality import QualityLimits, builtin_limits
 from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
+from corelab.cytometry.run_tubes import Stains, find_stains, read_matrix, read_stains
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
-from pipelines.run_tubes import Stains, find_stains, read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd

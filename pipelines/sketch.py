@@ -9,13 +9,13 @@ import numpy as np
 from corelab.cytometry.interchange.revision import read_labels
 from corelab.cytometry.quality import build_quality_limits
 from corelab.cytometry.records import GatedAcquisition
+from corelab.cytometry.run_tubes import read_matrix, read_stains
 from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, sketch_tube
 from corelab.cytometry.template import load_template
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.errors import CorelabError
 from corelab.ingest.fcs import read_fcs
 from pipelines.gating import SubjectJob, TubeFile, gate_as_run, plan_jobs
-from pipelines.run_tubes import read_matrix, read_stains
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,15 +20,23 @@ _MIN_BRIGHT: Final = 25
 _MIN_NEGATIVE_SHARE: Final = 0.02
 _MIN_SPILL: Final = 0.03
 _CLEAR_OF_NOISE: Final = 10.0
+_DIFFERENT: Final = 0.05
+_DEFICIT: Final = 0.3
+_DECISIVE: Final = 3.0
+_SAMPLED: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Compensated:
-    """Compensated events ``(n_events, n_channels)``, the applied matrix's SHA-256, and findings."""
+    """Compensated events ``(n_events, n_channels)``, the applied matrix with its SHA-256, and findings.
+
+    ``spillover`` is None and the hash empty where nothing was applied.
+    """
 
     events: npt.NDArray[np.float64]
     sha256: str
     findings: tuple[Finding, ...]
+    spillover: Spillover | None = None
 
 
 def compute_compensated(
@@ -113,14 +121,20 @@ def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -
     columns = check_spillover(spillover, acquisition.detectors, place=acquisition.name)
     observed = acquisition.events[:, columns]
     true = compute_compensated(observed, spillover.matrix)
-    if is_overcompensated(observed, true, spillover.matrix):
+    is_turned = external is not None and fits_transposed(observed, spillover.matrix)
+    if not is_turned and is_overcompensated(observed, true, spillover.matrix):
         return _unchanged(acquisition, "the matrix would compensate a second time", "warn")
+    findings = _matrix_findings(spillover.matrix)
+    if is_turned:
+        reason = "rows and columns of the delivered matrix are exchanged: row = fluorochrome is expected"
+        findings += (replace(_finding(float("nan"), float("nan"), reason), level="fail"),)
     events = acquisition.events.copy()
     events[:, columns] = true
     return Compensated(
         events=events,
         sha256=compute_matrix_sha256(spillover),
-        findings=_matrix_findings(spillover.matrix),
+        findings=findings,
+        spillover=spillover,
     )
 
 
@@ -162,6 +176,37 @@ def is_overcompensated(
                 low = float(np.quantile(true[bright, column], 0.1))
                 votes.append(low < -0.5 * shift[column])
     return bool(votes) and sum(votes) >= len(votes) / 2
+
+
+def fits_transposed(observed: npt.NDArray[np.float64], matrix: npt.NDArray[np.float64]) -> bool:
+    """Tell whether rows and columns of a matrix are exchanged.
+
+    An exchanged matrix takes too much from one of two neighbours: of the events that are brightest in
+    one detector, many fall far below zero in the other. What falls below the noise, as a part of the own
+    light, is summed for the matrix and for its transpose wherever the two differ.
+    """
+    differs = np.abs(matrix - matrix.T) >= _DIFFERENT
+    noise = np.array([_negative_sd(column) for column in observed.T])
+    seen = observed[_is_telling(observed, noise)][:: max(1, len(observed) // _SAMPLED)]
+    if not differs.any() or len(seen) < _MIN_BRIGHT / _BRIGHT_SHARE:
+        return False
+    given, turned = (float(_measure_deficit(seen, one, noise)[differs].sum()) for one in (matrix, matrix.T))
+    return given > max(_DEFICIT, _DECISIVE * turned)
+
+
+def _measure_deficit(
+    seen: npt.NDArray[np.float64], matrix: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """How far below its noise the lowest tenth of the brightest events lies, as part of their light."""
+    true = compute_compensated(seen, matrix)
+    after = np.sqrt(noise**2 @ np.linalg.inv(matrix) ** 2)
+    n_bright = int(_BRIGHT_SHARE * len(seen))
+    rows = []
+    for own in range(len(matrix)):
+        bright = np.argpartition(np.minimum(seen[:, own], true[:, own]), -n_bright)[-n_bright:]
+        light = max(float(np.median(true[bright, own])), 1e-9)
+        rows.append(np.maximum(-np.quantile(true[bright], 0.1, axis=0) - 3 * after, 0.0) / light)
+    return np.array(rows)
 
 
 def _is_telling(observed: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -123,6 +123,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         membership=MappingProxyType({n: mask for n, mask in engine.masks.items() if mask is not None}),
         limits=_measure_limits(engine),
         spillover_sha256=prepared.compensated.sha256,
+        spillover=prepared.compensated.spillover,
     )
 
 

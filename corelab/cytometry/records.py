@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from corelab.ingest.fcs import Spillover
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -108,7 +110,8 @@ class GatedAcquisition:
 
     ``membership`` maps a population to a boolean ``(n_events,)``; a population whose marker is
     not there has none. ``limits`` is what the tube says as a control, by cut.
-    ``spillover_sha256`` is the hash of the matrix that was applied, empty where none was.
+    ``spillover`` is the matrix that was applied, wherever it came from, and ``spillover_sha256`` its hash,
+    None and empty where none was.
     """
 
     name: str
@@ -122,6 +125,7 @@ class GatedAcquisition:
     membership: Mapping[str, Mask]
     limits: Mapping[str, ControlLimit]
     spillover_sha256: str
+    spillover: Spillover | None = None
 
     def count(self, population: str) -> int | None:
         """Return the events of one population, None where it could not be gated.

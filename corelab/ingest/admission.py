@@ -19,6 +19,7 @@ from corelab.ingest.arrival import (
     list_candidates,
     list_waiting,
     make_plate_candidate,
+    make_version,
 )
 from corelab.ingest.book import (
     Book,
@@ -33,7 +34,7 @@ from corelab.ingest.book import (
 )
 from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import as_file, is_answered_by, match_file, names_file, why_unnamed
-from corelab.ingest.matrices import KIND, match_matrices
+from corelab.ingest.matrices import describe_binding, make_held_matrix, match_matrices
 from corelab.ingest.merging import describe_correction, merge_rows
 from corelab.ingest.rows import CheckedRow, check_row
 from corelab.study import Study
@@ -162,7 +163,7 @@ class _Intake:
         if candidate.identity in self.book.held:
             self._release(candidate.identity)
         if not candidate.waited:
-            self.report.remarks.update(_drop_row(remark, candidate) for remark in checked.remarks)
+            self.report.remarks.update(candidate.drop_row(remark) for remark in checked.remarks)
 
     def _check_subject(self, checked: CheckedRow, place: str) -> None:
         withdrawn = ("child", checked.subject_id) in self.book.withdrawn
@@ -212,24 +213,11 @@ class _Intake:
         matrices = self.delivery.matrices
         bindings, reasons = match_matrices(self.delivery.fcs, matrices)
         for binding in bindings:
-            matrix = matrices[binding.matrix]
-            if {binding.file_id, matrix.file_id} <= again:
-                continue
-            values = {"file_id": binding.file_id, "spillover_id": matrix.object_id}
-            checked = CheckedRow(
-                kind=KIND, key=f'["{KIND}","{binding.file_id}"]', subject_id="", values=values
-            )
-            path, file_id = binding.matrix, matrix.file_id
-            self._admit(
-                checked,
-                Candidate(layout=BY_KIND[KIND], values=values, path=path, row=1, file_id=file_id),
-            )
+            if not {binding.file_id, matrices[binding.matrix].file_id} <= again:
+                self._admit(*describe_binding(binding, matrices[binding.matrix]))
         for path, matrix in matrices.items():
-            held = Held(
-                file_id=matrix.file_id, row=0, path=path, kind=matrix.kind, values={"file": path},
-                reason=reasons.get(path, ""),
-            )  # fmt: skip
-            if path in reasons:
+            held = make_held_matrix(path, matrix, reasons.get(path, ""))
+            if held.reason:
                 self._hold(held)
             elif held.identity in self.book.held:
                 self._release(held.identity)
@@ -392,10 +380,6 @@ class _WaitsForFileError(Exception):
 
 def _without_place(error: InputError, place: str) -> str:
     return str(error).removeprefix(f"{place}: ").removeprefix(f"{place} ")
-
-
-def _drop_row(remark: str, candidate: Candidate) -> str:
-    return remark.replace(candidate.place, candidate.path, 1)
 
 
 def _json(values: Mapping[str, str]) -> str:

@@ -71,6 +71,10 @@ class Candidate:
         """``<file>:<row>``."""
         return f"{self.path}:{self.row}"
 
+    def drop_row(self, remark: str) -> str:
+        """Return a remark about the row as one about its file, so that equal ones are counted together."""
+        return remark.replace(self.place, self.path, 1)
+
     @property
     def identity(self) -> tuple[str, int, str]:
         """What names the row: the same row of the same bytes is one."""

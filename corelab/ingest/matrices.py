@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from corelab.ingest.book import StoredFile
+from corelab.ingest.arrival import Candidate
+from corelab.ingest.book import Held, StoredFile
+from corelab.ingest.layouts import BY_KIND
+from corelab.ingest.rows import CheckedRow
 
 KIND: Final = "spillovers"
 """Rows of the registry that tie an FCS file to its matrix."""
@@ -56,6 +59,23 @@ def match_matrices(
             else "no FCS file of this delivery has all its detectors; deliver it with its files"
         )
     return bindings, reasons
+
+
+def describe_binding(binding: Binding, matrix: StoredFile) -> tuple[CheckedRow, Candidate]:
+    """Describe a binding as a row: changing one is a correction, like changing any delivered value."""
+    values = {"file_id": binding.file_id, "spillover_id": matrix.object_id}
+    checked = CheckedRow(kind=KIND, key=f'["{KIND}","{binding.file_id}"]', subject_id="", values=values)
+    candidate = Candidate(
+        layout=BY_KIND[KIND], values=values, path=binding.matrix, row=1, file_id=matrix.file_id
+    )
+    return checked, candidate
+
+
+def make_held_matrix(path: str, matrix: StoredFile, reason: str) -> Held:
+    """Describe a matrix that waits for its files."""
+    return Held(
+        file_id=matrix.file_id, row=0, path=path, kind=matrix.kind, values={"file": path}, reason=reason
+    )
 
 
 def list_detectors(stored: StoredFile) -> list[str]:

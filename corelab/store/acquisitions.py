@@ -1,17 +1,20 @@
 """The delivered FCS files with where they belong, for lists and single looks."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from corelab.cytometry.run_tubes import Stains, find_stains
+from corelab.ingest.matrices import KIND as SPILLOVERS
 from corelab.store import schema
 from corelab.store.database import reading
 from corelab.store.inputs import place_in_visit, read_infusions
 from corelab.store.registry import ACTIVE, WITHDRAWN, ActiveRow, Registry
 
-_KINDS: Final = ("acquisitions", "subjects")
+_KINDS: Final = ("acquisitions", "subjects", SPILLOVERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,7 @@ class AcquisitionFile:
 
     ``acquired_at`` is the cytometer's local time without a zone, empty where the file does not tell it;
     ``received_at`` is when it came; ``state`` that of its row (``active`` or ``withdrawn``).
+    ``spillover_id`` is the object of the matrix delivered with it, ``stains`` the single stains of its run.
     """
 
     file_id: str
@@ -33,6 +37,8 @@ class AcquisitionFile:
     acquired_at: str
     received_at: str
     state: str
+    spillover_id: str = ""
+    stains: Stains = ()
 
 
 def list_acquisitions(registry: Registry) -> list[AcquisitionFile]:
@@ -47,15 +53,38 @@ def list_acquisitions(registry: Registry) -> list[AcquisitionFile]:
     with reading(registry.engine) as connection:
         found = [_read_row(row) for row in connection.execute(rows)]
         stored = {row.file_id: row for row in connection.execute(files)}
-    infusions = read_infusions([row for row, state in found if state == ACTIVE])
+    active = [row for row, state in found if state == ACTIVE]
+    infusions = read_infusions(active)
+    given = _find_given(active, stored)
     listed = [
-        _join(row, state, stored[row.values["file_id"]], infusions, registry)
+        replace(
+            _join(row, state, stored[row.values["file_id"]], infusions, registry),
+            **given.get(row.values["file_id"], {}),
+        )
         for row, state in found
         if row.kind == "acquisitions" and row.values["file_id"] in stored
     ]
     return sorted(
         listed, key=lambda one: (one.subject_id, one.collected_at, one.panel, one.tube, one.file_id)
     )
+
+
+def _find_given(active: Sequence[ActiveRow], stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Find what compensates each file: its matrix, else the single stains of its run."""
+    tubes = [
+        {**row.values, "object_id": stored[row.values["file_id"]].object_id}
+        for row in active
+        if row.kind == "acquisitions" and row.values["file_id"] in stored
+    ]
+    stains: dict[str, dict[str, Any]] = {
+        file_id: {"stains": found} for file_id, found in find_stains(tubes).items()
+    }
+    matrices = {
+        row.values["file_id"]: {"spillover_id": row.values["spillover_id"]}
+        for row in active
+        if row.kind == SPILLOVERS
+    }
+    return stains | matrices
 
 
 def _read_row(row: Any) -> tuple[ActiveRow, str]:
@@ -67,7 +96,7 @@ def _read_row(row: Any) -> tuple[ActiveRow, str]:
 def _join(row: ActiveRow, state: str, file: Any, infusions: Any, registry: Registry) -> AcquisitionFile:
     values = place_in_visit(row.values, infusions.get(row.subject_id), study=registry.study)
     facts = json.loads(file.facts)
-    names = {name: values.get(name, "") for name in ("visit", "collected_at", "panel", "tube")}
+    names: dict[str, Any] = {n: values.get(n, "") for n in ("visit", "collected_at", "panel", "tube")}
     return AcquisitionFile(
         file_id=file.file_id, object_id=file.object_id, name=file.name, subject_id=row.subject_id,
         acquired_at=facts.get("acquired_at", ""), received_at=file.received_at, state=state, **names,

@@ -137,4 +137,4 @@ def build_gate_card(site: Site, opened: Opened, row: TreeRow) -> Any:
 def build_picture(file_id: str, words: dict[str, str], alt: str) -> Any:
     """Build a picture; the browser asks for it in its scheme and size."""
     address = f"{API}/{file_id}/small.svg?{urlencode(words)}"
-    return html.Img(alt=alt, className="picture", **{"data-picture": address})
+    return html.Div(html.Img(alt=alt, className="picture", **{"data-picture": address}), className="frame")

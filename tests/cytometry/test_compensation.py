@@ -1,3 +1,5 @@
+import dataclasses
+
 import flowutils
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 from corelab.cytometry.compensation import compensate, compute_compensated, compute_matrix_sha256
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
+from corelab.vocabulary import Panel
 from tests.cytometry.acquisitions import make_acquisition
+from tests.validation.gate_tubes import draw_tube
 
 SPILL = np.array([[1, 0.2], [0.05, 1]])
 
@@ -111,3 +115,20 @@ def test_compensate__warns_of_an_odd_matrix():
     spillover = Spillover(detectors=("FITC-A", "PE-A"), matrix=np.array([[1, 0.9], [0.97, 1]]))
     reasons = [f.reason for f in compensate(make_tube(observed, spillover=spillover)).findings]
     assert "large spill in the matrix" in reasons
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_compensate__fails_a_tube_whose_delivered_matrix_has_rows_and_columns_exchanged(seed):
+    tube = draw_tube(seed, Panel.CART, n_events=4000).acquisition
+    given = tube.spillover
+    turned = Spillover(detectors=given.detectors, matrix=given.matrix.T.copy())
+    plain = dataclasses.replace(tube, spillover=None)
+    levels = [
+        {
+            finding.level
+            for finding in compensate(plain, external=one).findings
+            if "exchanged" in finding.reason
+        }
+        for one in (given, turned)
+    ]
+    assert levels == [set(), {"fail"}]

@@ -22,8 +22,10 @@ from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.model import Linear, Log
 from corelab.cytometry.template import load_template
 from corelab.cytometry.tube import prepare_tube
+from corelab.ingest.fcs import read_fcs
 from tests.cytometry.acquisitions import make_t_cells
 from tests.cytometry.test_bench import KINDS, b_bench  # noqa: F401 - a fixture
+from tests.ingest.real_data import find_real_data
 
 CART = load_template("cart")
 
@@ -136,6 +138,26 @@ def test_count_grid__counts_every_shown_event_once(bench):
     line = view.lines[0]
     above = bin_events(bench, bench.select("car_t"), view.y, n_bins=40)
     assert above.min() >= int(line.place * 40)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("folder", ["flowatlas_human_tcell_memory", "flowvs_hd_tbnk"])
+def test_describe_view__real_files_show_what_gating_counted(folder):
+    path = sorted(find_real_data(folder).rglob("*.fcs"))[0]
+    acquisition = read_fcs(path.read_bytes(), name=path.name)
+    gated = gate_acquisition(acquisition, template=CART)
+    bench = open_bench(prepare_tube(acquisition, template=CART), template=CART, name="full", cuts=gated.cuts)
+
+    for population, mask in gated.membership.items():
+        assert np.array_equal(bench.select(population), mask), population
+    drawn = 0
+    for population in sorted(bench.population_names):
+        view = describe_view(bench, population)
+        for line in view.lines if view else ():
+            counted = bench.count_at(population, line.gate, line.limit)
+            assert counted == bench.count(population)[0]
+            drawn += 1
+    assert drawn > 2
 
 
 def test_place_on__keeps_limits_and_moves_their_places(bench, other):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.interchange.evaluate import evaluate
+from corelab.cytometry.interchange.trial import describe_trial_gates
 from corelab.cytometry.markers import match_markers
 from corelab.cytometry.single_stains import measure_spillover
 from corelab.cytometry.template import load_template
@@ -118,3 +120,14 @@ def test_gate_acquisition__leaves_an_incomplete_set_of_single_stains_aside():
     gated = gate_acquisition(mixed, template=template, stains=stains)
     assert gated.spillover_sha256 == gate_acquisition(mixed, template=template).spillover_sha256
     assert any("no usable single stain of CAR" in f.reason for f in gated.findings)
+
+
+def test_describe_trial_gates__draws_with_the_matrix_of_the_single_stains():
+    matrix = draw_matrix(5)
+    mixed = spill(make_t_cells(BLOOD, seed=3)[0], matrix)
+    template = load_template("cart")
+    gated = gate_acquisition(mixed, template=template, stains=make_stains(matrix, seed=6))
+    tree, _ = describe_trial_gates(gated, mixed, template=template)
+    masks = evaluate(tree, mixed).masks
+    (name,) = [gate for gate in masks if gate.rpartition("/")[2] == "car_t"]
+    np.testing.assert_array_equal(masks[name], gated.membership["car_t"])

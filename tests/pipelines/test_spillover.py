@@ -47,6 +47,8 @@ def test_ingest__ties_a_matrix_to_the_files_of_its_delivery(home: Home, tmp_path
     folder = deliver(tmp_path / "d", MATRIX)
     assert take(home, folder).is_clean
     assert applied(home) == [[1.0, 0.3], [0.02, 1.0]]
+    (shown,) = home.registry.acquisition_files()  # what the gate page opens is compensated alike
+    assert shown.spillover_id == home.registry.inputs().acquisitions["spillover_id"][0] != ""
     assert len({embedded, compensation(home)}) == 2
     before = home.registry.content_hash()
     assert take(home, folder).is_clean

@@ -19,7 +19,9 @@ from corelab.vocabulary import (
 )
 
 _B_POPULATIONS: Final = ("b_cells", "b_reference", "cd19_positive", *B_SUBSETS)
-POPULATIONS: Final = frozenset({*COMMON_POPULATIONS, *T_COMPARTMENTS, "car_neg_t", *_B_POPULATIONS})
+POPULATIONS: Final = frozenset({
+    *COMMON_POPULATIONS, *T_COMPARTMENTS, "car_neg_t", "nk_cells", *_B_POPULATIONS,
+})  # fmt: skip
 SUBSETS: Final = frozenset({*T_MEMORY_SUBSETS, "naive_or_scm", *T_MARKER_SUBSETS})
 _PLACE: Final = "populations.yaml"
 

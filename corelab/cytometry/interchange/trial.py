@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.compensation import compensate, compute_matrix_sha256
+from corelab.cytometry.compensation import compensate
 from corelab.cytometry.decided import Decided, prepare_decisions
 from corelab.cytometry.interchange.boxes import find_enclosure, find_gap, find_intervals, find_sides
 from corelab.cytometry.interchange.evaluate import as_matrix, evaluate
@@ -68,7 +68,7 @@ def describe_trial_gates(
         because it has no channel, none. Refused is what no shape can be drawn for, or not to the event,
         with its cause.
     """
-    matrix = _find_matrix(gated, acquisition)
+    matrix = as_matrix(gated.spillover) if gated.spillover else None
     drawing = _Drawing(
         gated=gated, acquisition=acquisition, template=template,
         markers=match_markers(acquisition, required=template.required, marker_labels=marker_labels),
@@ -79,16 +79,6 @@ def describe_trial_gates(
         drawing.add(rule)
     tree = drawing.tree()
     return tree, (*drawing.refusals, *drawing.find_differences(tree))
-
-
-def _find_matrix(gated: GatedAcquisition, acquisition: Acquisition) -> Matrix | None:
-    """Return the matrix that was applied, None where none was."""
-    if not gated.spillover_sha256:
-        return None
-    spillover = acquisition.spillover
-    if spillover is None or compute_matrix_sha256(spillover) != gated.spillover_sha256:
-        raise InputError("gated with a matrix from outside the file", place=acquisition.name)
-    return as_matrix(spillover)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -317,7 +307,9 @@ class _Drawing:
     @cached_property
     def events(self) -> Values:
         """The events as they were gated: compensated where there is a matrix."""
-        return self.acquisition.events if self.matrix is None else compensate(self.acquisition).events
+        if self.matrix is None:
+            return self.acquisition.events
+        return compensate(self.acquisition, external=self.gated.spillover).events
 
     def _dimension(self, column: int) -> Dimension:
         channel = self.acquisition.detectors[column]
