@@ -165,7 +165,7 @@ def test_aplasia__worked_course(tables: Tables) -> None:
     assert (row["aplasia_duration_low"], row["aplasia_duration_high"], row["aplasia_duration_longest"]) == (
         83, 113, 120,
     )  # fmt: skip
-    assert (row["deep_depletion_day"], row["reason"]) == (14, "")
+    assert (row["deep_depletion_day"], row["reason"]) == (14, "RETURN_NO_SUBSETS")
 
 
 @pytest.mark.parametrize(
