@@ -103,9 +103,11 @@ def test_upload__goes_on_after_a_closed_tab(browser, receiving, tmp_path):
     expect(page.locator("#upload-input")).to_be_visible()
 
     def hold(route) -> None:
-        """Let the first piece through, and leave the second without an answer."""
+        """Let the first piece through, and cut the line at the second."""
         if route.request.headers.get("upload-offset") in (None, "0"):
             route.continue_()
+        else:
+            route.abort()
 
     page.route("**/api/v1/uploads/*", hold)
     choose(page, file)
