@@ -262,7 +262,7 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
     percent = 100 * n / total
     levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
     return POPULATIONS.conform(
-        counts.drop(columns=["control"]).assign(
+        counts.drop(columns=["control", "band_low", "band_high"]).assign(
             panel=panel,
             tube="full",
             percent_of_parent=percent,
