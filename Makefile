@@ -42,7 +42,7 @@ lint: $(VENV)/.installed-test
 test: $(VENV)/.installed-test
 	@tests/provision.sh
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 validate: $(VENV)/.installed-test
 	@tests/provision.sh

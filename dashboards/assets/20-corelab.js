@@ -26,8 +26,10 @@
   window.fetch = function () {
     begin();
     return plainFetch.apply(this, arguments).then(function (response) {
-      if (response.url.includes("/_dash-")) { checkAnswer(response.status); }
-      return response;
+      if (!response.url.includes("/_dash-")) { return response; }
+      checkAnswer(response.status);
+      /* The page is left: an answer that says so would only be a failed callback to Dash. */
+      return response.status === 401 ? new Promise(function () {}) : response;
     }).finally(end);
   };
 

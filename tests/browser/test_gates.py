@@ -12,7 +12,7 @@ from tests.browser.conftest import open_watched
 from tests.browser.test_pages import RULES
 from tests.dashboards.trial import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("real_home")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LIMIT = "[data-gate-limit='CAR']"
 

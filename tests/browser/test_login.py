@@ -54,7 +54,7 @@ def test_logout__ends_the_session(watched, served):
     expect(watched).to_have_url("/login")
 
 
-@pytest.mark.parametrize("watched", [["status of 401", "Callback error"]], indirect=True)
+@pytest.mark.parametrize("watched", [["status of 401"]], indirect=True)
 def test_session__that_ended_leads_to_the_login_and_back(watched, served):
     log_in(watched, served.address, "ortiz", PASSWORD)
     watched.context.clear_cookies()

@@ -8,7 +8,7 @@ from tests.browser.conftest import open_watched
 from tests.browser.course import click_mark, wait_for_course
 from tests.dashboards.trial import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("real_home")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture

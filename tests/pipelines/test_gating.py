@@ -14,7 +14,7 @@ from pipelines.gating import TubeFile, find_controls, gate_all
 from tests.pipelines.gate_trials import ReadFrom, make_trial
 
 JUDGED = ("t_cells", "cd4_t", "cd8_t", "b_cells", "car_t")
-UNSEEN_SEEDS = (71001, 71002)
+UNSEEN_SEEDS = (71001,)  # more of them in tests.validation.report
 
 
 @pytest.fixture(scope="module")

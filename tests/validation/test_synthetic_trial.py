@@ -16,8 +16,6 @@ from tests.validation.trials import (
 
 SEED = 90_001
 
-pytestmark = pytest.mark.xdist_group("unseen_trial")  # one process makes the trial once for all
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrialRun:
