@@ -295,7 +295,7 @@ def _format(section: Section) -> Iterator[str]:
 
 
 def main(out: Path, *only: str) -> int:
-    """Measure everything or some parts by name, write the report, and end with 1 if anything does not hold."""
+    """Measure everything, or parts by name; write the report; end with 1 if anything does not hold."""
     named = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
     chosen = only or tuple(named)
     sections = [named[name]() for name in chosen]
