@@ -34,14 +34,17 @@ def test_login__says_that_it_did_not_work_and_keeps_the_name(watched):
     expect(watched.locator("#username")).to_have_value("ortiz")
 
 
-@pytest.mark.parametrize("watched", [["status of 401"]], indirect=True)
-def test_login__shuts_an_account_after_five_failures(watched):
-    watched.goto("/login")
+def test_login__shuts_an_account_after_five_failures(browser, bare):
+    """On a home of its own: the account stays shut for the tests that follow."""
+    context = browser.new_context(base_url=bare.address)
+    page = context.new_page()
+    page.goto("/login")
     for password in ["wrong"] * 5 + [PASSWORD]:
-        watched.fill("#username", "li.wei")
-        watched.fill("#password", password)
-        watched.click("button[type=submit]")
-        expect(watched.get_by_role("alert")).to_be_visible()
+        page.fill("#username", "li.wei")
+        page.fill("#password", password)
+        page.click("button[type=submit]")
+        expect(page.get_by_role("alert")).to_be_visible()
+    context.close()
 
 
 def test_logout__ends_the_session(watched, served):
