@@ -18,20 +18,6 @@ from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
 from dashboards.desk import Desk
 from dashboards.gates_api import build_gates_api
-from dashboards.pages import (
-    acquisition,
-    audit,
-    cohort,
-    cytokines,
-    exports,
-    home,
-    outcomes,
-    patients,
-    review,
-    samples,
-    screening,
-    upload,
-)
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
 from dashboards.site import Site, SnapshotCache, read_scheme
@@ -39,10 +25,6 @@ from dashboards.theme import build_theme_routes
 from dashboards.upload_api import build_upload_routes
 from dashboards.views.audit import AuditCache
 
-PAGES: Final = (
-    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review,
-    audit,
-)  # fmt: skip
 WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
 
 INDEX: Final = """<!doctype html>
@@ -158,6 +140,6 @@ def build_dash(site: Site, server: Flask) -> Any:
     app.layout = lambda: shell.build_shell(site)
     shell.register(app, site)
     routes.register(app, site)
-    for page in PAGES:
+    for page in routes.PAGES:
         page.register(app, site)
     return app

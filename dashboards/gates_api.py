@@ -24,7 +24,14 @@ from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.gate_words import write_changes, write_count, write_percent
 from dashboards.desk import Look
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.views.acquisition import build_target, find_before, find_fmo, find_per_event, read_populations
+from dashboards.views.acquisition import (
+    build_target,
+    find_before,
+    find_fmo,
+    find_per_event,
+    list_tubes,
+    read_populations,
+)
 from dashboards.views.controls import count_controls
 
 PREFIX: Final = "/api/v1/acquisitions"
@@ -209,6 +216,7 @@ def answer_decisions(site: Site, file_id: str) -> Response:
     if not reason:
         return refuse(site.text("gate.no_reason"))
     try:
+        site.home.reviews.check_unlocked(list_tubes(site.desk.known(), asked.look.file)[target.scope])
         added = site.home.gates.add(
             [(target, decision) for decision in decisions], at=site.clock(), author=current_user.name,
             role=current_user.role, reason=reason,

@@ -27,6 +27,12 @@ from dashboards.pages import (
 )
 from dashboards.site import Site
 
+PAGES: Final = (
+    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review,
+    audit,
+)  # fmt: skip
+"""Modules with callbacks of their own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:

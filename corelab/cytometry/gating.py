@@ -183,14 +183,14 @@ def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]
 
 
 def _check_lost(engine: Engine, limits: QualityLimits) -> list[Finding]:
-    """Count the CAR+ T cells that were left out with a stretch of time."""
-    car, t_cell, kept = _above(engine, "CAR"), _above(engine, "CD3"), engine.masks.get("car_t")
-    if engine.time is None or car is None or t_cell is None or kept is None:
+    """Count CAR+ T cells by their two limits alone, in the time that was left out and in the rest."""
+    car, t_cell = _above(engine, "CAR"), _above(engine, "CD3")
+    if engine.time is None or car is None or t_cell is None:
         return []
-    lost = car & t_cell & ~engine.time.kept
-    beads = engine.tube.beads
-    lost = lost if beads is None else lost & ~beads.mask
-    return check_lost_car(int(lost.sum()), int(kept.sum()), limits)
+    beads, kept = engine.tube.beads, engine.time.kept
+    cells = t_cell if beads is None else t_cell & ~beads.mask
+    lost, rest = (((car & cells & part).sum(), (cells & part).sum()) for part in (~kept, kept))
+    return check_lost_car((int(lost[0]), int(lost[1])), (int(rest[0]), int(rest[1])), limits)
 
 
 def _check_controls(engine: Engine, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:

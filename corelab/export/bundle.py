@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -77,18 +78,33 @@ def parse_bundle(data: bytes, *, name: str) -> Bundle:
         If a part is missing, was added, or is not what the contents say.
     """
     expected = "a file of corelab export --replay"
+    parts = _unpack(data, name=name, expected=expected)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(one.file_size for one in archive.infolist()) > _LARGEST:
-                raise InputError("it is larger than any bundle", place=name, expected=expected)
-            parts = {one: archive.read(one) for one in archive.namelist()}
         about = json.loads(parts.pop(CONTENTS))
-        listed = dict(about["parts"])
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (KeyError, ValueError) as error:
         raise InputError("is no replay bundle", place=name, expected=expected) from error
+    listed = about.get("parts") if isinstance(about, dict) else None
+    if not isinstance(listed, dict):
+        raise InputError("is no replay bundle", place=name, expected=expected)
     if about.get("format") != FORMAT:
         raise InputError(f"has format {about.get('format')!r}", place=name, expected=f"format {FORMAT}")
     for part in sorted(listed.keys() | parts.keys()):
         if part not in parts or hashlib.sha256(parts[part]).hexdigest() != listed.get(part):
             raise IntegrityError("the part has changed", place=f"{name}: {part}")
     return Bundle(about=about, parts=parts)
+
+
+def _unpack(data: bytes, *, name: str, expected: str) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(one.file_size for one in archive.infolist()) > _LARGEST:
+                raise InputError("it is larger than any bundle", place=name, expected=expected)
+            return {one: archive.read(one) for one in archive.namelist()}
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            "is no replay bundle: no zip, or a damaged one", place=name, expected=expected
+        ) from error
+    except (NotImplementedError, RuntimeError) as error:  # how zipfile refuses a method and a password
+        raise InputError(
+            "is no replay bundle: packed as no export does", place=name, expected=expected
+        ) from error

@@ -8,7 +8,7 @@ from corelab.figures.catalog import Catalog
 from corelab.figures.level_row import build_markers
 from corelab.figures.panel import Frame, Piece, Slot, font
 from corelab.figures.text_width import measure_text
-from corelab.figures.tokens import FONT_LABEL
+from corelab.figures.tokens import FONT_LABEL, Tokens
 
 KEYS: Final = (
     "quantified",
@@ -92,3 +92,37 @@ def _draw_as_dash(markers: Piece, index: int, status: str, frame: Frame) -> None
     markers["color"][index] = colour
     markers["line"]["color"][index] = colour
     markers["line"]["width"][index] = 1.2
+
+
+def draw_mark_key(
+    marks: Sequence[tuple[Piece, str]], tokens: Tokens, *, axes: tuple[str, str]
+) -> list[Piece]:
+    """Draw the key of a matrix: each mark with its word, in one line on a hidden axis in pixels.
+
+    Parameters
+    ----------
+    marks
+        Look of the mark (a Plotly ``marker``) and its word.
+    tokens
+        Colours of the scheme.
+    axes
+        Names of the x and y axis that the key lies on.
+    """
+    left, places = 8.0, []
+    for _, word in marks:
+        places.append(left)
+        left += 14.0 + measure_text(word, FONT_LABEL) + 16.0
+    common: Piece = {
+        "type": "scatter", "xaxis": axes[0], "yaxis": axes[1], "hoverinfo": "skip", "showlegend": False,
+        "cliponaxis": False,
+    }  # fmt: skip
+    drawn = [
+        {**common, "mode": "markers", "x": [at], "y": [0.5], "marker": look, "name": "key"}
+        for (look, _), at in zip(marks, places, strict=True)
+    ]
+    words = {
+        **common, "mode": "text", "x": [at + 8.0 for at in places], "y": [0.5] * len(places),
+        "text": [word for _, word in marks], "textposition": "middle right",
+        "textfont": font(FONT_LABEL, tokens.ink_2), "name": "key words",
+    }  # fmt: skip
+    return [*drawn, words]

@@ -9,10 +9,10 @@ import pandas as pd
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.forest import draw_words
+from corelab.figures.key_line import draw_mark_key
 from corelab.figures.numbers import escape_markup
 from corelab.figures.panel import Piece, font, note
 from corelab.figures.safety import list_infused
-from corelab.figures.text_width import measure_text
 from corelab.figures.tokens import ARM_GLYPHS, FONT_LABEL, FONT_TICK, SCHEMES, Scheme, Tokens
 
 ENDPOINTS: Final = ("CRR", "PRR", "ORR", "SRI4")
@@ -81,7 +81,11 @@ def response_matrix_figure(
     return {
         "data": [
             *(_draw_state(state, states, grid, tokens, catalog) for state in STATES),
-            *_draw_key(grid, tokens, catalog),
+            *draw_mark_key(
+                [(state_look(state, tokens), catalog.text(f"response.state.{state}")) for state in STATES],
+                tokens,
+                axes=("x3", "y3"),
+            ),
         ],
         "layout": _layout(grid, tokens, catalog),
     }
@@ -144,34 +148,6 @@ def _write_words(
     rest = str(row["reason"]) or str(row["value"])
     said = " · ".join(part for part in (child, visit, endpoint, told, rest) if part)
     return ["response", child, visit, endpoint, str(row["definition"]), said]
-
-
-def _draw_key(grid: _Grid, tokens: Tokens, catalog: Catalog) -> list[Piece]:
-    left, places = 8.0, []
-    for state in STATES:
-        places.append((state, left))
-        left += 14.0 + measure_text(catalog.text(f"response.state.{state}"), FONT_LABEL) + 16.0
-    common: Piece = {
-        "type": "scatter", "xaxis": "x3", "yaxis": "y3", "hoverinfo": "skip", "showlegend": False,
-        "cliponaxis": False,
-    }  # fmt: skip
-    marks = [
-        {
-            **common,
-            "mode": "markers",
-            "x": [at],
-            "y": [0.5],
-            "marker": state_look(state, tokens),
-            "name": "key",
-        }
-        for state, at in places
-    ]
-    words = {
-        **common, "mode": "text", "x": [at + 8.0 for _, at in places], "y": [0.5] * len(places),
-        "text": [catalog.text(f"response.state.{state}") for state, _ in places],
-        "textposition": "middle right", "textfont": font(FONT_LABEL, tokens.ink_2), "name": "key words",
-    }  # fmt: skip
-    return [*marks, words]
 
 
 def _layout(grid: _Grid, tokens: Tokens, catalog: Catalog) -> Piece:

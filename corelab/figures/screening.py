@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.forest import draw_words
+from corelab.figures.key_line import draw_mark_key
 from corelab.figures.numbers import escape_markup
 from corelab.figures.panel import Piece, font, note
 from corelab.figures.screening_cell import describe_judgement, mark_look, write_unit, write_value
@@ -19,7 +20,7 @@ from corelab.figures.screening_data import (
     is_exclusion,
     share_threshold,
 )
-from corelab.figures.text_width import measure_text, shorten
+from corelab.figures.text_width import shorten
 from corelab.figures.tokens import (
     ARM_GLYPHS,
     FONT_LABEL,
@@ -134,7 +135,11 @@ def screening_figure(
             *(_draw_marks(mark, grid, cells, tokens) for mark in MARKS),
             *_draw_values(grid, cells, tokens, catalog),
             *_draw_labels(grid, tokens, catalog),
-            *_draw_key(grid, tokens, catalog),
+            *draw_mark_key(
+                [(mark_look(mark, tokens), catalog.text(f"screening.mark.{mark}")) for mark in MARKS],
+                tokens,
+                axes=("x3", "y3"),
+            ),
         ],
         "layout": _layout(grid, tokens, catalog),
     }
@@ -256,27 +261,6 @@ def _limit(grid: _Grid, criterion: str, catalog: Catalog) -> str:
     unit = units.pop() if len(units) == 1 else ""
     shown = "" if unit in ("1", "a", "score", "titre", "%") or "ULN" in text else write_unit(unit)
     return shorten(f"{text} {shown}".strip(), FONT_TICK, LIMIT_SHARE * grid.left_px)
-
-
-def _draw_key(grid: _Grid, tokens: Tokens, catalog: Catalog) -> list[Piece]:
-    left, places = 8.0, []
-    for mark in MARKS:
-        places.append((mark, left))
-        left += 14.0 + measure_text(catalog.text(f"screening.mark.{mark}"), FONT_LABEL) + 16.0
-    common: Piece = {
-        "type": "scatter", "xaxis": "x3", "yaxis": "y3", "hoverinfo": "skip", "showlegend": False,
-        "cliponaxis": False,
-    }  # fmt: skip
-    marks = [
-        {**common, "mode": "markers", "x": [at], "y": [0.5], "marker": mark_look(mark, tokens), "name": "key"}
-        for mark, at in places
-    ]
-    words = {
-        **common, "mode": "text", "x": [at + 8.0 for _, at in places], "y": [0.5] * len(places),
-        "text": [catalog.text(f"screening.mark.{mark}") for mark, _ in places],
-        "textposition": "middle right", "textfont": font(FONT_LABEL, tokens.ink_2), "name": "key words",
-    }  # fmt: skip
-    return [*marks, words]
 
 
 def _layout(grid: _Grid, tokens: Tokens, catalog: Catalog) -> Piece:

@@ -17,6 +17,7 @@ from corelab.store.workers import find_workers
 from corelab.vocabulary import Role
 
 if TYPE_CHECKING:
+    from corelab.store.acquisitions import AcquisitionFile
     from corelab.store.home import Home
     from corelab.store.snapshots import Snapshot
 
@@ -144,18 +145,21 @@ class Reviews:
         checked = [check_target(target) for target in dict.fromkeys(targets)]
         return self._record(checked, ReviewState.DRAFT, signature, role=role, hashes={})
 
-    def check_unlocked(self, *, subject_id: str, visit: str, file_id: str = "") -> None:
-        """Refuse a change to results that are locked, themselves or as part of their visit.
+    def check_unlocked(self, tubes: "Iterable[AcquisitionFile]") -> None:
+        """Refuse a change to tubes whose results are locked, themselves or as part of their visit.
 
         Raises
         ------
         ReviewError
             If they are locked.
         """
+        changed = list(tubes)
         for review in {review.target: review for review in self.all()}.values():
+            if review.state is not ReviewState.LOCKED:
+                continue
             target = review.target
-            same = (target.subject_id, target.visit) == (subject_id, visit)
-            if review.state is ReviewState.LOCKED and same and target.file_id in ("", file_id):
+            visit, files = (target.subject_id, target.visit), ("", *(tube.file_id for tube in changed))
+            if target.file_id in files and visit in {(tube.subject_id, tube.visit) for tube in changed}:
                 raise ReviewError(f"{target.name} is locked", remedy="a reviewer has to unlock it first")
 
     def verify(self) -> list[str]:

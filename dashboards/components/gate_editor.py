@@ -14,7 +14,7 @@ from corelab.vocabulary import Role
 from dashboards.access.roles import may
 from dashboards.components.gate_words import write_count
 from dashboards.site import Site
-from dashboards.views.acquisition import count_tubes
+from dashboards.views.acquisition import list_tubes
 from dashboards.views.opened import Opened, count_now
 
 API: Final = "/api/v1/acquisitions"
@@ -35,7 +35,7 @@ def describe_editor(site: Site, opened: Opened) -> dict[str, Any]:
     }  # fmt: skip
     counted = count_now(opened)
     label = write_count(site, *counted, per_event=math.nan)["label"] if counted else ""
-    tubes = count_tubes(opened.known, file)
+    tubes = list_tubes(opened.known, file)
     return {
         "api": f"{API}/{file.file_id}",
         "file_id": file.file_id,
@@ -52,7 +52,8 @@ def describe_editor(site: Site, opened: Opened) -> dict[str, Any]:
         ],
         "label": label, "may_edit": may(Role.SCIENTIST),
         "scopes": {
-            scope.value: site.text("gate.changes", count=format_count(n)) for scope, n in tubes.items()
+            scope.value: site.text("gate.changes", count=format_count(len(listed)))
+            for scope, listed in tubes.items()
         },
         "words": {word: site.text(f"gate.editor.{word}") for word in EDITOR_WORDS},
         "address": address.href(x="", y="", back=""),

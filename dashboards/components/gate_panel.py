@@ -15,9 +15,9 @@ from dashboards.components.gate_words import write_count, write_difference, writ
 from dashboards.shell import format_time
 from dashboards.site import Site, SnapshotTables
 from dashboards.views.acquisition import (
-    count_tubes,
     find_per_event,
     list_history,
+    list_tubes,
 )
 from dashboards.views.controls import Control, count_controls
 from dashboards.views.opened import Opened, count_now
@@ -121,7 +121,7 @@ def build_limits(site: Site) -> Any:
 
 def build_form(site: Site, opened: Opened) -> list[Any]:
     """Build what a scientist decides with: for which tubes, why, and what it changes."""
-    tubes = count_tubes(opened.known, opened.look.file)
+    tubes = list_tubes(opened.known, opened.look.file)
     scopes = [{"value": scope.value, "label": site.text(f"gate.scope.{scope}")} for scope in tubes]
     scope = dmc.SegmentedControl(
         id="gate-scope", data=scopes, value=Scope.ACQUISITION.value, className="segments",

@@ -213,17 +213,17 @@ def build_target(file: AcquisitionFile, scope: Scope) -> Target | None:
     return Target(scope=scope, subject_id=file.subject_id, visit=file.visit, panel=file.panel)
 
 
-def count_tubes(known: Known, file: AcquisitionFile) -> dict[Scope, int]:
-    """Count the tubes that a decision of each scope would change."""
+def list_tubes(known: Known, file: AcquisitionFile) -> dict[Scope, list[AcquisitionFile]]:
+    """List the tubes that a decision of each scope, made at one acquisition, would change."""
     of_panel = [one for one in known.files.values() if one.panel == file.panel and one.state == "active"]
     of_child = [one for one in of_panel if one.subject_id == file.subject_id]
-    counted = {
-        Scope.ACQUISITION: 1,
-        Scope.VISIT: sum(one.visit == file.visit for one in of_child),
-        Scope.CHILD: len(of_child),
-        Scope.PANEL: len(of_panel),
+    found = {
+        Scope.ACQUISITION: [file],
+        Scope.VISIT: [one for one in of_child if one.visit == file.visit],
+        Scope.CHILD: of_child,
+        Scope.PANEL: of_panel,
     }
-    return {scope: counted[scope] for scope in SCOPES if build_target(file, scope) is not None}
+    return {scope: found[scope] for scope in SCOPES if build_target(file, scope) is not None}
 
 
 def list_history(known: Known, file: AcquisitionFile, gates: Sequence[str]) -> list[GateRevision]:

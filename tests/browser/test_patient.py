@@ -29,7 +29,7 @@ def test_patient__says_who_this_is(page):
 @pytest.mark.parametrize(
     ("row", "label", "lead", "facts"),
     [
-        ("car_pct", "M3", "24 / 61 000 CAR⁺ of CD3⁺", ["detected, below LLOQ", "LLOQ 0.0820 %", "0/119 000",
+        ("car_pct", "M3", "24 / 61 000 CAR⁺ of CD3⁺", ["detected, < LLOQ", "LLOQ 0.0820 %", "0/119 000",
          "placed by a control · cart-1", "VIABILITY 84.0 (85.0)"]),
         ("car_abs", "D10", "20 570 / 55 000 CAR⁺ of CD3⁺", ["214 cells/µL", "95 % CI 193–235 cells/µL"]),
         ("car_abs", "D21", "40 / 900 CAR⁺ of CD3⁺", ["failed", "VIABILITY"]),

@@ -58,7 +58,7 @@ def test_patient__draws_nothing_below_its_limit_as_a_number(page, real_home):
     wait_for_course(page, row["subject_id"])
     click_mark(page, "car_pct", row["visit_label"])
 
-    words = {"not_detected": "not detected", "detected_blq": "detected, below LLOQ"}[row["status"]]
+    words = {"not_detected": "not detected", "detected_blq": "detected, < LLOQ"}[row["status"]]
     expect(page.locator("#patient-drawer .chips")).to_contain_text(words)
     expect(page.locator("#drawer-lead")).to_contain_text(f"{row['n_events']} / ")
 

@@ -31,9 +31,16 @@ def test_check_drift__by_the_share_left_out(removed, trend, expected):
 
 
 def test_check_lost_car__fails_where_most_car_t_cells_are_gone():
-    assert levels(check_lost_car(80, 20, LIMITS)) == [("TIME_DRIFT", "fail")]
-    assert check_lost_car(70, 30, LIMITS) == []
-    assert check_lost_car(15, 4, LIMITS) == []
+    assert levels(check_lost_car((80, 8_000), (20, 2_000), LIMITS)) == [("TIME_DRIFT", "fail")]
+    assert check_lost_car((70, 7_000), (30, 3_000), LIMITS) == []
+    assert check_lost_car((15, 1_500), (4, 400), LIMITS) == []
+
+
+def test_check_lost_car__marks_t_cells_that_drift_moved_over_the_limit():
+    """80 of 1,000 T cells where the rest holds 20 of 9,000: those were no CAR-T cells that were lost."""
+    (finding,) = check_lost_car((80, 1_000), (20, 9_000), LIMITS)
+    assert (finding.level, finding.value) == ("warn", pytest.approx(0.8))
+    assert "drift" in finding.reason
 
 
 @pytest.mark.parametrize(("n", "level"), [(10, None), (11, "warn"), (51, "fail")])

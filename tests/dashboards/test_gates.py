@@ -3,12 +3,14 @@
 import pytest
 
 from corelab.cytometry.interchange.revision import Scope, Target, decide_cut, read_limit
+from corelab.store.results import ResultScope, ResultTarget
+from corelab.store.review import ReviewState, Signature
 from corelab.vocabulary import Role
 from dashboards.access.roles import ROLES_ATTRIBUTE
 from dashboards.gates_api import PREFIX
 from pipelines.run import run
 from tests.dashboards.conftest import call, csrf, log_in
-from tests.dashboards.trial import ACCOUNTS, NOW
+from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD
 
 POSTS = {"count": {"population": "car_t", "gate": "CAR", "place": 0.5}, "preview": {}, "decisions": {}}
 NOBODY = "0" * 64
@@ -160,6 +162,26 @@ def test_decisions__hold_for_the_tubes_of_their_scope(client, trial, tube):
         target = trial.gates.all()[-1].target
         for name in ("file_id", "subject_id", "visit", "panel"):
             assert getattr(target, name) == (tube[name] if name in expected else "")
+
+
+def test_decisions__wait_until_locked_results_are_unlocked(client, trial, tube):
+    log_in(client, "chen")
+    snapshot = trial.snapshots.current().id
+    visit = ResultTarget(scope=ResultScope.VISIT, subject_id=tube["subject_id"], visit=tube["visit"])
+
+    signature = Signature(
+        author="li.wei", password=PASSWORD, at=NOW, snapshot_id=snapshot, reason="high limit"
+    )
+    for state in (ReviewState.REVIEWED, ReviewState.LOCKED):
+        trial.reviews.sign([visit], state, signature)
+    before = len(trial.gates.all())
+    for scope in Scope:
+        body = {"limits": {"CAR": 777.0}, "scope": scope.value, "reason": "too low"}
+        refused = post(client, tube, "decisions", body)
+        assert (refused.status_code, "is locked" in refused.json["error"]) == (400, True), scope
+    assert len(trial.gates.all()) == before
+    trial.reviews.unlock([visit], signature)
+    assert post(client, tube, "decisions", body).status_code == 200
 
 
 def test_decisions__say_what_is_lacking_and_record_nothing(client, trial, tube):

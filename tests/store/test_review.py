@@ -253,12 +253,17 @@ def test_withdrawn_child__is_no_longer_stale(ready: Home) -> None:
 
 
 def test_check_unlocked__refuses_a_change_to_locked_results(ready: Home) -> None:
-    ready.reviews.check_unlocked(subject_id="S-1", visit="D14")
+    tubes = ready.registry.acquisition_files()
+    of_d14 = [tube for tube in tubes if tube.visit == "D14"]
+    others = [tube for tube in tubes if tube.visit != "D14"]
+    assert of_d14
+    ready.reviews.check_unlocked(tubes)
     sign(ready, D14)
+    ready.reviews.check_unlocked(tubes)
     sign(ready, D14, state="locked")
-    ready.reviews.check_unlocked(subject_id="S-1", visit="M2")
+    ready.reviews.check_unlocked(others)
     with pytest.raises(ReviewError, match="is locked"):
-        ready.reviews.check_unlocked(subject_id="S-1", visit="D14", file_id="0" * 64)
+        ready.reviews.check_unlocked(tubes)
 
 
 def test_verify__finds_a_signature_that_was_changed(ready: Home) -> None:
