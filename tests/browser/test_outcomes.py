@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.picks import click_pick
-from tests.browser.test_pages import list_barriers
+from tests.browser.test_pages import list_barriers, turn_dark
 
 pytestmark = pytest.mark.browser
 
@@ -19,11 +19,7 @@ VIEWS = [
 
 
 @pytest.mark.parametrize(("path", "chart", "words", "title"), VIEWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_view__opens_what_stands_behind_a_mark_without_a_barrier(
-    page, served, scheme, path, chart, words, title
-):
-    page.context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": served.address}])
+def test_view__opens_what_stands_behind_a_mark_without_a_barrier(page, path, chart, words, title):
     page.goto(path)
 
     click_pick(page, chart, *words)
@@ -32,9 +28,10 @@ def test_view__opens_what_stands_behind_a_mark_without_a_barrier(
     expect(page.locator(f"{drawer} h2")).to_have_text(title)
     assert "open=" in page.url
     assert list_barriers(page) == []
-    if scheme == "light":
-        page.reload()
-        expect(page.locator(f"{drawer} h2")).to_have_text(title)
+    turn_dark(page, path)
+    assert list_barriers(page) == []
+    page.reload()
+    expect(page.locator(f"{drawer} h2")).to_have_text(title)
 
 
 def test_outcomes__its_tabs_and_switches_are_addresses(page):

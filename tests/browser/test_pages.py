@@ -31,16 +31,34 @@ def settle(page, path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
-def test_page__has_no_barrier_that_axe_finds(page, served, path, scheme):
-    page.context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": served.address}])
+def test_page__has_no_barrier_in_either_scheme_and_sends_no_chart_away(page, path):
     settle(page, path)
     if path.startswith("/patients"):
         click_mark(page, "car_pct", "M3")
         expect(page.locator("#drawer-lead")).to_be_visible()
+    assert page.locator("[data-title^='Share']").count() == 0
+    assert page.locator(".modebar-btn").count() == 0
+    assert list_barriers(page) == []
+
+    turn_dark(page, path)
 
     assert list_barriers(page) == []
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+
+
+def turn_dark(page, path):
+    """Press the switch; page and charts follow at once."""
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click("#shell-scheme")
+    page.wait_for_function("light => getComputedStyle(document.body).backgroundColor !== light", arg=light)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 28)"
+    if not path.startswith("/exports"):
+        page.wait_for_function(
+            """() => [...document.querySelectorAll('.js-plotly-plot')].every(gd =>
+                 ['#15181C', 'rgba(0,0,0,0)'].includes(gd._fullLayout.paper_bgcolor))"""
+        )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -55,32 +73,6 @@ def list_barriers(page) -> list[tuple[str, list[str]]]:
     """Return what axe finds: rule and the elements that break it."""
     found = Axe().run(page, options=RULES).response["violations"]
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_page__offers_no_chart_to_a_public_server(page, path):
-    settle(page, path)
-
-    assert page.locator("[data-title^='Share']").count() == 0
-    assert page.locator(".modebar-btn").count() == 0
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_page__follows_the_scheme_at_once(page, path):
-    settle(page, path)
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-
-    page.click("#shell-scheme")
-
-    page.wait_for_function("light => getComputedStyle(document.body).backgroundColor !== light", arg=light)
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 28)"
-    if not path.startswith("/exports"):
-        page.wait_for_function(
-            """() => [...document.querySelectorAll('.js-plotly-plot')].every(gd =>
-                 ['#15181C', 'rgba(0,0,0,0)'].includes(gd._fullLayout.paper_bgcolor))"""
-        )
-    page.reload()
-    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
 
 
 def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):

@@ -50,6 +50,10 @@ def test_gates__come_close_to_manual_gates() -> None:
     measured = measure_flowatlas(find_real_data("flowatlas_human_tcell_memory"))
     show(measured)
     assert all(figure.holds for figure in measured.figures)
+    blood = measured.worst[measured.worst["file"].str.contains("Blood")]
+    lineages = blood[blood["population"].isin(["CD4", "CD8"])]
+    assert len(lineages) == 4
+    assert lineages["relative"].abs().max() < 0.10
 
 
 @pytest.mark.real_data
