@@ -14,6 +14,7 @@ from dashboards import routes, shell
 from dashboards.access.guard import add_guard
 from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
+from dashboards.access.outage import add_outage_answer
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
 from dashboards.desk import Desk
@@ -92,6 +93,7 @@ def create_app(
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
     add_guard(server)
+    add_outage_answer(server, site)
     for blueprint in (
         build_blueprint(site),
         build_theme_routes(),
