@@ -1,4 +1,4 @@
-"""A database that goes away, a disk that is full, a clock that is wrong: nothing is lost, and work goes on."""
+"""A database that goes away, a full disk, a clock that is wrong: nothing is lost, and work goes on."""
 
 import datetime as dt
 import resource
