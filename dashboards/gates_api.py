@@ -99,7 +99,7 @@ def answer_plot(site: Site, file_id: str) -> Response:
     words = request.args
     size, scheme = read_size(words), read_scheme_word(words.get("scheme"))
     with_limits = words.get("limits", "yes") != "no"
-    key = ("plot", asked.look.key, tuple(sorted(words.items())))
+    key = ("plot", asked.look.key, site.figure_catalog.language, tuple(sorted(words.items())))
 
     def draw() -> str:
         view = find_view(asked, words)
@@ -222,7 +222,7 @@ def answer_decisions(site: Site, file_id: str) -> Response:
             role=current_user.role, reason=reason,
         )  # fmt: skip
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     return jsonify({"recorded": [revision.id for revision in added]})
 
 

@@ -61,7 +61,7 @@ def build_alert(site: Site) -> Any:
 
 
 def build_bar(site: Site) -> Any:
-    """Build the top bar: pages, snapshot, scheme and person."""
+    """Build the top bar: pages, snapshot, scheme, language and person."""
     return html.Header(
         className="bar",
         children=[
@@ -75,6 +75,14 @@ def build_bar(site: Site) -> Any:
                 className="icon",
                 title=site.text("shell.scheme"),
                 **{"aria-label": site.text("shell.scheme")},
+            ),
+            html.Button(
+                site.text("shell.other_language"),
+                id="shell-language",
+                className="icon",
+                title=site.text("shell.language"),
+                lang=site.text("shell.other_language_code"),
+                **{"data-language": site.text("shell.other_language_word")},
             ),
             build_person(site),
             html.A(site.text("shell.logout"), href="/logout", className="quiet", id="shell-logout"),

@@ -70,6 +70,14 @@
     return [next, next];
   }
 
+  /* Words are written by the server, so another language is another page at the same address. */
+  document.addEventListener("click", function (event) {
+    const chosen = event.target.closest && event.target.closest("#shell-language");
+    if (!chosen) { return; }
+    document.cookie = "corelab_language=" + chosen.dataset.language + ";path=/;max-age=31536000;samesite=lax";
+    location.reload();
+  });
+
   function measureViewport(pathname, known) {
     const now = viewport();
     const same = known && known.width === now.width && known.height === now.height;

@@ -36,7 +36,9 @@ def layout(site: Site) -> Any:
         return build_empty(site, "home.empty")
     study = site.home.study
     overview = read_overview(site, tables)
-    heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
+    heading = html.Div(
+        [html.H1(study.id), html.Span(site.say(study.title), className="quiet")], className="strip"
+    )
     matrix = html.Div(
         [
             build_counts(site, count_overview(overview)),
@@ -75,7 +77,9 @@ def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") ->
     coming = list_coming(subjects, overview, study, as_of=as_of)
     sections = [
         build_section(
-            site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
+            site,
+            "waiting",
+            [write_waiting(site, row) for row in list_waiting(site.home.registry.quarantine())],
         ),
         *(build_section(site, state, [write_gap(site, gap) for gap in gaps[state]]) for state in gaps),
         build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
@@ -99,10 +103,14 @@ def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
     return html.Section([heading, *shown], id=f"home-{name}")
 
 
-def write_waiting(waiting: Waiting) -> Any:
+def write_waiting(site: Site, waiting: Waiting) -> Any:
     """Write one entry of the quarantine with its reason."""
     return html.Li(
-        [html.Span([html.Span(waiting.path), html.Br(), html.Span(waiting.reason, className="quiet")])]
+        [
+            html.Span(
+                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
+            )
+        ]
     )
 
 

@@ -127,6 +127,7 @@ def reading(browser, served) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(reading, served, request) -> Iterator[Page]:
-    """A watched page on which the investigator is logged in, in light colours."""
-    reading.add_cookies([{"name": "corelab_scheme", "value": "light", "url": served.address}])
+    """A watched page on which the investigator is logged in, in light colours and in English."""
+    chosen = {"corelab_scheme": "light", "corelab_language": "en"}
+    reading.add_cookies([{"name": k, "value": v, "url": served.address} for k, v in chosen.items()])
     yield from watch(reading, served.address, list(getattr(request, "param", [])))
