@@ -157,7 +157,7 @@
     const colour = config.colours[scheme];
     if (state.shape || state.drawing || !state.lines.length) {
       window.corelabShape.draw(editor, svg, at, colour);
-      if (state.shape) { drawLabel(svg, at, colour); }
+      if (state.shape && !state.drawing) { drawLabel(svg, at, colour); }
       holder.replaceChildren(svg);
       if (focused) { refocus(holder, focused); }
       return;
