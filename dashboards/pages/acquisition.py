@@ -16,6 +16,7 @@ from dashboards.components.gate_editor import describe_editor, may_draw
 from dashboards.components.gate_panel import build_controls, build_panel
 from dashboards.components.gate_strip import build_gate_strip
 from dashboards.components.gate_tree import build_tree_table, build_tubes
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.desk import is_waiting
 from dashboards.shell import format_time
@@ -79,6 +80,7 @@ def build_strip(site: Site, opened: Opened) -> Any:
             *chips,
             *build_quality(site, opened),
             *build_waiting(site, opened),
+            build_run(site),
             html.Span(className="grow"),
             *([build_overlays(site, opened)] if opened.view and opened.view.parent else []),
         ],

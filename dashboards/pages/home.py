@@ -11,6 +11,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
@@ -36,7 +37,15 @@ def layout(site: Site) -> Any:
         return build_empty(site, "home.empty")
     study = site.home.study
     overview = read_overview(site, tables)
-    heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
+    heading = html.Div(
+        [
+            html.H1(study.id),
+            html.Span(study.title, className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
+        className="strip",
+    )
     matrix = html.Div(
         [
             build_counts(site, count_overview(overview)),
