@@ -17,6 +17,7 @@ from dashboards.access.login import build_blueprint
 from dashboards.access.outage import add_outage_answer
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
+from dashboards.components import run_now
 from dashboards.desk import Desk
 from dashboards.gates_api import build_gates_api
 from dashboards.ports import HomePort
@@ -146,6 +147,7 @@ def build_dash(site: Site, server: Flask) -> Any:
     app.layout = lambda: shell.build_shell(site)
     shell.register(app, site)
     routes.register(app, site)
+    run_now.register(app, site)
     for page in routes.PAGES:
         page.register(app, site)
     return app

@@ -81,9 +81,10 @@ class Jobs:
             query = sa.select(job.id).where((job.state == QUEUED) | dead).limit(1)
             return connection.execute(query).first() is not None
 
-    def extend(self, job_id: int, *, at: dt.datetime) -> None:
-        """Say that a job is still at work."""
-        self._set(job_id, {"lease_until": format_moment(at + LEASE)})
+    def extend(self, job_id: int, *, at: dt.datetime, done: int | None = None, total: int = 0) -> None:
+        """Say that a job is still at work, and how many files of how many are done."""
+        report = {} if done is None else {"report": _json({"done": done, "total": total})}
+        self._set(job_id, {"lease_until": format_moment(at + LEASE), **report})
 
     def finish(
         self, job_id: int, report: Mapping[str, Any], *, at: dt.datetime, failed: bool = False

@@ -11,6 +11,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
@@ -37,7 +38,13 @@ def layout(site: Site) -> Any:
     study = site.home.study
     overview = read_overview(site, tables)
     heading = html.Div(
-        [html.H1(study.id), html.Span(site.say(study.title), className="quiet")], className="strip"
+        [
+            html.H1(study.id),
+            html.Span(site.say(study.title), className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
+        className="strip",
     )
     matrix = html.Div(
         [
