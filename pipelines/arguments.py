@@ -156,6 +156,15 @@ def _add_table_commands(maker: _Maker) -> None:
         action="store_true",
         help="also replay.zip: what the tables were made of, to compute them again",
     )
+    cells = maker.add("phenotype", "put the single cells of the snapshot into clusters and on a map")
+    cells.add_argument(
+        "--new-model", default="", metavar="REASON", help="freeze another model, for this reason"
+    )
+    cells.add_argument(
+        "--method", default="gaussian", choices=("gaussian", "leiden"),
+        help="how the first clusters of a new model are found (%(default)s); leiden needs corelab[leiden]",
+    )  # fmt: skip
+    cells.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
 
 
 def _add_free_commands(maker: _Maker) -> None:

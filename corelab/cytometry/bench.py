@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -323,6 +323,22 @@ def open_bench(
     engine = _Applied(tube, template, name, controls={}, priors={}, decided=decided)
     engine.cuts = dict(placed)
     return Bench(tube=tube, template=template, name=name, cuts=placed, _engine=engine)
+
+
+def make_cuts(rows: Iterable[Mapping[str, Any]]) -> list[Cut]:
+    """Make the limits of one file of the rows of the table ``cuts``; a missing number is NaN."""
+    return [
+        Cut(
+            gate=row["gate"], marker=row["marker"], cut=float(row["cut"]), units=float("nan"),
+            score=float(row["score"]), recipe=row["recipe"], source=row["gate_source"],
+            control=row["control"], n_reference=_whole(row["n_reference"]), reason=row["reason"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _whole(value: Any) -> int:
+    return int(value) if value == value and value is not None else 0  # noqa: PLR0124 - NaN is not itself
 
 
 def unplaced(rule: CutRule) -> Cut:
