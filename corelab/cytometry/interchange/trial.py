@@ -182,7 +182,7 @@ class _Drawing:
     def _draw_time(self, rule: PopulationRule, mask: Mask) -> list[Geometry | str]:
         """Draw the stretches of time that were kept."""
         column = self.markers.scatter["time"]
-        time = self.acquisition.events[:, column] * (self.acquisition.time_step or 1.0)
+        time = self.acquisition.column(column) * (self.acquisition.time_step or 1.0)
         intervals = find_intervals(time, mask)
         if len(intervals) > _MOST_INTERVALS:
             raise InputError(f"{len(intervals)} stretches of time", expected=f"{_MOST_INTERVALS} or fewer")
@@ -300,7 +300,7 @@ class _Drawing:
         if not np.isfinite(limit):
             raise InputError("no limit in side scatter was placed", expected="a limit")
         column = self.markers.scatter["SSC-A"]
-        values = self.acquisition.events[:, column]
+        values = self.acquisition.column(column)
         dimension = Dimension(channel=self.acquisition.detectors[column])
         return Bound(dimension=dimension, low=find_gap(values, 0.0), high=find_gap(values, limit))
 
@@ -308,7 +308,7 @@ class _Drawing:
     def events(self) -> Values:
         """The events as they were gated: compensated where there is a matrix."""
         if self.matrix is None:
-            return self.acquisition.events
+            return self.acquisition.events.astype(np.float64)
         return compensate(self.acquisition, external=self.gated.spillover).events
 
     def _dimension(self, column: int) -> Dimension:
