@@ -39,10 +39,10 @@ _TABLES: Final[Mapping[str, list[dict[str, str]]]] = {
                         "start": "2025-03-07"}],
 }  # fmt: skip
 _WORDS: Final = (
-    b"", b"\x00", b"\xff\xfe", b'"', b"'", b",", b";", b"\t", b"\r", b"\n\n", b"=cmd|' /C calc'!A0", b"<", b">",
-    b"1e309", b"-0", b"nan", b"inf", b"99999999999999999999", b"2025-02-30", b"0000-00-00T99:99", b"../../x",
-    b"C:\\a\\b", "Zhāng 张三 \u202e".encode(), "٣".encode(), b"'; DROP TABLE audit; --", b"&lol;", b"<!DOCTYPE x",
-    b"<![CDATA[", b"</", b"NaN,NaN", b"0" * 400, "e\u0301".encode(), b"\xf0\x9f\x92\x89",
+    b"", b"\x00", b"\xff\xfe", b'"', b"'", b",", b";", b"\t", b"\r", b"\n\n", b"=cmd|' /C calc'!A0", b"<",
+    b">", b"1e309", b"-0", b"nan", b"inf", b"99999999999999999999", b"2025-02-30", b"0000-00-00T99:99",
+    b"../../x", b"C:\\a\\b", "Zhāng 张三 \u202e".encode(), "٣".encode(), b"'; DROP TABLE audit; --", b"&lol;",
+    b"<!DOCTYPE x", b"<![CDATA[", b"</", b"NaN,NaN", b"0" * 400, "e\u0301".encode(), b"\xf0\x9f\x92\x89",
 )  # fmt: skip
 
 

@@ -283,8 +283,8 @@ def measure_damaged_inputs() -> Section:
         and outcome.growth_mb < MOST_GROWTH_MB,
         lines=[
             f"{kinds}. Wrong: {'; '.join(outcome.wrong) or 'none'}. Slowest delivery "
-            f"{outcome.slowest_s:.2f} s a file; memory grew by {outcome.growth_mb:.0f} MB. Seed {INPUT_SEED}; "
-            f"{time.perf_counter() - started:.0f} s."
+            f"{outcome.slowest_s:.2f} s a file; memory grew by {outcome.growth_mb:.0f} MB. Seed "
+            f"{INPUT_SEED}; {time.perf_counter() - started:.0f} s."
         ],
     )  # fmt: skip
 
