@@ -21,7 +21,8 @@ def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Stud
     Those are who delivered a file from which a row of the results came, who accepted a correction of one,
     and who set a gate that holds for one of its tubes. A name at a terminal is that of the same account.
     """
-    rows = _find_rows(connection, target, study=study)
+    is_plate = target.scope is ResultScope.PLATE
+    rows = _find_plate_rows(connection, target) if is_plate else _find_rows(connection, target, study=study)
     keys = {row.key for row in rows}
     tubes = {row.values["file_id"] for row in rows if row.kind == "acquisitions"}
     files = _find_files(connection, keys) | tubes
@@ -32,6 +33,25 @@ def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Stud
 
 def _account(actor: str) -> str:
     return actor.removeprefix(_AT_A_TERMINAL)
+
+
+def _find_plate_rows(connection: sa.Connection, target: ResultTarget) -> list[ActiveRow]:
+    """Find the rows of a plate: its export, its layout and its standards."""
+    record = schema.record.c
+    query = sa.select(record.kind, record.key, record.subject_id, record["values"]).where(
+        record.kind.in_(["plates", "plate_layout", "plate_standards"]), record.state.in_([ACTIVE, WITHDRAWN])
+    )
+    rows = [
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source="")
+        for kind, key, subject_id, values in connection.execute(query)
+    ]
+    calls = {
+        row.values.get(name, "").casefold()
+        for row in rows
+        if row.kind == "plates" and row.values["file_id"] == target.file_id
+        for name in ("plate", "batch")
+    } - {""}
+    return [row for row in rows if row.values.get("plate", "").casefold() in calls]
 
 
 def _find_rows(connection: sa.Connection, target: ResultTarget, *, study: Study) -> list[ActiveRow]:
