@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from corelab.store.jobs import Jobs
+    from corelab.store.plate_locks import PlateLocks
     from corelab.store.registry import ActiveRow
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
@@ -202,6 +203,10 @@ class HomePort(Protocol):
     @property
     def reviews(self) -> "Reviews":
         """What was signed."""
+
+    @property
+    def plate_locks(self) -> "PlateLocks":
+        """Which plates are locked."""
 
     @property
     def uploads(self) -> "Uploads":
