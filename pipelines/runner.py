@@ -117,7 +117,7 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
     ]
     report = ingest_files(
         home, [files], at=clock(), actor=job.account, role=job.role,
-        progress=lambda *_: home.jobs.extend(job.id, at=clock()),
+        progress=lambda _path, done, total: home.jobs.extend(job.id, at=clock(), done=done, total=total),
     )  # fmt: skip
     home.jobs.add(RUN, account=job.account, role=job.role, at=clock())
     lines = {"waiting": report.waiting, "corrections": report.corrections, "remarks": report.remarks}
@@ -133,13 +133,17 @@ def update_tables(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
     from pipelines.executor import Place
     from pipelines.run import run
 
+    position = home.registry.position()
     report = run(
         home, at=clock(), place=Place(workers=workers), actor=job.account,
-        progress=lambda *_: home.jobs.extend(job.id, at=clock()),
+        progress=lambda done, total: home.jobs.extend(job.id, at=clock(), done=done, total=total),
     )  # fmt: skip
     if report.is_new and home.cell_models.current():
         home.jobs.add(PHENOTYPE, account=job.account, role=job.role, at=clock())
-    return {"snapshot": report.snapshot_id, "is_new": report.is_new, "failed": report.n_failed}
+    return {
+        "snapshot": report.snapshot_id, "is_new": report.is_new, "failed": report.n_failed,
+        "position": dict(position),
+    }  # fmt: skip
 
 
 def map_single_cells(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Mapping[str, Any]:

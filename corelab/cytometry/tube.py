@@ -47,6 +47,33 @@ class Tube:
         column = self.markers.scatter.get(name)
         return None if column is None else self.acquisition.events[:, column]
 
+    def read(self, channel: str) -> Values | None:
+        """Return a marker compensated or a scatter channel as recorded, time in seconds where it can be."""
+        return read_channel(channel, self.markers, self.events, acquisition=self.acquisition)
+
+
+def read_channel(
+    channel: str, markers: MarkerMap, events: Values, *, acquisition: Acquisition
+) -> Values | None:
+    """Return a channel as gates that are drawn by hand see it; None where it is not there.
+
+    Parameters
+    ----------
+    channel
+        A marker, a scatter channel or ``time``.
+    markers, events, acquisition
+        Where which marker is, the compensated events, and the acquisition as recorded.
+    """
+    column = markers.columns.get(channel)
+    if column is not None:
+        return events[:, column]
+    place = markers.scatter.get(channel)
+    if place is None:
+        return None
+    values = acquisition.events[:, place]
+    step = acquisition.time_step if channel == "time" else None
+    return values if step is None else np.asarray(values * step)
+
 
 def prepare_tube(
     acquisition: Acquisition,

@@ -84,10 +84,10 @@ class Jobs:
             query = sa.select(job.id).where((job.state == QUEUED) | dead).limit(1)
             return connection.execute(query).first() is not None
 
-    def extend(self, job_id: int, *, at: dt.datetime, done: int = 0, total: int = 0) -> None:
-        """Say that a job is still at work, and how far it is where that is known."""
-        told = {"report": _json({"done": done, "total": total})} if total else {}
-        self._set(job_id, {"lease_until": format_moment(at + LEASE), **told})
+    def extend(self, job_id: int, *, at: dt.datetime, done: int | None = None, total: int = 0) -> None:
+        """Say that a job is still at work, and how many files of how many are done."""
+        report = {} if done is None else {"report": _json({"done": done, "total": total})}
+        self._set(job_id, {"lease_until": format_moment(at + LEASE), **report})
 
     def find_latest(self, kind: str) -> Job | None:
         """Return the newest job of a kind, or None."""

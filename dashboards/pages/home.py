@@ -11,6 +11,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
@@ -36,7 +37,15 @@ def layout(site: Site) -> Any:
         return build_empty(site, "home.empty")
     study = site.home.study
     overview = read_overview(site, tables)
-    heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
+    heading = html.Div(
+        [
+            html.H1(study.id),
+            html.Span(site.say(study.title), className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
+        className="strip",
+    )
     matrix = html.Div(
         [
             build_counts(site, count_overview(overview)),
@@ -75,7 +84,9 @@ def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") ->
     coming = list_coming(subjects, overview, study, as_of=as_of)
     sections = [
         build_section(
-            site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
+            site,
+            "waiting",
+            [write_waiting(site, row) for row in list_waiting(site.home.registry.quarantine())],
         ),
         *(build_section(site, state, [write_gap(site, gap) for gap in gaps[state]]) for state in gaps),
         build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
@@ -99,10 +110,14 @@ def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
     return html.Section([heading, *shown], id=f"home-{name}")
 
 
-def write_waiting(waiting: Waiting) -> Any:
+def write_waiting(site: Site, waiting: Waiting) -> Any:
     """Write one entry of the quarantine with its reason."""
     return html.Li(
-        [html.Span([html.Span(waiting.path), html.Br(), html.Span(waiting.reason, className="quiet")])]
+        [
+            html.Span(
+                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
+            )
+        ]
     )
 
 
