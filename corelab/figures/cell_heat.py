@@ -73,7 +73,8 @@ def cell_heat_figure(
                 *_draw_names(clusters, tokens),
                 note(
                     escape_markup(catalog.text("cells.share")), xref="paper", yref="paper", xanchor="right",
-                    yanchor="bottom", at=(1.0, 1 - (HEAD_PX - 4) / height), font=font(FONT_TICK, tokens.muted),
+                    yanchor="bottom", at=(1.0, 1 - (HEAD_PX - 4) / height),
+                    font=font(FONT_TICK, tokens.muted),
                 ),
             ],
         },
@@ -139,7 +140,8 @@ def _draw_names(clusters: pd.DataFrame, tokens: Tokens) -> list[Piece]:
         share = format_number(float(row["percent"]))
         notes.append(
             note(
-                share, xref="paper", at=(1.0, place), xanchor="right", font=font(FONT_TICK, tokens.ink_2), **at
+                share, xref="paper", at=(1.0, place), xanchor="right",
+                font=font(FONT_TICK, tokens.ink_2), **at,
             )
         )  # fmt: skip
     return notes

@@ -101,7 +101,10 @@ def cell_map_figure(
         view=view, asked=asked, periods=name_periods(view.cells).to_numpy(), x=x, y=y, codes=codes,
         palette=palette, window=find_window(x, y), size=size, scheme=scheme,
     )  # fmt: skip
-    panels = [_Place(name="", left=0.0, top=HEAD_PX, width=size[0], height=frame.large_px), *place_small(frame)]
+    panels = [
+        _Place(name="", left=0.0, top=HEAD_PX, width=size[0], height=frame.large_px),
+        *place_small(frame),
+    ]
     return {
         "data": [_draw_names(frame, tokens, catalog)],
         "layout": {
@@ -166,7 +169,8 @@ def place_small(frame: _Frame) -> list[_Place]:
     top = frame.size[1] - frame.small_px + HEAD_PX
     return [
         _Place(
-            name=name, left=number * (width + GAP_PX), top=top, width=width, height=frame.small_px - HEAD_PX - 2
+            name=name, left=number * (width + GAP_PX), top=top, width=width,
+            height=frame.small_px - HEAD_PX - 2,
         )
         for number, name in enumerate(present)
     ]  # fmt: skip
@@ -209,7 +213,9 @@ def write_legend(view: MapView, palette: Sequence[str], catalog: Catalog) -> str
         return "   ".join(parts)
     if view.colour == "period":
         pairs = zip(PERIODS, palette[: len(PERIODS)], strict=True)
-        return "   ".join(f"{_square(colour)} {catalog.text(f'cells.period.{name}')}" for name, colour in pairs)
+        return "   ".join(
+            f"{_square(colour)} {catalog.text(f'cells.period.{name}')}" for name, colour in pairs
+        )
     if view.colour != "cluster":
         steps = "".join(_square(palette[round(at)]) for at in np.linspace(0, len(palette) - 1, 9))
         low, high = catalog.text("cells.low"), catalog.text("cells.high")

@@ -52,9 +52,7 @@ def find_window(x: Floats, y: Floats) -> Window:
         return Window(x0=0.0, x1=1.0, y0=0.0, y1=1.0)
     ends = [(float(one[known].min()), float(one[known].max())) for one in (x, y)]
     (x0, x1), (y0, y1) = [
-        (low - margin, high + margin)
-        for low, high in ends
-        for margin in [max(0.03 * (high - low), 0.5)]
+        (low - margin, high + margin) for low, high in ends for margin in [max(0.03 * (high - low), 0.5)]
     ]
     return Window(x0=x0, x1=x1, y0=y0, y1=y1)
 
@@ -67,8 +65,8 @@ def draw_dots(
     Parameters
     ----------
     dots
-        The cells; which of two on one pixel is seen is drawn by lot, the same one each time, so that no colour
-        is always on top.
+        The cells; which of two on one pixel is seen is drawn by lot, the same one each time, so that no
+        colour is always on top.
     window
         What is drawn.
     size
@@ -90,7 +88,7 @@ def draw_dots(
     return encode_png(grid, [tokens.body, tokens.border, *palette])
 
 
-def _paint(  # noqa: PLR0913, PLR0917 - one place that knows all of it
+def _paint(
     grid: npt.NDArray[np.uint8], rows: Codes, dots: Dots, window: Window, codes: Codes,
     shape: tuple[tuple[int, int], ...],
 ) -> None:  # fmt: skip

@@ -20,7 +20,16 @@ from corelab.figures.level_row import build_markers
 from corelab.figures.numbers import escape_markup, format_exact, format_interval, format_number
 from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
 from corelab.figures.text_width import shorten
-from corelab.figures.tokens import FONT_LABEL, FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
+from corelab.figures.tokens import (
+    ARM_SYMBOLS,
+    FONT_LABEL,
+    FONT_TABLE,
+    FONT_TICK,
+    SCHEMES,
+    Scheme,
+    Tokens,
+    with_alpha,
+)
 from corelab.vocabulary import VISITS
 
 LEFT_PX: Final = 44.0
@@ -221,9 +230,7 @@ def _draw_ground(place: _Place) -> list[Piece]:
     span, tokens, bottom = place.frame.span, place.frame.tokens, -LANE * place.top
     whole, axis = (span.left, span.right), place.y
     shapes = [
-        box(
-            f"{axis} domain", (0, 1), (0, 1), xref=f"{place.x} domain", fillcolor=tokens.zone, layer="below"
-        ),
+        box(f"{axis} domain", (0, 1), (0, 1), xref=f"{place.x} domain", fillcolor=tokens.zone, layer="below"),
         box(axis, whole, (bottom, 0.0), xref=place.x, fillcolor=tokens.gutter, layer="below"),
     ]
     if span.right > MONTH_SEAM:
@@ -240,7 +247,9 @@ def _draw_ground(place: _Place) -> list[Piece]:
 
 def _draw_title(place: _Place) -> list[Piece]:
     panel, tokens = place.panel, place.frame.tokens
-    at = {"xref": f"{place.x} domain", "yref": "paper", "yanchor": "bottom", "at": (0.0, place.domain_y[1])}
+    at: Piece = {
+        "xref": f"{place.x} domain", "yref": "paper", "yanchor": "bottom", "at": (0.0, place.domain_y[1]),
+    }  # fmt: skip
     title = f"<b>{escape_markup(panel.title)}</b>  {escape_markup(panel.unit)}"
     detail = escape_markup(shorten(panel.detail, FONT_LABEL, place.frame.span.width_px))
     return [
@@ -331,14 +340,17 @@ def _draw_lines(points: Sequence[SharePoint], place: _Place, line: Piece) -> Pie
 
 def _draw_marks(points: Sequence[SharePoint], place: _Place, colour: str, *, has_limits: bool) -> Piece:
     marker = build_markers([point.status for point in points], colour, place.frame.tokens)
-    rows = [
-        (p.value, p.low, p.high) if math.isfinite(p.value) else (0.0, 0.0, 0.0) for p in points
+    symbols = [
+        ARM_SYMBOLS.get(point.arm, symbol) if point.status == "quantified" else symbol
+        for point, symbol in zip(points, marker["symbol"], strict=True)
     ]
+    rows = [(p.value, p.low, p.high) if math.isfinite(p.value) else (0.0, 0.0, 0.0) for p in points]
     limits = {"error_y": _limits(rows, with_alpha(colour, 0.6), 1)} if has_limits else {}
     return {
         "type": "scatter", "mode": "markers", "xaxis": place.x, "yaxis": place.y, "showlegend": False,
-        "x": [clock_position(point.day) for point in points], "y": [_height(point, place) for point in points],
-        "marker": {**marker, "size": [min(size, 6.0) for size in marker["size"]]}, **limits,
+        "x": [clock_position(point.day) for point in points],
+        "y": [_height(point, place) for point in points],
+        "marker": {**marker, "symbol": symbols, "size": [min(size, 6.0) for size in marker["size"]]}, **limits,
         "customdata": [[*point.choice, _say(point, place)] for point in points], "hoverinfo": "none",
         "cliponaxis": False, "name": place.panel.title,
     }  # fmt: skip

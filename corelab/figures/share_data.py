@@ -18,8 +18,15 @@ B_ORDER: Final = (
     "transitional", "naive_b", "unswitched_memory_b", "switched_memory_b", "double_negative_b",
     "plasmablasts",
 )  # fmt: skip
-RATIOS: Final = {"car_t": "car_t", "car_cd4": "", "car_cd8": "", "cd4_t": "", "cd8_t": ""}
-_RATIO_NAME: Final = "{}:CD4/CD8"
+COMPARTMENTS: Final = (
+    "car_t", "car_cd4", "car_cd8", "car_neg_cd4", "car_neg_cd8", "cd4_t", "cd8_t", "b_cells",
+)  # fmt: skip
+"""Those that are split into subsets, CAR-T cells first."""
+RATIO_OF: Final = {
+    "car_t": "car_t", "car_neg_cd4": "car_neg_t", "car_neg_cd8": "car_neg_t", "cd4_t": "t_cells",
+    "cd8_t": "t_cells",
+}  # fmt: skip
+"""By compartment: the population whose ratio of CD4 to CD8 is shown beside its subsets."""
 
 
 def build_cluster_panels(
@@ -81,26 +88,24 @@ def build_subset_panels(
         for subset in order
         if subset in by_subset
     ]
-    own = ratios[ratios["name"] == _RATIO_NAME.format(compartment)]
-    return [*_build_ratio(own, compartment, catalog), *panels]
+    own = ratios[ratios["name"] == f"{RATIO_OF.get(compartment, '')}:CD4/CD8"]
+    return [*_build_ratio(own, RATIO_OF.get(compartment, ""), catalog), *panels]
 
 
-def _build_ratio(rows: pd.DataFrame, compartment: str, catalog: Catalog) -> list[SharePanel]:
+def _build_ratio(rows: pd.DataFrame, population: str, catalog: Catalog) -> list[SharePanel]:
     if rows.empty:
         return []
-    records = [
-        {**row, "percent": row["value"], "study_day": row["study_day"]}
-        for row in rows.to_dict(orient="records")
-    ]
+    records = [{**row, "percent": row["value"]} for row in rows.to_dict(orient="records")]
     points = tuple(
-        _build_point(row, ("ratio", row["subject_id"], row["visit_label"], compartment)) for row in records
+        _build_point(row, ("ratio", row["subject_id"], row["visit_label"], population, population))
+        for row in records
     )
-    detail = catalog.text("shares.of", compartment=catalog.text(f"shares.compartment.{compartment}"))
+    detail = catalog.text("shares.of", compartment=catalog.text(f"shares.compartment.{population}"))
     return [SharePanel(title=catalog.text("shares.ratio"), detail=detail, unit="", points=points)]
 
 
 def _build_point(row: dict[str, Any], choice: Sequence[object]) -> SharePoint:
-    """Build a point; a value that was counted but is not sure stands where it was counted, its mark hollow."""
+    """Build a point; one without a value stands in the lane below."""
     return SharePoint(
         subject_id=str(row["subject_id"]), arm=str(row["arm"]), day=to_float(row["study_day"]),
         visit_label=str(row["visit_label"] or row["visit"]), value=to_float(row["percent"]),
