@@ -71,7 +71,8 @@ class Bench:
         masks = dict(self._engine.masks)
         kept = sum(mask.nbytes for mask in masks.values() if mask is not None)
         placed = sum(values.nbytes for values in dict(self._placed).values())
-        return self.tube.events.nbytes + self.tube.acquisition.events.nbytes + kept + placed
+        values = sum(column.nbytes for column in self.tube.kept.values())
+        return values + self.tube.acquisition.events.nbytes + kept + placed
 
     def rule(self, population: str) -> PopulationRule:
         """Return the rule of a population; raises KeyError for a name that the template does not have."""
@@ -116,7 +117,7 @@ class Bench:
     def values(self, channel: str) -> Values | None:
         """Return a marker compensated, or a scatter channel as recorded; None where it is not there."""
         column = self.tube.column(channel)
-        return self.tube.scatter(channel) if column is None else self.tube.events[:, column]
+        return self.tube.scatter(channel) if column is None else self.tube.values(column)
 
     def count(self, population: str) -> tuple[int, int] | None:
         """Return the events of a population and of its parent; None where it has no gate."""

@@ -70,7 +70,7 @@ def sketch_tube(
     markers = tuple(sorted(tube.markers.columns))
     columns = [tube.markers.columns[marker] for marker in markers]
     events = np.concatenate([rows for _, rows, _, _ in parts]) if parts else np.zeros(0, dtype=np.int64)
-    values = tube.events[events][:, columns]
+    values = tube.compensated.compute(columns, events).T
     return CellSketch(
         file_id=file_id,
         markers=markers,
