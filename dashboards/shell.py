@@ -21,6 +21,7 @@ NAVIGATION: Final = (
     ("cohort", "/cohort"),
     ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
+    ("phenotype", "/phenotype"),
     ("exports", "/exports"),
     ("review", "/review"),
     ("audit", "/audit"),
