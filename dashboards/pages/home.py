@@ -10,7 +10,7 @@ from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
@@ -142,7 +142,7 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "overview"), viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

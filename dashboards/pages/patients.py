@@ -14,7 +14,7 @@ from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
 from dashboards.components.chips import build_arm_mark, build_chip
 from dashboards.components.drawer import build_drawer
 from dashboards.components.empty import build_empty, build_unknown_page
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.stamp import write_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
@@ -237,7 +237,7 @@ def draw_course(
         with_readout=not has_drawer,
     )
     figure["layout"]["uirevision"] = f"{subject_id} {until}"
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "measurements", subject_id=subject_id), viewport.scale)
 
 
 def read_values(site: Site, subject_id: str) -> dict[str, Any]:
