@@ -19,7 +19,7 @@ from corelab.vocabulary import Role
 from dashboards.access.roles import EVERY_ROLE, allow, may
 from dashboards.components.address import keep_in_address, read_choice
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
@@ -249,7 +249,11 @@ def draw_charts(
     curve = standard_curve_figure(
         tables, plate=plate, analyte=analyte, size=(across, room - size[1]), look=look
     )
-    return enlarge_figure(plate_map, viewport.scale), enlarge_figure(curve, viewport.scale)
+    named = {"plate": plate, "analyte": analyte}
+    return (
+        enlarge_figure(name_data(plate_map, "plate_wells", **named), viewport.scale),
+        enlarge_figure(name_data(curve, "plate_curve_points", **named), viewport.scale),
+    )
 
 
 def register(app: Any, site: Site) -> None:
