@@ -14,9 +14,12 @@ from dashboards import routes, shell
 from dashboards.access.guard import add_guard
 from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
+from dashboards.access.outage import add_outage_answer
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
+from dashboards.components import run_now
 from dashboards.desk import Desk
+from dashboards.figures_api import build_figures_api
 from dashboards.gates_api import build_gates_api
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
@@ -96,11 +99,13 @@ def create_app(
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
     add_guard(server)
+    add_outage_answer(server, site)
     for blueprint in (
         build_blueprint(site),
         build_theme_routes(),
         build_api(site),
         build_gates_api(site),
+        build_figures_api(site),
         build_review_routes(site),
         build_upload_routes(site),
     ):
@@ -144,6 +149,7 @@ def build_dash(site: Site, server: Flask) -> Any:
     app.layout = lambda: shell.build_shell(site)
     shell.register(app, site)
     routes.register(app, site)
+    run_now.register(app, site)
     for page in routes.PAGES:
         page.register(app, site)
     return app

@@ -123,8 +123,9 @@ def _files(  # noqa: PLR0913 - the options of the command
 def _format_h5ad(
     home: "Home", snapshot: "Snapshot", findings: list[str], *, progress: Progress | None
 ) -> Iterator[tuple[str, bytes]]:
-    from corelab.export.single_cells import build_events, build_populations, format_h5ad
-    from pipelines.sketch import SEED, sketch_events
+    from corelab.export.single_cells import add_clusters, build_events, build_populations, format_h5ad
+    from corelab.singlecell.model import parse_model
+    from pipelines.sketch import SEED, read_limits, sketch_events
 
     about = {"snapshot": snapshot.id, "study": home.study.id, "corelab": version("corelab")}
     populations = snapshot.table("populations")
@@ -133,10 +134,19 @@ def _format_h5ad(
         format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
     )
     position = dict(home.snapshots.positions()).get(snapshot.id) or None
-    report = sketch_events(home, populations, position=position, seed=SEED, progress=progress)
+    report = sketch_events(
+        home, populations, read_limits(snapshot), position=position, seed=SEED, progress=progress
+    )
     findings += report.findings
-    chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
-    yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))
+    frozen = home.cell_models.current()
+    chosen = {
+        **about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit,
+        "cell_model": frozen.object_id if frozen else "",
+    }  # fmt: skip
+    events = build_events(report.sketches, populations, uns=chosen)
+    if frozen:
+        add_clusters(events, parse_model(home.cell_models.read(frozen)))
+    yield "events.h5ad", format_h5ad(events)
 
 
 def _format_xpt(home: "Home", snapshot: "Snapshot", findings: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -210,12 +210,14 @@ def gate_file(job: GateJob) -> GateOutcome:
     """Gate one file; a bad one gives its refusal in one line."""
     from corelab.cytometry.gating import gate_acquisition
     from corelab.cytometry.records import list_rows
-    from corelab.ingest.fcs import read_fcs
+    from corelab.ingest.fcs import map_file, read_fcs
 
     name = job.path.name
     try:
-        data = job.path.read_bytes()
+        data = map_file(job.path)
+        file_id = hashlib.sha256(data).hexdigest()
         acquisition = read_fcs(data, name=name)
+        del data  # where the events were copied, the file's pages are not needed beside them
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
@@ -226,7 +228,6 @@ def gate_file(job: GateJob) -> GateOutcome:
     except OSError as error:
         refusal = f"{name}: cannot be read ({error.strerror}); expected an FCS file"
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=refusal)
-    file_id = hashlib.sha256(data).hexdigest()
     rows = tuple(list_rows(file_id, gated))
     parity = judged.rows if judged else ()
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)

@@ -56,7 +56,10 @@
     }
     if (status >= 500) {
       const alert = document.getElementById("shell-alert");
-      if (alert) { alert.hidden = false; }
+      if (alert) {
+        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"];
+        alert.hidden = false;
+      }
     }
   }
 

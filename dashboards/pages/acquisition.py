@@ -6,16 +6,17 @@ from typing import Any, Final
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 
+from corelab.cytometry.drawn import KINDS
 from corelab.cytometry.gate_view import list_channels
-from corelab.vocabulary import Role
-from dashboards.access.roles import EVERY_ROLE, allow, may
+from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.chips import build_chip
 from dashboards.components.drawer import FILE_ID_SHOWN, LEVEL_GLYPHS, write_finding
 from dashboards.components.empty import build_empty, build_unknown_page
-from dashboards.components.gate_editor import describe_editor
+from dashboards.components.gate_editor import describe_editor, may_draw
 from dashboards.components.gate_panel import build_controls, build_panel
 from dashboards.components.gate_strip import build_gate_strip
 from dashboards.components.gate_tree import build_tree_table, build_tubes
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.desk import is_waiting
 from dashboards.shell import format_time
@@ -79,8 +80,9 @@ def build_strip(site: Site, opened: Opened) -> Any:
             *chips,
             *build_quality(site, opened),
             *build_waiting(site, opened),
+            build_run(site),
             html.Span(className="grow"),
-            *([build_overlays(site, opened)] if opened.view and opened.view.has_lines else []),
+            *([build_overlays(site, opened)] if opened.view and opened.view.parent else []),
         ],
         className="strip",
     )
@@ -181,7 +183,29 @@ def build_centre(site: Site, opened: Opened) -> Any:
     plot = html.Div(
         [html.Img(id="gate-image", alt=alt), html.Div(id="gate-overlay")], id="gate-plot", className="plot"
     )
-    return html.Div([heading, plot, build_axis_row(site, opened)], className="card centre")
+    tools = [build_tools(site, opened)] if may_draw(opened) else []
+    return html.Div([heading, *tools, plot, build_axis_row(site, opened)], className="card centre")
+
+
+def build_tools(site: Site, opened: Opened) -> Any:
+    """Build the choice of what the gate is: its limits or a shape to draw; the browser marks it."""
+    view = opened.view
+    names = [*(["limits"] if view and view.lines else []), *KINDS]
+    buttons = [
+        html.Button(
+            [html.Span(site.text(f"gate.tool.{name}.glyph"), **{"aria-hidden": "true"}), " ",
+             site.text(f"gate.tool.{name}.name")],
+            id=f"gate-tool-{name}", className="tool", **{"data-tool": name, "aria-pressed": "false"},
+        )
+        for name in names
+    ]  # fmt: skip
+    return html.Div(
+        [
+            html.Div(buttons, className="choice", role="group", **{"aria-label": site.text("gate.tools")}),
+            html.Span(site.text("gate.tool_note"), className="quiet how", id="gate-tool-note"),
+        ],
+        className="tools",
+    )
 
 
 def write_heading(site: Site, opened: Opened) -> list[Any]:
@@ -198,15 +222,13 @@ def write_heading(site: Site, opened: Opened) -> list[Any]:
     unseen = [f"{term.cut}{'+' if term.positive else '−'}" for term in view.unseen]
     if unseen:
         parts.append(html.Span(site.text("gate.unseen", terms=" ".join(unseen))))
-    if view.has_lines and may(Role.SCIENTIST):
-        parts.append(html.Span(site.text("gate.how"), className="how"))
     return [piece for part in parts for piece in (part, " ")]
 
 
 def list_keys(site: Site, opened: Opened) -> list[Any]:
     """Explain what lies over the plot, or say that there is no such tube."""
     view, address, file = opened.view, opened.address, opened.look.file
-    if view is None or not view.has_lines:
+    if view is None or not view.is_divided:
         return [html.Span(site.text("gate.key.outside"), className="key")]
     keys = []
     if address.overlay in ("fmo", "both"):

@@ -19,6 +19,7 @@ from corelab.store.withdrawal import withdraw
 from corelab.vocabulary import RUN_TUBES, Panel, Role
 from dashboards.access.roles import allow
 from dashboards.components.grid import GRID_THEME, list_grid_words
+from dashboards.components.run_now import build_run
 from dashboards.site import Site
 from dashboards.views.intake import list_correction_rows, list_file_rows, list_held_rows, write_job
 
@@ -33,7 +34,12 @@ WORDS: Final = (
 def layout(site: Site) -> Any:
     """Build the page for a scientist."""
     heading = html.Div(
-        [html.H1(site.text("upload.title")), html.Span(site.text("upload.purpose"), className="quiet")],
+        [
+            html.H1(site.text("upload.title")),
+            html.Span(site.text("upload.purpose"), className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
         className="strip",
     )
     body = html.Div(
