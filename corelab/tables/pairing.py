@@ -69,7 +69,8 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
         taken[draw] = {
             **dict(zip(DRAW_KEY, draw, strict=True)), "draw": draw, "panel": row.panel,
             "file_id": row.file_id, "flow_visit": row.visit_flow, "flow_collected_at": row.collected_at_flow,
-            "hours": row.hours, "tolerance_hours": row.tolerance_hours, "state": "paired", "reason": ";".join(reasons),
+            "hours": row.hours, "tolerance_hours": row.tolerance_hours, "state": "paired",
+            "reason": ";".join(reasons),
         }  # fmt: skip
     for key, one in taken.items():
         own = near[(near[DRAW_KEY] == list(key)).all(axis=1) & (near["file_id"] != one["file_id"])]
