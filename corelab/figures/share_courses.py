@@ -350,7 +350,8 @@ def _draw_marks(points: Sequence[SharePoint], place: _Place, colour: str, *, has
         "type": "scatter", "mode": "markers", "xaxis": place.x, "yaxis": place.y, "showlegend": False,
         "x": [clock_position(point.day) for point in points],
         "y": [_height(point, place) for point in points],
-        "marker": {**marker, "symbol": symbols, "size": [min(size, 6.0) for size in marker["size"]]}, **limits,
+        "marker": {**marker, "symbol": symbols, "size": [min(size, 6.0) for size in marker["size"]]},
+        **limits,
         "customdata": [[*point.choice, _say(point, place)] for point in points], "hoverinfo": "none",
         "cliponaxis": False, "name": place.panel.title,
     }  # fmt: skip
