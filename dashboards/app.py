@@ -19,6 +19,7 @@ from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
 from dashboards.components import run_now
 from dashboards.desk import Desk
+from dashboards.figures_api import build_figures_api
 from dashboards.gates_api import build_gates_api
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
@@ -104,6 +105,7 @@ def create_app(
         build_theme_routes(),
         build_api(site),
         build_gates_api(site),
+        build_figures_api(site),
         build_review_routes(site),
         build_upload_routes(site),
     ):

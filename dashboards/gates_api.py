@@ -49,6 +49,7 @@ from dashboards.views.controls import count_controls
 
 PREFIX: Final = "/api/v1/acquisitions"
 LONGEST_REASON: Final = 2000
+LONGEST_STAMP: Final = 400
 
 
 def build_gates_api(site: Site) -> Blueprint:
@@ -87,8 +88,9 @@ def answer_plot(site: Site, file_id: str) -> Response:
         canvas = Canvas(width=int(box.width), height=int(box.height), has_margin=True)
         plot = build_gate_plot(find_bench(asked.look), view, canvas=canvas, scheme=scheme, overlays=overlays)
         return write_gate_svg(
-            plot, size=size, scheme=scheme, catalog=site.figure_catalog, with_limits=with_limits
-        )
+            plot, size=size, scheme=scheme, catalog=site.figure_catalog, with_limits=with_limits,
+            stamp=words.get("stamp", "")[:LONGEST_STAMP],
+        )  # fmt: skip
 
     return answer_svg(site.desk.picture(key, draw))
 

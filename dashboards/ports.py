@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from corelab.store.cell_maps import CellMaps
     from corelab.store.jobs import Jobs
+    from corelab.store.plate_locks import PlateLocks
     from corelab.store.registry import ActiveRow
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
@@ -203,6 +204,10 @@ class HomePort(Protocol):
     @property
     def reviews(self) -> "Reviews":
         """What was signed."""
+
+    @property
+    def plate_locks(self) -> "PlateLocks":
+        """Which plates are locked."""
 
     @property
     def uploads(self) -> "Uploads":

@@ -7,7 +7,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 from flask_login import current_user
 
-from dashboards.access.roles import may_open
+from dashboards.access.roles import EXPORTERS, may, may_open
 from dashboards.components.chips import build_chip
 from dashboards.site import Site, read_scheme
 from dashboards.theme import MANTINE_THEME
@@ -45,9 +45,18 @@ def build_shell(site: Site) -> Any:
             build_bar(site),
             build_alert(site),
             html.Main(id="page", tabIndex="-1"),
+            *build_figure_words(site),
             html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
         ],
     )
+
+
+def build_figure_words(site: Site) -> list[Any]:
+    """Give the browser the words of the buttons with which a figure is saved; absent for who may not."""
+    if not current_user.is_authenticated or not may(*EXPORTERS):
+        return []
+    words = {f"data-{name}": site.text(f"figure.{name}") for name in ("group", "png", "svg", "csv", "failed")}
+    return [html.Div(id="figure-words", hidden=True, **words)]
 
 
 def build_alert(site: Site) -> Any:

@@ -75,6 +75,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_table_commands(maker)
     _add_free_commands(maker)
     _add_gates_commands(maker)
+    _add_plates_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -211,6 +212,27 @@ def _add_gates_commands(maker: _Maker) -> None:
         parser.add_argument("--subject", default="", metavar="S", help="only this child's")
         parser.add_argument("--visit", default="", metavar="V", help="only this visit's")
         parser.add_argument("--panel", default="", metavar="P", help="only this panel's")
+
+
+def _add_plates_commands(maker: _Maker) -> None:
+    purpose = "plates: where each stands, and the locks that reviewers sign"
+    plates = maker.commands.add_parser("plates", help=purpose, description=purpose)
+    actions = plates.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    own.add("list", "list the plates of the snapshot with their state")
+    lock = own.add(
+        "lock", "lock accepted or rejected plates: nothing of them changes until they are unlocked"
+    )
+    unlock = own.add("unlock", "open locked plates again, for a reason")
+    for parser in (lock, unlock):
+        parser.add_argument("plates", nargs="+", metavar="PLATE", help="the plate's name")
+        parser.add_argument(
+            "--as", dest="author", required=True, metavar="NAME", help="the reviewer who signs"
+        )
+        parser.add_argument("--reason", default="", metavar="R", help="why; unlocking needs one")
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the password from standard input"
+        )
 
 
 def _add_user_commands(maker: _Maker) -> None:

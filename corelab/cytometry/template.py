@@ -12,6 +12,7 @@ import yaml
 
 from corelab.cytometry.markers import load_aliases
 from corelab.errors import ConfigError
+from corelab.study.yaml_text import parse_yaml
 from corelab.vocabulary import Panel
 
 GATES: Final = ("", "time", "beads", "singlets", "lymphocytes")
@@ -162,7 +163,7 @@ def parse_template(text: str, *, place: str) -> Template:
         before it is there.
     """
     try:
-        data = yaml.safe_load(text)
+        data = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError("no YAML", place=place, expected=str(error).splitlines()[0]) from error
     if not isinstance(data, dict):

@@ -35,7 +35,8 @@ _ROLES = ("standard", "qc", "blank", "unknown", "unstated")
 PLATES = TableSchema(
     name="plates", row="plate", key=("plate",),
     columns=(
-        _PLATE, Column(name="batch", label="Batch name in the export", origin="delivered"),
+        _PLATE, Column(name="file_id", label="SHA-256 of the export as delivered", origin="delivered"),
+        Column(name="batch", label="Batch name in the export", origin="delivered"),
         Column(name="platform", label="Platform", origin="delivered", derivation="Luminex, MSD or ELISA"),
         Column(name="format", label="Format of the export"), Column(name="software", label="Version of the reader's software", origin="delivered"),
         _KIT_LOT, Column(name="matrix", label="Matrix", origin="delivered"), _RUN_AT,

@@ -35,6 +35,7 @@ def derive_quality(
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
         _of_conflicts(inputs),
+        _of_taken_visits(inputs),
         *further,
     ]
     rows = stack_rows(parts, COLUMNS)
@@ -101,6 +102,23 @@ def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
             text + " of visit " + again["visit"] + " measured on " + again["first"] + " and " + again["date"]
         )
         parts.append(again.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
+    return stack_rows(parts, COLUMNS)
+
+
+def _of_taken_visits(inputs: Inputs) -> pd.DataFrame:
+    """Name what came without a visit and is unscheduled, because a nearer draw has the visit of its date."""
+    parts = []
+    for name in TIMED_TABLES:
+        table = getattr(inputs, name)
+        rows = table[table["visit_taken"] != ""]
+        parts.append(
+            rows.assign(
+                object=rows["file_id" if name == "acquisitions" else "source_id"],
+                check="VISIT_TAKEN", level=Level.WARN.value,
+                reason="without a visit, drawn " + rows["collected_at"].str[:10] + "; visit "
+                + rows["visit_taken"] + " belongs to a nearer or named draw",
+            )
+        )  # fmt: skip
     return stack_rows(parts, COLUMNS)
 
 

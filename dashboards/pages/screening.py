@@ -26,7 +26,7 @@ from dashboards.components.address import build_address, keep_in_address, read_c
 from dashboards.components.chips import build_chip
 from dashboards.components.empty import build_empty
 from dashboards.components.evidence import build_evidence
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_close, build_pick, build_pick_button, read_words
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
@@ -220,7 +220,10 @@ def draw_charts(
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(matrix, viewport.scale), enlarge_figure(cd19, viewport.scale)
+    return (
+        enlarge_figure(name_data(matrix, "eligibility"), viewport.scale),
+        enlarge_figure(name_data(cd19, "cd19_status"), viewport.scale),
+    )
 
 
 def show_evidence(site: Site, sent: object) -> list[Any] | None:

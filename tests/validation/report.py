@@ -28,6 +28,7 @@ from tests.validation.gate_figures import (
     measure_gains,
     measure_no_car,
 )
+from tests.validation.input_fuzz import LONGEST_SECONDS, fuzz_deliveries
 from tests.validation.kills import strike
 from tests.validation.thinning import (
     MODES,
@@ -48,6 +49,8 @@ UNSEEN_SEEDS = tuple(range(71_001, 71_011))
 SUBJECTS, EVENTS = 4, 20_000
 TAMPERINGS, TAMPERING_SEED = 500, 72_001
 KILLS, KILL_SEED = 200, 73_001
+INPUTS, INPUT_SEED = 5_000, 74_001
+MOST_GROWTH_MB = 200
 THINNED_SUBJECTS = 10
 
 
@@ -266,9 +269,29 @@ def measure_kills() -> Section:
     )
 
 
+def measure_damaged_inputs() -> Section:
+    """Damaged files of every kind through ingest, and a run of what they left."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = fuzz_deliveries(Path(folder), inputs=INPUTS, seed=INPUT_SEED)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.counts.items()))
+    return Section(
+        title="Damaged inputs",
+        asked=f"{INPUTS} damaged files of every kind: no traceback, none over {LONGEST_SECONDS:g} s, memory "
+        f"grows by less than {MOST_GROWTH_MB} MB, and the trial they leave still runs",
+        holds=not outcome.wrong and outcome.slowest_s < LONGEST_SECONDS and bool(outcome.snapshot)
+        and outcome.growth_mb < MOST_GROWTH_MB,
+        lines=[
+            f"{kinds}. Wrong: {'; '.join(outcome.wrong) or 'none'}. Slowest delivery "
+            f"{outcome.slowest_s:.2f} s a file; memory grew by {outcome.growth_mb:.0f} MB. Seed "
+            f"{INPUT_SEED}; {time.perf_counter() - started:.0f} s."
+        ],
+    )  # fmt: skip
+
+
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
-    measure_fcs_headers, measure_tampering, measure_kills,
+    measure_fcs_headers, measure_tampering, measure_kills, measure_damaged_inputs,
 )  # fmt: skip
 
 
