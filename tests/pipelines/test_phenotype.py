@@ -17,8 +17,11 @@ from pipelines.export import export
 from pipelines.phenotype import Wish, map_cells
 from pipelines.runner import work_off
 from pipelines.verify import verify
+from tests.dashboards.simulated import make_trial
 from tests.dashboards.trial import NOW
+from tests.once import make_once
 from tests.singlecell.mapped import find_mapped, shrink
+from tests.validation.clusters import gather_with_truth, judge
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +68,16 @@ def test_map_cells__has_every_sound_sample_with_all_clusters(home: Home) -> None
     assert heat["scaled"].between(0, 1).all()
     assert set(heat.loc[heat["marker"] == "PD-1", "divides"]) == {"no"}
     assert set(heat.loc[heat["marker"] == "CD45RA", "divides"]) == {"yes"}
+
+
+@pytest.mark.parametrize("panel", ["cart", "bcell"])
+def test_clusters__are_the_true_subsets(
+    home: Home, panel: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Adjusted Rand index against what each synthetic cell is; no gate is among the inputs."""
+    delivery = make_once(tmp_path_factory, "trial", make_trial) / "delivery"
+    cells = gather_with_truth(delivery, home.path, limit=300)[panel]
+    assert judge(1, panel, cells, later=()).ari >= 0.8
 
 
 def test_map_cells__computes_nothing_twice_and_the_same_again(home: Home) -> None:
