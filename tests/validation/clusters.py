@@ -107,7 +107,7 @@ def _name_truth(masks: dict[str, Any], events: Any, panel: str) -> Any:
 
 def judge(seed: int, panel: str, cells: pd.DataFrame, *, later: tuple[str, ...] = LATER) -> ClusterFigures:
     """Cluster the cells of a panel and compare with the truth and with models made without a visit."""
-    settings = read_settings()
+    settings = replace(read_settings(), fewest=FEWEST_LATER)
     markers = settings.markers
     table = cells.drop(columns="truth")
     used = tuple(marker for marker in markers[panel] if marker in table)
@@ -184,7 +184,7 @@ def cluster_many(count: int) -> dict[str, float]:
     assert model is not None
     fitted = time.perf_counter()
     values = cells[list(markers)].to_numpy()
-    labels = model.assign(values, progress=lambda done, total: print(f"clustering: {done} of {total}"))
+    labels = model.assign(values, progress=lambda done, total: sys.stdout.write(f"{done} of {total}\n"))
     assigned = time.perf_counter()
     places = model.find_places(values, labels)
     ended = time.perf_counter()
@@ -198,4 +198,4 @@ def cluster_many(count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(cluster_many(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(cluster_many(int(sys.argv[1]))) + "\n")

@@ -313,14 +313,14 @@ def measure_clusters() -> Section:
         f"{speed['fit_s']:.0f}, clusters {speed['assign_s']:.0f}, places {speed['place_s']:.0f}), "
         f"{speed['peak_mb']:.0f} MB, at a load of {speed['load']:.1f}. Same bytes again: clusters "
         f"{'yes' if all(one.same_bytes for one in figures) else 'no'}, map {'yes' if same_map else 'no'}.",
-        f"{CLUSTER_SUBJECTS} children, {CLUSTER_EVENTS} events a tube; later visits: {', '.join(LATER)}, each "
-        f"left out of a model of its own; {time.perf_counter() - started:.0f} s.",
+        f"{CLUSTER_SUBJECTS} children, {CLUSTER_EVENTS} events a tube; later visits: {', '.join(LATER)}, "
+        f"each left out of a model of its own; {time.perf_counter() - started:.0f} s.",
     ]
     later = [one.later for one in figures if np.isfinite(one.later)]
     return Section(
         title="Clusters of single cells",
-        asked="adjusted Rand index of clusters and true subsets at least 0.8, no gate among the inputs; a visit "
-        "mapped later gets the same clusters for 98 % of its cells; a million cells by 14 markers under 4 "
+        asked="adjusted Rand index of clusters and true subsets at least 0.8, no gate among the inputs; a "
+        "visit mapped later gets the same clusters for 98 % of its cells; a million cells by 14 markers under 4 "
         "minutes and 4 GB; same seed, same bytes",
         holds=min(one.ari for one in figures) >= 0.8 and min(later) >= 0.98 and same_map
         and all(one.same_bytes for one in figures)
