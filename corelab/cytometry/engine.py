@@ -199,7 +199,9 @@ class Engine:
         # Only channels that a gate may use: a fault elsewhere costs nothing.
         columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
         columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
-        y = to_axis(self.tube.events[:, columns], self.tube.scales[columns])
+        y = np.empty((len(time), len(columns)), order="F")
+        for i, column in enumerate(columns):
+            y[:, i] = to_axis(self.tube.events[:, column], self.tube.scales[column])
         self.time = check_time(time, y)
         return parent & self.time.kept & np.isfinite(self.tube.events).all(axis=1)
 

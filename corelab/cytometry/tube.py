@@ -99,12 +99,12 @@ def prepare_tube(
     if measured:
         findings = (*measured.findings, *compensated.findings)
         compensated = replace(compensated, findings=findings)
-    events = np.asfortranarray(compensated.events)
+    events = compensated.events
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
     dark = ~_find_bright(acquisition, markers)
-    noise = _fill(_measure_scales(events[dark]))
+    noise = _fill(_measure_scales(events, dark))
     beads = _find_beads(acquisition, markers, noise)
-    scales = _measure_scales(events if beads is None else events[~beads.mask])
+    scales = _measure_scales(events, None if beads is None else ~beads.mask)
     return Tube(
         acquisition=acquisition,
         markers=markers,
@@ -134,8 +134,9 @@ def _measure(
     return MeasuredSpillover(spillover=None, findings=(*measured.findings, finding))
 
 
-def _measure_scales(events: Values) -> Values:
-    return np.array([compute_scale(events[:, i]) for i in range(events.shape[1])])
+def _measure_scales(events: Values, among: Mask | None) -> Values:
+    columns = (events[:, i] for i in range(events.shape[1]))
+    return np.array([compute_scale(column if among is None else column[among]) for column in columns])
 
 
 def _fill(scales: Values) -> Values:
@@ -151,8 +152,11 @@ def _find_bright(acquisition: Acquisition, markers: MarkerMap) -> Mask:
     if observed.shape[1] < _FEWEST_DETECTORS or not len(observed):
         return np.zeros(len(observed), dtype=bool)
     step = max(1, len(observed) // _SAMPLED)
-    brighter = observed > np.quantile(observed[::step], _BRIGHTER, axis=0)
-    return np.asarray(brighter.sum(axis=1) >= observed.shape[1] - 1)
+    limits = np.quantile(observed[::step], _BRIGHTER, axis=0)
+    brighter = np.zeros(len(observed), dtype=np.int16)
+    for i, limit in enumerate(limits):
+        brighter += observed[:, i] > limit
+    return np.asarray(brighter >= observed.shape[1] - 1)
 
 
 def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:
@@ -160,8 +164,11 @@ def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) ->
     columns = list(markers.fluorescence)
     if len(columns) < _FEWEST_DETECTORS:
         return None
-    observed = acquisition.events[:, columns] / scales[columns]
-    rank = 1 if len(columns) >= _MANY_DETECTORS else 0
-    brightness = np.partition(observed, rank, axis=1)[:, rank]
+    lowest, second = (np.full(acquisition.n_events, np.inf) for _ in range(2))
+    for column in columns:
+        value = acquisition.events[:, column] / scales[column]
+        second = np.minimum(second, np.maximum(lowest, value))
+        lowest = np.minimum(lowest, value)
+    brightness = second if len(columns) >= _MANY_DETECTORS else lowest
     scatter = [markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in markers.scatter]
     return find_beads(brightness, [acquisition.events[:, column] for column in scatter])
