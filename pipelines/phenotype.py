@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from corelab.store import Home, Snapshot
+    from corelab.store.registry import Position
 
 Progress = Callable[[int, int], None]
 _PACKAGES: Final = ("scikit-learn", "scanpy", "umap-learn")
@@ -92,12 +93,13 @@ def map_cells(  # noqa: PLR0913 - who, when, where and how
         and there.key == compute_map_key(home, snapshot, frozen.object_id)
     ):
         return _report(there.manifest, snapshot.id, is_new=False, is_frozen=False)
+    position = dict(home.snapshots.positions()).get(snapshot.id) or None
     report = sketch_events(
         home, snapshot.table("populations"), read_limits(snapshot), limit=settings.per_file,
-        position=dict(home.snapshots.positions()).get(snapshot.id) or None, seed=settings.seed, place=place,
+        position=position, seed=settings.seed, place=place,
         progress=progress,
     )  # fmt: skip
-    files = _describe_files(home, snapshot)
+    files = _describe_files(home, snapshot, position)
     cells = {panel: gather_cells(report.sketches, files, panel) for panel in settings.markers}
     model = parse_model(home.cell_models.read(frozen)) if frozen and not wish.reason else None
     whole = complete_model(model, cells, settings, method=wish.method, packages=_list_packages())
@@ -156,11 +158,11 @@ def _hash_code() -> str:
     return digest.hexdigest()
 
 
-def _describe_files(home: "Home", snapshot: "Snapshot") -> "pd.DataFrame":
+def _describe_files(home: "Home", snapshot: "Snapshot", position: "Position | None") -> "pd.DataFrame":
     """Say of each file where it belongs, and its batch."""
     populations = snapshot.table("populations")
     files = populations.drop_duplicates("file_id").set_index("file_id", drop=False)[list(FILE)]
-    acquisitions = home.registry.inputs().acquisitions.set_index("file_id")
+    acquisitions = home.registry.inputs(position).acquisitions.set_index("file_id")
     batches = acquisitions["batch"].reindex(files.index).fillna("")
     # Without a batch in the manifest the day of the draw stands for it.
     return files.assign(batch=batches.where(batches != "", files["collected_at"].str[:10]))

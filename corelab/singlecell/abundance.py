@@ -118,31 +118,39 @@ def summarise_groups(abundance: "pd.DataFrame") -> "pd.DataFrame":
 
     used = abundance[(abundance["status"] == "quantified") & (abundance["subject_id"] != "")]
     pair = ["panel", "compartment", "cluster", "visit"]
-    rows = []
-    for arm in ("low", "high", "all"):
-        part = used if arm == "all" else used[used["arm"] == arm]
-        for key, group in part.groupby(pair, sort=True, observed=True):
-            children = _log_odds(group).groupby(group["subject_id"]).mean().to_numpy(float)
-            rows.append({**dict(zip(pair, key, strict=True)), "arm": arm, **_summarise(children)})
-    return pd.DataFrame(rows, columns=list(GROUPS))
+    if used.empty:
+        return pd.DataFrame({name: [] for name in GROUPS})
+    both = pd.concat([used[used["arm"].isin(["low", "high"])], used.assign(arm="all")])
+    children = _log_odds(both).groupby([both[name] for name in [*pair, "arm", "subject_id"]]).mean()
+    groups = children.groupby(level=[*pair, "arm"]).agg(["size", "mean", "std"]).reset_index()
+    summary = groups.join(_turn_back(groups["size"], groups["mean"], groups["std"]))
+    order = summary["arm"].map({"low": 0, "high": 1, "all": 2})
+    ordered = summary.assign(order=order).sort_values(["order", *pair], ignore_index=True)
+    return ordered[list(GROUPS)]
 
 
-def _log_odds(group: "pd.DataFrame") -> "pd.Series[float]":
-    total = group["cells_seen"]
-    share = (group["cells"] + _SMOOTH) / (total + 2 * _SMOOTH)
+def _log_odds(rows: "pd.DataFrame") -> "pd.Series[float]":
+    share = (rows["cells"] + _SMOOTH) / (rows["cells_seen"] + 2 * _SMOOTH)
     odds: pd.Series[float] = np.log(share / (1 - share))
     return odds
 
 
-def _summarise(odds: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, object]:
+def _turn_back(
+    count: "pd.Series[int]", centre: "pd.Series[float]", spread: "pd.Series[float]"
+) -> "pd.DataFrame":
+    """Turn means of log odds and their Student's limits back into percent."""
+    import pandas as pd
     from scipy.special import expit, stdtrit
 
-    n, centre = len(odds), float(odds.mean())
-    row: dict[str, object] = {
-        "n_children": float(n), "percent": 100 * float(expit(centre)), "ci_low": np.nan, "ci_high": np.nan,
-        "status": "quantified", "reason": "",
-    }  # fmt: skip
-    if n < FEWEST_CHILDREN:
-        return row | {"reason": "FEW_CHILDREN"}
-    reach = float(stdtrit(n - 1, 0.975)) * float(odds.std(ddof=1)) / np.sqrt(n)
-    return row | {"ci_low": 100 * float(expit(centre - reach)), "ci_high": 100 * float(expit(centre + reach))}
+    n = count.to_numpy(float)
+    is_enough = n >= FEWEST_CHILDREN
+    reach = stdtrit(np.maximum(n - 1, 1), 0.975) * spread.to_numpy(float) / np.sqrt(n)
+    middle = centre.to_numpy(float)
+    return pd.DataFrame({
+        "n_children": n,
+        "percent": 100 * expit(middle),
+        "ci_low": np.where(is_enough, 100 * expit(middle - reach), np.nan),
+        "ci_high": np.where(is_enough, 100 * expit(middle + reach), np.nan),
+        "status": "quantified",
+        "reason": np.where(is_enough, "", "FEW_CHILDREN"),
+    }, index=count.index)  # fmt: skip

@@ -84,7 +84,8 @@ def _derive_panel(
     files = cells.drop_duplicates("file_id")[list(FILE[:7])]
     placed = files.merge(abundance, on="file_id", how="inner") if len(abundance) else files.iloc[:0]
     known = placed.reindex(columns=list(COLUMNS["abundance"]))
-    markers = list_markers(cells)
+    # What is left of the dye for dead cells says nothing of living ones.
+    markers = [marker for marker in list_markers(cells) if marker != "viability"]
     return {
         "clusters": _list_clusters(model, cells),
         "abundance": known.sort_values(

@@ -1,66 +1,32 @@
 """Single cells of a home: clustered once, assigned ever after, the same wherever and whenever."""
 
-import datetime as dt
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import anndata
 import numpy as np
-import pandas as pd
 import pytest
 
 from corelab.errors import ConfigError
-from corelab.store import Home, create_home, open_home
+from corelab.store import Home, open_home
 from corelab.store.jobs import PHENOTYPE
-from corelab.study import builtin_study
 from pipelines.cli import main
 from pipelines.export import export
-from pipelines.ingest import ingest
 from pipelines.phenotype import Wish, map_cells
-from pipelines.run import run
 from pipelines.runner import work_off
-from pipelines.simulate import simulate
 from pipelines.verify import verify
-
-NOW = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
-
-
-def shrink(home: Home) -> Home:
-    """The home with a map so small that no embedding has to be compiled."""
-    settings = dict(home.study.settings)
-    settings["single_cells"] = {**settings["single_cells"], "mapped": 25, "per_file": 300, "fewest": 300}
-    return replace(home, study=replace(home.study, settings=settings))
+from tests.dashboards.simulated import make_trial
+from tests.dashboards.trial import NOW
+from tests.once import make_once
+from tests.singlecell.mapped import find_mapped, shrink
+from tests.validation.clusters import gather_with_truth, judge
 
 
-def thin_out(delivery: Path) -> None:
-    """Keep the full tubes of a few visits: each further file costs its gating."""
-    rows = pd.read_csv(delivery / "manifest.csv", dtype=str, keep_default_na=False)
-    kept = rows[(rows["tube"] == "full") & rows["visit"].isin(["SCR", "LD", "D7", "D14", "D28", "M6", "M9"])]
-    kept.to_csv(delivery / "manifest.csv", index=False)
-    for path in delivery.rglob("*.fcs"):
-        if path.relative_to(delivery).as_posix() not in set(kept["file"]):
-            path.unlink()
-    for path in (*(delivery / "plates").iterdir(), *delivery.glob("cytokines.csv")):
-        path.unlink()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A child with the full tubes of some visits, run and mapped."""
-    folder = tmp_path_factory.mktemp("cells")
-    simulate(folder / "delivery", subjects=1, events=1500, seed=11)
-    thin_out(folder / "delivery")
-    home = create_home(folder / "home", study_text=builtin_study().source)
-    ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW)
-    report = map_cells(shrink(home), at=NOW, actor="ada", role="scientist")
-    assert report.is_new
-    assert report.is_frozen
-    home.close()
-    return folder / "home"
+    return find_mapped(tmp_path_factory)
 
 
 @pytest.fixture
@@ -102,6 +68,16 @@ def test_map_cells__has_every_sound_sample_with_all_clusters(home: Home) -> None
     assert heat["scaled"].between(0, 1).all()
     assert set(heat.loc[heat["marker"] == "PD-1", "divides"]) == {"no"}
     assert set(heat.loc[heat["marker"] == "CD45RA", "divides"]) == {"yes"}
+
+
+@pytest.mark.parametrize("panel", ["cart", "bcell"])
+def test_clusters__are_the_true_subsets(
+    home: Home, panel: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Adjusted Rand index against what each synthetic cell is; no gate is among the inputs."""
+    delivery = make_once(tmp_path_factory, "trial", make_trial) / "delivery"
+    cells = gather_with_truth(delivery, home.path, limit=300)[panel]
+    assert judge(1, panel, cells, later=()).ari >= 0.8
 
 
 def test_map_cells__computes_nothing_twice_and_the_same_again(home: Home) -> None:
