@@ -12,6 +12,7 @@ from corelab.vocabulary import Role
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.cell_maps import CellMaps
     from corelab.store.jobs import Jobs
     from corelab.store.plate_locks import PlateLocks
     from corelab.store.registry import ActiveRow
@@ -211,6 +212,10 @@ class HomePort(Protocol):
     @property
     def uploads(self) -> "Uploads":
         """Files on their way in."""
+
+    @property
+    def cell_maps(self) -> "CellMaps":
+        """Single cells of snapshots by the frozen model."""
 
     @property
     def jobs(self) -> "Jobs":

@@ -148,15 +148,27 @@ def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
     export.add_argument(
-        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt, h5ad or pdf (%(default)s)"
     )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--language", default="en", choices=("en", "zh"), metavar="L", help="of a pdf: en or zh (%(default)s)"
+    )
     export.add_argument(
         "--replay",
         action="store_true",
         help="also replay.zip: what the tables were made of, to compute them again",
     )
+    cells = maker.add("phenotype", "put the single cells of the snapshot into clusters and on a map")
+    cells.add_argument(
+        "--new-model", default="", metavar="REASON", help="freeze another model, for this reason"
+    )
+    cells.add_argument(
+        "--method", default="gaussian", choices=("gaussian", "leiden"),
+        help="how the first clusters of a new model are found (%(default)s); leiden needs corelab[leiden]",
+    )  # fmt: skip
+    cells.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
 
 
 def _add_free_commands(maker: _Maker) -> None:

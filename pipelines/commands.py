@@ -95,11 +95,30 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     with open_place(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=now(), actor=actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, language=arguments.language,
+            progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         name_finding(finding)
     say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
+
+
+def run_phenotype(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Put single cells into clusters and on a map."""
+    from pipelines.executor import Place
+    from pipelines.phenotype import Wish, map_cells
+
+    place = Place(workers=arguments.workers or os.cpu_count() or 1)
+    wish = Wish(reason=arguments.new_model, method=arguments.method)
+    with open_place(settings) as home, show_progress("reading cells") as progress:
+        report = map_cells(home, at=now(), actor=actor(), wish=wish, place=place, progress=progress)
+    for finding in report.findings:
+        name_finding(finding)
+    if report.is_frozen:
+        say(f"froze model {report.model_id[:16]}")
+    done = f"{report.n_cells} cells of snapshot {report.snapshot_id} in {report.n_clusters} clusters"
+    say(done if report.is_new else f"{done}: up to date; nothing was computed")
     return FOUND if report.findings else DONE
 
 
@@ -318,7 +337,7 @@ _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]]
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
-    "replay": run_replay,
+    "phenotype": run_phenotype, "replay": run_replay,
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
     "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "plates": run_plates,

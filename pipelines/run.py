@@ -156,15 +156,16 @@ def describe_inputs(
     home: "Home", *, as_of: dt.datetime | None, position: "Position | None" = None
 ) -> dict[str, Any]:
     """Say what a run's tables will be made of: rows by subject, study, code, packages, parameters."""
+    subjects, gates = home.registry.hashes_and_decisions(position)
     return {
         "format": _MANIFEST_FORMAT,
         "study": home.study.id,
         RULES: hash_plate_rules(home),
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
-        "subjects": home.registry.subject_hashes(position),
+        "subjects": subjects,
         "gates": {
             file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
-            for file_id, decisions in sorted(home.registry.gate_decisions(position).items())
+            for file_id, decisions in sorted(gates.items())
         },
         **describe_code(),
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},

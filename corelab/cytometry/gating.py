@@ -104,7 +104,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
     )
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    decided = prepare_decisions(decisions, acquisition, template, alone=only_decided)
+    decided = prepare_decisions(decisions, acquisition, template, read_own=prepared.read, alone=only_decided)
     engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
@@ -247,8 +247,8 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
-        count=None if mask is None else int(mask.sum()),
-        parent_count=None if parent is None else int(parent.sum()),
+        count=None if mask is None else int(np.count_nonzero(mask)),
+        parent_count=None if parent is None else int(np.count_nonzero(parent)),
         status=status,
         reason=reason,
         gate_source="" if mask is None else placed,
@@ -277,7 +277,7 @@ def _measure_expression(engine: Engine) -> list[Expression]:
         mask = engine.select(population)
         if mask is not None and mask.any():
             rows += [
-                _measure(population, marker, engine.tube.events[mask, column])
+                _measure(population, marker, engine.tube.values(column)[mask])
                 for marker, column in engine.tube.markers.columns.items()
             ]
     return rows

@@ -101,8 +101,10 @@ class _Intake:
     accept_reason: str
     changes: Changes = field(default_factory=Changes)
     report: Report = field(default_factory=Report)
+    delivered: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
+        self.delivered = {path: stored.file_id for path, stored in self.delivery.fcs.items()}
         again = self._known_files()
         fresh = self._new_files()
         waited = list_waiting(self.book, without={candidate.identity for candidate in fresh})
@@ -216,7 +218,7 @@ class _Intake:
         match = match_file(
             name,
             manifest_path=candidate.path,
-            delivered={path: stored.file_id for path, stored in self.delivery.fcs.items()},
+            delivered=self.delivered,
             book=self.book,
             fresh=not candidate.waited,
         )

@@ -18,6 +18,8 @@ from corelab.store.users import Users
 from corelab.study import Study, parse_study
 
 if TYPE_CHECKING:
+    from corelab.store.cell_maps import CellMaps
+    from corelab.store.cell_models import CellModels
     from corelab.store.jobs import Jobs
     from corelab.store.plate_locks import PlateLocks
     from corelab.store.review import Reviews
@@ -73,6 +75,20 @@ class Home:
         from corelab.store.uploads import Uploads
 
         return Uploads(engine=self.registry.engine, audit=self.registry.audit, folder=self.path / "uploads")
+
+    @property
+    def cell_models(self) -> "CellModels":
+        """Frozen models of single cells."""
+        from corelab.store.cell_models import CellModels
+
+        return CellModels(engine=self.registry.engine, audit=self.registry.audit, objects=self.objects)
+
+    @property
+    def cell_maps(self) -> "CellMaps":
+        """Single cells of snapshots by the frozen model."""
+        from corelab.store.cell_maps import CellMaps
+
+        return CellMaps(folder=self.cache / "phenotype")
 
     @property
     def jobs(self) -> "Jobs":

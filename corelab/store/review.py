@@ -1,7 +1,7 @@
 """Review: results move from draft to reviewed to locked, each step signed, and go stale when they change."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from corelab.store.acquisitions import AcquisitionFile
     from corelab.store.home import Home
     from corelab.store.snapshots import Snapshot
+
+
+HashNow = Callable[[Sequence[ResultTarget]], Mapping[ResultTarget, str]]
 
 
 class ReviewState(StrEnum):
@@ -91,6 +94,29 @@ class Reviews:
         signed = [target for target in asked if target in latest]
         hashes = self.hash_current(signed) if signed else {}
         return {target: _stand(target, latest.get(target), hashes) for target in sorted(asked)}
+
+    def stand(
+        self, targets: Iterable[ResultTarget], hash_now: HashNow, *, snapshot_id: str
+    ) -> dict[ResultTarget, Standing]:  # fmt: skip
+        """Return where targets stand, with hashes that the caller keeps.
+
+        What was signed in the current snapshot is what it was; only older signatures are compared.
+
+        Parameters
+        ----------
+        targets
+            Results.
+        hash_now
+            Gives the hashes of some targets in the current snapshot.
+        snapshot_id
+            Of the current snapshot.
+        """
+        latest = {review.target: review for review in self.all()}
+        asked = sorted(set(targets))
+        fresh = {t: r.content_hash for t, r in latest.items() if r.snapshot_id == snapshot_id}
+        older = [target for target in asked if target in latest and target not in fresh]
+        hashes = {**(hash_now(older) if older else {}), **fresh}
+        return {target: _stand(target, latest.get(target), hashes) for target in asked}
 
     def hash_current(self, targets: Iterable[ResultTarget]) -> dict[ResultTarget, str]:
         """Hash what the current snapshot holds of each target."""

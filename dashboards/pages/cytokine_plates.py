@@ -19,7 +19,7 @@ from corelab.vocabulary import Role
 from dashboards.access.roles import EVERY_ROLE, allow, may
 from dashboards.components.address import keep_in_address, read_choice
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
@@ -192,7 +192,7 @@ def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) 
     try:
         act([about["plate"]], signature)
     except ReviewError as error:
-        return str(error)
+        return site.say(str(error))
     return site.text(f"cytokines.lock.{about['act']}_done", plate=about["plate"])
 
 
@@ -207,7 +207,7 @@ def build_plate_row(
         html.Td(counted, className="number"),
         html.Td(
             [
-                build_verdict(site, row["state"]), *write_reason(row["reason"]),
+                build_verdict(site, row["state"]), *write_reason(site.say(row["reason"])),
                 *write_reason(write_lock(site, standing)),
             ]
         ),
@@ -221,7 +221,7 @@ def build_analyte_row(site: Site, row: Mapping[str, Any], is_current: bool) -> A
     cells = [
         html.Th(dcc.Link(row["analyte"], href=link(row["plate"], row["analyte"])), scope="row"),
         html.Td("–".join(ends) if ends[0] != ends[1] else ends[0], className="number"),
-        html.Td([build_verdict(site, row["state"]), *write_reason(row["reason"])]),
+        html.Td([build_verdict(site, row["state"]), *write_reason(site.say(row["reason"]))]),
     ]
     return html.Tr(cells, className="current" if is_current else "")
 
@@ -249,7 +249,11 @@ def draw_charts(
     curve = standard_curve_figure(
         tables, plate=plate, analyte=analyte, size=(across, room - size[1]), look=look
     )
-    return enlarge_figure(plate_map, viewport.scale), enlarge_figure(curve, viewport.scale)
+    named = {"plate": plate, "analyte": analyte}
+    return (
+        enlarge_figure(name_data(plate_map, "plate_wells", **named), viewport.scale),
+        enlarge_figure(name_data(curve, "plate_curve_points", **named), viewport.scale),
+    )
 
 
 def register(app: Any, site: Site) -> None:
