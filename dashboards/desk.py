@@ -118,14 +118,21 @@ class Desk:
                 self._mark = mark
             return self._known
 
+    def is_open(self, tables: SnapshotTables, file_id: str) -> bool:
+        """Tell whether `look` would answer at once."""
+        return self._find(self._looks, self._key(tables, file_id)) is not None
+
+    def _key(self, tables: SnapshotTables, file_id: str) -> Hashable:
+        decisions = self.known().decisions.get(file_id, ())
+        return tables.snapshot.id, file_id, tuple(sorted(describe_decisions(decisions).items()))
+
     def look(self, tables: SnapshotTables, file_id: str) -> Look | None:
         """Open an acquisition as a snapshot gated it; None for a file that was never delivered."""
         known = self.known()
         file = known.files.get(file_id)
         if file is None:
             return None
-        decisions = known.decisions.get(file_id, ())
-        key = (tables.snapshot.id, file_id, tuple(sorted(describe_decisions(decisions).items())))
+        decisions, key = known.decisions.get(file_id, ()), self._key(tables, file_id)
         return self._keep(self._looks, key, lambda: self._open(tables, file, decisions, key), self._reading)
 
     def try_decided(

@@ -148,10 +148,13 @@ def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
     export.add_argument(
-        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt, h5ad or pdf (%(default)s)"
     )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--language", default="en", choices=("en", "zh"), metavar="L", help="of a pdf: en or zh (%(default)s)"
+    )
     export.add_argument(
         "--replay",
         action="store_true",

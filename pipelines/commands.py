@@ -95,7 +95,8 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     with open_place(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=now(), actor=actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, language=arguments.language,
+            progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         name_finding(finding)

@@ -46,7 +46,9 @@ def _compile(key: str) -> re.Pattern[str]:
     """Turn a sentence with places into a pattern; a place takes no comma unless its name begins with text."""
     parts = _PLACE.split(key)
     for index in range(1, len(parts), 2):
-        parts[index] = f"(?P<{parts[index]}>{'.+' if parts[index].startswith('text') else '[^,;]+?'})"
+        parts[index] = (
+            f"(?P<{parts[index]}>{'.+' if parts[index].startswith('text') else '(?:(?!: )[^,;])+?'})"
+        )
     for index in range(0, len(parts), 2):
         parts[index] = re.escape(parts[index])
     return re.compile("".join(parts), re.IGNORECASE)

@@ -27,7 +27,7 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "cytokines": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "analyte": "text", "value": "text",
         "unit": "text", "lloq": "number", "uloq": "number", "lod": "number", "matrix": "text", "platform": "text",
-        "visit_taken": "text",
+        "received_at": "text", "visit_taken": "text",
     },
     "qpcr": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "copies_per_ug": "text",
@@ -49,7 +49,7 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "plate_layout": {
         "plate": "text", "well": "text", "sample_type": "text", "name": "text", "nominal": "number",
         "dilution": "number", "subject_id": "text", "visit": "text", "collected_at": "text", "kit_lot": "text",
-        "matrix": "text", "run_at": "text", "visit_taken": "text",
+        "matrix": "text", "run_at": "text", "received_at": "text", "visit_taken": "text",
     },
     "plate_standards": {"plate": "text", "level": "text", "analyte": "text", "nominal": "number", "unit": "text"},
 }  # fmt: skip

@@ -222,7 +222,7 @@ def tabulate_wells(recorded: Iterable[RecordedPlate]) -> pd.DataFrame:
 
 def _well_row(plate: str, run: AnalyteRun, result: WellResult) -> Row:
     well, reading = result.well, result.reading
-    subject, visit, collected = well.specimen or ("", "", "")
+    subject, visit, collected, _ = well.specimen or ("", "", "", "")
     row: Row = {
         "plate": plate, "analyte": run.analyte, "well": well.key, "role": well.role.value, "name": well.name,
         "subject_id": subject, "visit": visit, "collected_at": collected, "dilution": well.dilution,

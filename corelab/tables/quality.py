@@ -88,7 +88,7 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
 def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
     """Name what was measured again on another date of one visit; both are kept, the later one stands."""
     parts = []
-    for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform"]), ("qpcr", [])):
+    for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform", "matrix"]), ("qpcr", [])):
         table = getattr(inputs, name)
         timed = table[
             (table["subject_id"] != "") & ~table["visit"].isin(UNTIMED) & (table["collected_at"] != "")
@@ -101,7 +101,8 @@ def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
         reason = (
             text + " of visit " + again["visit"] + " measured on " + again["first"] + " and " + again["date"]
         )
-        parts.append(again.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
+        told = again[["subject_id", "visit", "object"]]  # what was measured is no value of the check
+        parts.append(told.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
     return stack_rows(parts, COLUMNS)
 
 
@@ -111,14 +112,12 @@ def _of_taken_visits(inputs: Inputs) -> pd.DataFrame:
     for name in TIMED_TABLES:
         table = getattr(inputs, name)
         rows = table[table["visit_taken"] != ""]
-        parts.append(
-            rows.assign(
-                object=rows["file_id" if name == "acquisitions" else "source_id"],
-                check="VISIT_TAKEN", level=Level.WARN.value,
-                reason="without a visit, drawn " + rows["collected_at"].str[:10] + "; visit "
-                + rows["visit_taken"] + " belongs to a nearer or named draw",
-            )
+        told = rows[["subject_id", "visit"]].assign(
+            object=rows["file_id" if name == "acquisitions" else "source_id"],
+            reason="without a visit, drawn " + rows["collected_at"].str[:10] + "; visit "
+            + rows["visit_taken"] + " belongs to a nearer or named draw",
         )  # fmt: skip
+        parts.append(told.assign(check="VISIT_TAKEN", level=Level.WARN.value))
     return stack_rows(parts, COLUMNS)
 
 

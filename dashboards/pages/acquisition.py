@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 
 from corelab.cytometry.drawn import KINDS
 from corelab.cytometry.gate_view import list_channels
+from corelab.figures.numbers import format_count
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.chips import build_chip
 from dashboards.components.drawer import FILE_ID_SHOWN, LEVEL_GLYPHS, write_finding
@@ -20,25 +21,55 @@ from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.desk import is_waiting
 from dashboards.shell import format_time
-from dashboards.site import Site
+from dashboards.site import Site, SnapshotTables
 from dashboards.views.acquisition import (
     build_tree,
     find_before,
     find_fmo,
     list_siblings,
+    read_populations,
 )
 from dashboards.views.address import OVERLAYS, parse_gate_address
 from dashboards.views.opened import Opened, open_page
 
 LEVEL_KINDS: Final[Mapping[str, str]] = {"pass": "ok", "warn": "warn", "fail": "fail"}
 MOST_CHIPS: Final = 3
+LARGE: Final = 200_000
+"""Events of a file that takes longer than a moment to open."""
 
 
 def layout(site: Site, file_id: str, query: Mapping[str, str]) -> Any:
-    """Build the page of one acquisition."""
+    """Build the page of one acquisition; of a large file that is not open yet first what is being done."""
     tables = site.cache.current()
     if tables is None:
         return build_empty(site, "samples.empty")
+    count = count_events(tables, file_id)
+    if count > LARGE and not site.desk.is_open(tables, file_id):
+        return html.Div(build_opening(site, file_id, query, count=count), id="gate-page")
+    return build_page(site, tables, file_id, query)
+
+
+def count_events(tables: SnapshotTables, file_id: str) -> int:
+    """Return the events of a file as the snapshot counted them."""
+    rows = read_populations(tables, file_id)
+    found = next((row["count"] for row in rows if row["population"] == "events"), 0)
+    return int(found) if found == found and found is not None else 0  # noqa: PLR0124 - NaN is not itself
+
+
+def build_opening(site: Site, file_id: str, query: Mapping[str, str], *, count: int) -> list[Any]:
+    """Say that a large file is being read; the page follows when it is."""
+    file = site.desk.known().files.get(file_id)
+    words = (file.subject_id, file.visit, file.panel, file.tube) if file else (file_id[:FILE_ID_SHOWN],)
+    told = site.text("gate.opening", count=format_count(count))
+    return [
+        html.Div(html.H1(" · ".join(word for word in words if word)), className="strip"),
+        html.Div([html.P(told, role="status"), html.Progress()], className="card opening"),
+        dcc.Store(id="gate-opening", data={"file_id": file_id, "query": dict(query)}),
+    ]
+
+
+def build_page(site: Site, tables: SnapshotTables, file_id: str, query: Mapping[str, str]) -> Any:
+    """Build the page of an acquisition that is open, or is opened for it."""
     look = site.desk.look(tables, file_id)
     if look is None:
         return build_unknown_page(site, "unknown.file", file=file_id[:FILE_ID_SHOWN])
@@ -275,6 +306,17 @@ def build_axis_row(site: Site, opened: Opened) -> Any:
 
 def register(app: Any, site: Site) -> None:
     """Let the browser draw, move limits, and write choices into the address."""
+
+    def open_large(asked: Any) -> Any:
+        tables = site.cache.current()
+        if tables is None or not isinstance(asked, Mapping) or not isinstance(asked.get("query"), Mapping):
+            return no_update
+        words = {str(name): str(word) for name, word in asked["query"].items()}
+        return build_page(site, tables, str(asked.get("file_id", "")), words)
+
+    app.callback(Output("gate-page", "children"), Input("gate-opening", "data"))(
+        allow(*EVERY_ROLE)(open_large)
+    )
 
     def count_others(config: Any) -> list[Any]:
         tables = site.cache.current()

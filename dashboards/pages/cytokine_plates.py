@@ -192,7 +192,7 @@ def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) 
     try:
         act([about["plate"]], signature)
     except ReviewError as error:
-        return str(error)
+        return site.say(str(error))
     return site.text(f"cytokines.lock.{about['act']}_done", plate=about["plate"])
 
 
@@ -207,7 +207,7 @@ def build_plate_row(
         html.Td(counted, className="number"),
         html.Td(
             [
-                build_verdict(site, row["state"]), *write_reason(row["reason"]),
+                build_verdict(site, row["state"]), *write_reason(site.say(row["reason"])),
                 *write_reason(write_lock(site, standing)),
             ]
         ),
@@ -221,7 +221,7 @@ def build_analyte_row(site: Site, row: Mapping[str, Any], is_current: bool) -> A
     cells = [
         html.Th(dcc.Link(row["analyte"], href=link(row["plate"], row["analyte"])), scope="row"),
         html.Td("–".join(ends) if ends[0] != ends[1] else ends[0], className="number"),
-        html.Td([build_verdict(site, row["state"]), *write_reason(row["reason"])]),
+        html.Td([build_verdict(site, row["state"]), *write_reason(site.say(row["reason"]))]),
     ]
     return html.Tr(cells, className="current" if is_current else "")
 

@@ -9,7 +9,9 @@ from corelab.store.results import ResultScope, ResultTarget
 from corelab.store.review import ReviewState, Signature
 from corelab.vocabulary import GateSource, Role
 from dashboards.access.roles import ROLES_ATTRIBUTE
+from dashboards.desk import Desk
 from dashboards.gates_api import PREFIX
+from dashboards.pages import acquisition
 from pipelines.run import run
 from tests.dashboards.conftest import call, csrf, log_in
 from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD
@@ -302,6 +304,22 @@ def test_page__opens_every_panel_and_kind_of_population(client, trial_app, trial
             path = f"/samples/{file_id}"
             answer = call(client, trial_app, "page.children", path, f"?population={population}")
             assert answer.status_code == 200, population
+
+
+def test_page__of_a_large_file_says_what_is_done_and_then_opens(client, trial_app, tube, monkeypatch):
+    log_in(client, "ortiz")
+    path = f"/samples/{tube['file_id']}"
+    monkeypatch.setattr(acquisition, "LARGE", 10)
+    monkeypatch.setattr(Desk, "is_open", lambda *_: False)
+    first = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "Reading and compensating" in first
+    assert "gate-tree" not in first
+    asked = {"file_id": tube["file_id"], "query": {"population": "cd4_t"}}
+    then = call(client, trial_app, "gate-page.children", asked).text
+    assert "gate-tree" in then
+    assert '"population":"cd4_t"' in then
+    for nonsense in (None, {}, {"file_id": tube["file_id"], "query": 3}, "x"):
+        assert call(client, trial_app, "gate-page.children", nonsense).status_code in (200, 204)
 
 
 def test_page__says_that_a_file_was_never_delivered_and_answers_404(client, trial_app):
