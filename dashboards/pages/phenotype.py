@@ -49,7 +49,7 @@ def layout(site: Site, query: Mapping[str, str]) -> Any:
     main = module.build_main(site, chosen) if is_shown else [map_now.build_waiting(site)]
     aside = module.build_aside(site, chosen) if is_shown else []
     return [
-        *build_address(f"phenotype-{view}", ["view", *module.parameters, "open"]),
+        *(build_address(f"phenotype-{view}", ["view", *module.parameters, "open"]) if is_shown else []),
         dcc.Store(id="phenotype-view", data=view),
         dcc.Store(id=STORE, data=chosen),
         html.Div(heading, className="strip"),

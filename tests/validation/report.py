@@ -320,8 +320,8 @@ def measure_clusters() -> Section:
     return Section(
         title="Clusters of single cells",
         asked="adjusted Rand index of clusters and true subsets at least 0.8, no gate among the inputs; a "
-        "visit mapped later gets the same clusters for 98 % of its cells; a million cells by 14 markers under "
-        "4 minutes and 4 GB; same seed, same bytes",
+        "visit mapped later gets the same clusters for 98 % of its cells; a million cells by 14 markers "
+        "under 4 minutes and 4 GB; same seed, same bytes",
         holds=min(one.ari for one in figures) >= 0.8 and min(later) >= 0.98 and same_map
         and all(one.same_bytes for one in figures)
         and speed["total_s"] < 240 and speed["peak_mb"] < 4096,
