@@ -81,6 +81,7 @@ def list_paths(home: Home) -> list[str]:
     gates = [] if snapshot is None else list_gates(snapshot)
     views = [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
     views += [f"/cytokines?view={view}" for view in ("courses", "plates", "controls")]
+    views += [f"/phenotype?view={view}" for view in ("map", "clusters", "subsets")]
     people = [f"/patients/{child}" for child in children]
     rest = ["/cohort", *views, "/exports?table=persistence", "/audit"]
     return ["/", "/samples", *gates, "/screening", *people, *rest]
