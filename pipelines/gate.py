@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 _FORMATS: Final = (".csv", ".parquet")
 _COMP: Final = "comp_"
 _UNSTAINED: Final = "unstained"
+_LONG: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class GateJob:
     given: "SampleGates | None" = None
     source: str = ""
     names: "NameMap | None" = None
+    offered: str = ""
     spillover: "Spillover | None" = None
     stains: "tuple[tuple[str, Acquisition], ...]" = ()
 
@@ -187,10 +189,14 @@ def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJ
     files = {job.path.as_posix(): job.path.as_posix() for job in jobs}
     matched, _ = match_samples(replace(given, samples=tuple(_unbind(one) for one in given.samples)), files)
     known = read_name_map(names)
+    offered = ", ".join(name for sample in given.samples for name in sample.file_names)
     return [
-        replace(job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known)
+        replace(
+            job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known,
+            offered=offered,
+        )
         for job in jobs
-    ]
+    ]  # fmt: skip
 
 
 def _unbind(sample: "SampleGates") -> "SampleGates":
@@ -201,6 +207,8 @@ def _unbind(sample: "SampleGates") -> "SampleGates":
 def _report(rows: "Sequence[ParityRow]", path: Path | None, stderr: TextIO) -> None:
     from pipelines.gates import format_parity, write_parity
 
+    if rows and not any(row.population for row in rows):
+        print("no gate is called like a population; say which is which with --names", file=stderr)
     if path is not None:
         write_parity(rows, path)
         return
@@ -226,11 +234,18 @@ def read_marker_labels(markers: Path | None, file: str) -> dict[str, str]:
         return _read_workspace(data, markers.name, file)
     try:
         rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        return {row["detector"].strip(): row["marker"].strip() for row in rows}
+        pairs = [(row["detector"].strip(), row["marker"].strip()) for row in rows]
     except (UnicodeDecodeError, KeyError, AttributeError) as error:
         raise ConfigError(
             "no such columns", place=markers.name, expected="csv in UTF-8 with detector, marker"
         ) from error
+    labels = dict(pairs)
+    double = sorted({name for name, marker in pairs if labels[name] != marker})
+    if double:
+        raise ConfigError(
+            f"{', '.join(double)} with two markers", place=markers.name, expected="each detector once"
+        )
+    return labels
 
 
 def _read_workspace(data: bytes, name: str, file: str) -> dict[str, str]:
@@ -308,6 +323,7 @@ def gate_file(job: GateJob) -> GateOutcome:
     try:
         data = job.path.read_bytes()
         acquisition = read_fcs(data, name=name)
+        _check_labels(job, acquisition)
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
@@ -325,12 +341,24 @@ def gate_file(job: GateJob) -> GateOutcome:
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
 
 
+def _check_labels(job: GateJob, acquisition: "Acquisition") -> None:
+    """Refuse a file none of whose detectors is named by the markers that were given for it."""
+    named = [detector for detector, _ in job.labels]
+    if named and not set(named) & set(acquisition.detectors):
+        raise InputError(
+            f"the markers name {', '.join(named)[:_LONG]}", place=job.path.name,
+            expected=f"some of its detectors {', '.join(acquisition.detectors)[:_LONG]}",
+        )  # fmt: skip
+
+
 def _judge(job: GateJob, acquisition: "Acquisition") -> "Judged":
     from corelab.cytometry.interchange.imported import judge_sample
     from corelab.vocabulary import GateSource
 
     if job.given is None:
-        raise InputError("the workspace has no sample of this name", place=job.path.name)
+        raise InputError(
+            "the workspace has no sample of this name", place=job.path.name, expected=job.offered[:_LONG]
+        )
     return judge_sample(job.given, acquisition, source=GateSource(job.source), names=job.names)
 
 

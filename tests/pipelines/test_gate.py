@@ -189,3 +189,14 @@ def test_gate_files__refuses_controls_that_do_not_help(tube, tmp_path):
     matrix.write_text(MATRIX, encoding="utf-8")
     with pytest.raises(ConfigError, match="bring their own"):
         run([tube], panel="cart", spill=matrix, gates=matrix)
+
+
+def test_gate_files__says_that_markers_belong_to_another_file(tube, tmp_path):
+    markers = tmp_path / "markers.csv"
+    markers.write_text("detector,marker\nV450-A,CD3\n", encoding="utf-8")
+    code, out, err = run([tube], panel="cart", markers=markers)
+    assert (code, len(read(out))) == (1, 0)
+    assert err.startswith("tube.fcs: the markers name V450-A; expected some of its detectors D0-A, D1-A")
+    markers.write_text("detector,marker\nD0-A,CD3\nD0-A,CD4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="D0-A with two markers"):
+        run([tube], panel="cart", markers=markers)
