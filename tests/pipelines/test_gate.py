@@ -8,7 +8,8 @@ from corelab.cytometry.compensation import compute_matrix_sha256
 from corelab.errors import ConfigError
 from corelab.ingest.spillover import parse_spillover_csv
 from corelab.tables.schemas import POPULATIONS
-from pipelines.gate import gate_files, read_marker_labels
+from pipelines.gate import gate_files
+from pipelines.gate_inputs import read_marker_labels
 from tests.cytometry.acquisitions import make_t_cells
 from tests.cytometry.test_single_stains import draw_matrix, make_stains
 from tests.ingest.fcs_files import build_float_fcs
