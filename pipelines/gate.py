@@ -1,8 +1,6 @@
 """The step behind ``corelab gate``: FCS files to a table of populations, without a home."""
 
-import csv
 import hashlib
-import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from corelab.errors import ConfigError, CorelabError, InputError
+from pipelines.gate_inputs import read_marker_labels, read_spill, read_stain_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 _FORMATS: Final = (".csv", ".parquet")
-_COMP: Final = "comp_"
-_UNSTAINED: Final = "unstained"
+_LONG: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +37,7 @@ class GateJob:
     given: "SampleGates | None" = None
     source: str = ""
     names: "NameMap | None" = None
+    offered: str = ""
     spillover: "Spillover | None" = None
     stains: "tuple[tuple[str, Acquisition], ...]" = ()
 
@@ -187,10 +186,14 @@ def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJ
     files = {job.path.as_posix(): job.path.as_posix() for job in jobs}
     matched, _ = match_samples(replace(given, samples=tuple(_unbind(one) for one in given.samples)), files)
     known = read_name_map(names)
+    offered = ", ".join(name for sample in given.samples for name in sample.file_names)
     return [
-        replace(job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known)
+        replace(
+            job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known,
+            offered=offered,
+        )
         for job in jobs
-    ]
+    ]  # fmt: skip
 
 
 def _unbind(sample: "SampleGates") -> "SampleGates":
@@ -201,93 +204,13 @@ def _unbind(sample: "SampleGates") -> "SampleGates":
 def _report(rows: "Sequence[ParityRow]", path: Path | None, stderr: TextIO) -> None:
     from pipelines.gates import format_parity, write_parity
 
+    if rows and not any(row.population for row in rows):
+        print("no gate is called like a population; say which is which with --names", file=stderr)
     if path is not None:
         write_parity(rows, path)
         return
     for line in format_parity(rows):
         print(line, file=stderr)
-
-
-def read_marker_labels(markers: Path | None, file: str) -> dict[str, str]:
-    """Read detector and marker from a csv or a workspace.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or lacks the two columns.
-    """
-    if markers is None:
-        return {}
-    try:
-        data = markers.read_bytes()
-    except OSError as error:
-        raise ConfigError("cannot be read", place=str(markers), expected="a file") from error
-    if markers.suffix.lower() == ".wsp":
-        return _read_workspace(data, markers.name, file)
-    try:
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        return {row["detector"].strip(): row["marker"].strip() for row in rows}
-    except (UnicodeDecodeError, KeyError, AttributeError) as error:
-        raise ConfigError(
-            "no such columns", place=markers.name, expected="csv in UTF-8 with detector, marker"
-        ) from error
-
-
-def _read_workspace(data: bytes, name: str, file: str) -> dict[str, str]:
-    from corelab.cytometry.workspace import read_workspace_markers
-
-    try:
-        return read_workspace_markers(data, name=name, file=file)
-    except InputError as error:
-        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
-
-
-def read_spill(path: Path | None) -> "Spillover | None":
-    """Read an external spillover matrix.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read or is no spillover matrix.
-    """
-    from corelab.ingest.spillover import parse_spillover_csv
-
-    if path is None:
-        return None
-    try:
-        return parse_spillover_csv(path.read_bytes(), name=path.name)
-    except OSError as error:
-        raise ConfigError("cannot be read", place=str(path), expected="a spillover matrix as csv") from error
-    except InputError as error:
-        raise ConfigError(
-            error.found, place=error.place, expected=error.expected, remedy=error.remedy
-        ) from error
-
-
-def read_stain_folder(folder: Path | None) -> "dict[str, Acquisition]":
-    """Read the single-stain controls of a folder, by tube.
-
-    Raises
-    ------
-    ConfigError
-        If there is no ``comp_<marker>.fcs`` or one of the controls cannot be read.
-    """
-    from corelab.ingest.fcs import read_fcs
-
-    if folder is None:
-        return {}
-    found = {}
-    try:
-        for path in sorted(folder.glob("*.fcs")):
-            if path.stem.startswith(_COMP) or path.stem == _UNSTAINED:
-                found[path.stem] = read_fcs(path.read_bytes(), name=path.name)
-    except InputError as error:
-        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
-    except OSError as error:
-        raise ConfigError("cannot be read", place=str(folder), expected="FCS files") from error
-    if not any(tube.startswith(_COMP) for tube in found):
-        raise ConfigError("no single stain", place=str(folder), expected="files named comp_<marker>.fcs")
-    return found
 
 
 def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
@@ -310,6 +233,7 @@ def gate_file(job: GateJob) -> GateOutcome:
         file_id = hashlib.sha256(data).hexdigest()
         acquisition = read_fcs(data, name=name)
         del data  # where the events were copied, the file's pages are not needed beside them
+        _check_labels(job, acquisition)
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
@@ -326,12 +250,24 @@ def gate_file(job: GateJob) -> GateOutcome:
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
 
 
+def _check_labels(job: GateJob, acquisition: "Acquisition") -> None:
+    """Refuse a file none of whose detectors is named by the markers that were given for it."""
+    named = [detector for detector, _ in job.labels]
+    if named and not set(named) & set(acquisition.detectors):
+        raise InputError(
+            f"the markers name {', '.join(named)[:_LONG]}", place=job.path.name,
+            expected=f"some of its detectors {', '.join(acquisition.detectors)[:_LONG]}",
+        )  # fmt: skip
+
+
 def _judge(job: GateJob, acquisition: "Acquisition") -> "Judged":
     from corelab.cytometry.interchange.imported import judge_sample
     from corelab.vocabulary import GateSource
 
     if job.given is None:
-        raise InputError("the workspace has no sample of this name", place=job.path.name)
+        raise InputError(
+            "the workspace has no sample of this name", place=job.path.name, expected=job.offered[:_LONG]
+        )
     return judge_sample(job.given, acquisition, source=GateSource(job.source), names=job.names)
 
 

@@ -8,7 +8,8 @@ from corelab.cytometry.compensation import compute_matrix_sha256
 from corelab.errors import ConfigError
 from corelab.ingest.spillover import parse_spillover_csv
 from corelab.tables.schemas import POPULATIONS
-from pipelines.gate import gate_files, read_marker_labels
+from pipelines.gate import gate_files
+from pipelines.gate_inputs import read_marker_labels
 from tests.cytometry.acquisitions import make_t_cells
 from tests.cytometry.test_single_stains import draw_matrix, make_stains
 from tests.ingest.fcs_files import build_float_fcs
@@ -189,3 +190,14 @@ def test_gate_files__refuses_controls_that_do_not_help(tube, tmp_path):
     matrix.write_text(MATRIX, encoding="utf-8")
     with pytest.raises(ConfigError, match="bring their own"):
         run([tube], panel="cart", spill=matrix, gates=matrix)
+
+
+def test_gate_files__says_that_markers_belong_to_another_file(tube, tmp_path):
+    markers = tmp_path / "markers.csv"
+    markers.write_text("detector,marker\nV450-A,CD3\n", encoding="utf-8")
+    code, out, err = run([tube], panel="cart", markers=markers)
+    assert (code, len(read(out))) == (1, 0)
+    assert err.startswith("tube.fcs: the markers name V450-A; expected some of its detectors D0-A, D1-A")
+    markers.write_text("detector,marker\nD0-A,CD3\nD0-A,CD4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="D0-A with two markers"):
+        run([tube], panel="cart", markers=markers)
