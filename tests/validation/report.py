@@ -29,6 +29,17 @@ from tests.validation.gate_figures import (
     measure_no_car,
 )
 from tests.validation.kills import strike
+from tests.validation.page_load import (
+    EVERY_SECONDS,
+    MANY_MS,
+    ONE_MS,
+    USERS,
+    list_actions,
+    make_trial,
+    measure_many,
+    measure_one,
+    serve_and,
+)
 from tests.validation.thinning import (
     MODES,
     count_changes,
@@ -49,6 +60,7 @@ SUBJECTS, EVENTS = 4, 20_000
 TAMPERINGS, TAMPERING_SEED = 500, 72_001
 KILLS, KILL_SEED = 200, 73_001
 THINNED_SUBJECTS = 10
+LOAD_CHILDREN, LOAD_SEED = 50, 75_001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,9 +278,39 @@ def measure_kills() -> Section:
     )
 
 
+def measure_pages() -> Section:
+    """Page callbacks of a trial of fifty children: one person, then many at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_trial(Path(folder), children=LOAD_CHILDREN, seed=LOAD_SEED)
+        actions = list_actions(home)
+        before = os.getloadavg()[0]
+        one = serve_and(home, lambda port: measure_one(port, actions))
+        many = serve_and(home, lambda port: measure_many(port, actions))
+        after = os.getloadavg()[0]
+    lines = ["| action | one person, median | p95 | many, median | p95 |", "|---|---|---|---|---|"]
+    for name in one.by_name:
+        parts = [one.by_name[name], many.by_name.get(name, [])]
+        figures = [f"{np.percentile(ms, q):.0f}" if ms else "–" for ms in parts for q in (50, 95)]
+        lines.append(f"| {name} | {' | '.join(figures)} |")
+    wrong = sorted({*one.wrong, *many.wrong})
+    lines += [
+        "",
+        f"Milliseconds. All actions: one person p95 {one.p95():.0f}, {USERS} persons who act every "
+        f"{EVERY_SECONDS:g} s p95 {many.p95():.0f} ({len(many.all())} actions). Wrong answers: "
+        f"{'; '.join(wrong) or 'none'}. Load of the machine before {before:.1f}, after {after:.1f}; "
+        f"children {LOAD_CHILDREN}, seed {LOAD_SEED}.",
+    ]
+    return Section(
+        title="Pages",
+        asked=f"p95 under {ONE_MS:.0f} ms for one person and under {MANY_MS:.0f} ms for {USERS} at once",
+        holds=not wrong and one.p95() < ONE_MS and many.p95() < MANY_MS,
+        lines=lines,
+    )
+
+
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
-    measure_fcs_headers, measure_tampering, measure_kills,
+    measure_fcs_headers, measure_tampering, measure_kills, measure_pages,
 )  # fmt: skip
 
 
