@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from corelab.cytometry.bench import Bench, open_bench
+from corelab.cytometry.bench import Bench, make_cuts, open_bench
 from corelab.cytometry.interchange.revision import (
     Decision,
     GateRevision,
@@ -225,21 +225,7 @@ def _read_known(home: HomePort) -> Known:
 def read_cuts(tables: SnapshotTables, file_id: str) -> list[Cut]:
     """Return the limits with which a snapshot counted a file."""
     by_file = tables.remember("cuts by file", lambda: _group_by_file(tables["cuts"]))
-    rows = by_file.get(file_id)
-    if rows is None:
-        return []
-    return [
-        Cut(
-            gate=row["gate"], marker=row["marker"], cut=float(row["cut"]), units=_NAN,
-            score=float(row["score"]), recipe=row["recipe"], source=row["gate_source"],
-            control=row["control"], n_reference=_whole(row["n_reference"]), reason=row["reason"],
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def _whole(value: Any) -> int:
-    return int(value) if value == value and value is not None else 0  # noqa: PLR0124 - NaN is not itself
+    return make_cuts(by_file.get(file_id, ()))
 
 
 def _group_by_file(table: "pd.DataFrame") -> dict[str, list[dict[str, Any]]]:

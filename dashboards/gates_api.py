@@ -79,7 +79,7 @@ def answer_plot(site: Site, file_id: str) -> Response:
     words = request.args
     size, scheme = read_size(words), read_scheme_word(words.get("scheme"))
     with_limits = words.get("limits", "yes") != "no"
-    key = ("plot", asked.look.key, tuple(sorted(words.items())))
+    key = ("plot", asked.look.key, site.figure_catalog.language, tuple(sorted(words.items())))
 
     def draw() -> str:
         view = find_view(asked, words)
@@ -163,7 +163,7 @@ def answer_shape(site: Site, asked: Asked, sent: Mapping[str, Any]) -> Response:
         view, drawn = read_shape_sent(asked, sent)
         counts = count_drawn(find_bench(asked.look), view, drawn)
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     parent = find_bench(asked.look).count(view.parent)
     count = counts[drawn.points[1] if drawn.kind == "quadrant" else None]
     if count is None or parent is None:
@@ -190,7 +190,7 @@ def answer_preview(site: Site, file_id: str) -> Response:
             limits, shapes = {}, {decision.gate: decision}
         saved, tried = asked.look.saved, site.desk.try_decided(asked.look, limits, shapes)
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     if saved is None or tried is None:
         abort(404)
     drawn = {*shapes, *(name for name, of in find_opposites(saved.template, shapes).items() if of in shapes)}
@@ -226,7 +226,7 @@ def answer_decisions(site: Site, file_id: str) -> Response:
     try:
         decisions = read_decisions(sent, asked)
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     if not decisions:
         return refuse(site.text("gate.nothing_moved"))
     if not reason:
@@ -238,7 +238,7 @@ def answer_decisions(site: Site, file_id: str) -> Response:
             role=current_user.role, reason=reason,
         )  # fmt: skip
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     return jsonify({"recorded": [revision.id for revision in added]})
 
 

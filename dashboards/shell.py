@@ -21,6 +21,7 @@ NAVIGATION: Final = (
     ("cohort", "/cohort"),
     ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
+    ("phenotype", "/phenotype"),
     ("exports", "/exports"),
     ("review", "/review"),
     ("audit", "/audit"),
@@ -42,9 +43,7 @@ def build_shell(site: Site) -> Any:
             dcc.Store(id="page-title"),
             html.A(site.text("shell.skip"), href="#page", className="skip"),
             build_bar(site),
-            html.Div(
-                site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True
-            ),
+            build_alert(site),
             html.Main(id="page", tabIndex="-1"),
             *build_figure_words(site),
             html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
@@ -61,12 +60,18 @@ def build_figure_words(site: Site) -> list[Any]:
 
 
 def build_alert(site: Site) -> Any:
-    """Build the sentence that the browser shows when the server failed."""
-    return html.Div(site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True)
+    """Build the sentence that the browser shows when the server failed, or the database is away."""
+    return html.Div(
+        id="shell-alert",
+        className="alert",
+        role="alert",
+        hidden=True,
+        **{"data-broken": site.text("shell.broken"), "data-away": site.text("shell.away")},
+    )
 
 
 def build_bar(site: Site) -> Any:
-    """Build the top bar: pages, snapshot, scheme and person."""
+    """Build the top bar: pages, snapshot, scheme, language and person."""
     return html.Header(
         className="bar",
         children=[
@@ -80,6 +85,14 @@ def build_bar(site: Site) -> Any:
                 className="icon",
                 title=site.text("shell.scheme"),
                 **{"aria-label": site.text("shell.scheme")},
+            ),
+            html.Button(
+                site.text("shell.other_language"),
+                id="shell-language",
+                className="icon",
+                title=site.text("shell.language"),
+                lang=site.text("shell.other_language_code"),
+                **{"data-language": site.text("shell.other_language_word")},
             ),
             build_person(site),
             html.A(site.text("shell.logout"), href="/logout", className="quiet", id="shell-logout"),

@@ -210,12 +210,14 @@ def gate_file(job: GateJob) -> GateOutcome:
     """Gate one file; a bad one gives its refusal in one line."""
     from corelab.cytometry.gating import gate_acquisition
     from corelab.cytometry.records import list_rows
-    from corelab.ingest.fcs import read_fcs
+    from corelab.ingest.fcs import map_file, read_fcs
 
     name = job.path.name
     try:
-        data = job.path.read_bytes()
+        data = map_file(job.path)
+        file_id = hashlib.sha256(data).hexdigest()
         acquisition = read_fcs(data, name=name)
+        del data  # where the events were copied, the file's pages are not needed beside them
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
@@ -226,7 +228,6 @@ def gate_file(job: GateJob) -> GateOutcome:
     except OSError as error:
         refusal = f"{name}: cannot be read ({error.strerror}); expected an FCS file"
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=refusal)
-    file_id = hashlib.sha256(data).hexdigest()
     rows = tuple(list_rows(file_id, gated))
     parity = judged.rows if judged else ()
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
@@ -246,36 +247,11 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
 
     The same bytes under two names are one file.
     """
-    import numpy as np
-
     from corelab.cytometry.records import frame_rows
-    from corelab.statistics.intervals import clopper_pearson
-    from corelab.tables.schemas import POPULATIONS
+    from corelab.tables.free_populations import derive_free_populations
 
     unique = {outcome.file_id: outcome.rows for outcome in outcomes if outcome.rows}
-    gates = frame_rows([row for rows in unique.values() for row in rows])
-    counts = gates.counts
-    n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
-    known = np.isfinite(n) & (parent > 0) & (counts["parent"] != "").to_numpy()
-    total = np.where(known, parent, np.nan)
-    low, high = clopper_pearson(np.where(known, n, 0), np.where(known, parent, 0))
-    percent = 100 * n / total
-    levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
-    return POPULATIONS.conform(
-        counts.drop(columns=["control", "band_low", "band_high"]).assign(
-            panel=panel,
-            tube="full",
-            percent_of_parent=percent,
-            ci_low=100 * low,
-            ci_high=100 * high,
-            qc=counts["file_id"].map(levels),
-        )
-    )
-
-
-def _worst(findings: "pd.DataFrame", file_id: str) -> str:
-    levels = set(findings.loc[findings["file_id"] == file_id, "level"])
-    return next((level for level in ("fail", "warn") if level in levels), "pass")
+    return derive_free_populations(frame_rows([row for rows in unique.values() for row in rows]), panel)
 
 
 def _write(table: "pd.DataFrame", out: Path | None, stdout: TextIO) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -71,7 +71,8 @@ class Bench:
         masks = dict(self._engine.masks)
         kept = sum(mask.nbytes for mask in masks.values() if mask is not None)
         placed = sum(values.nbytes for values in dict(self._placed).values())
-        return self.tube.events.nbytes + self.tube.acquisition.events.nbytes + kept + placed
+        values = sum(column.nbytes for column in self.tube.kept.values())
+        return values + self.tube.acquisition.events.nbytes + kept + placed
 
     def rule(self, population: str) -> PopulationRule:
         """Return the rule of a population; raises KeyError for a name that the template does not have."""
@@ -116,7 +117,7 @@ class Bench:
     def values(self, channel: str) -> Values | None:
         """Return a marker compensated, or a scatter channel as recorded; None where it is not there."""
         column = self.tube.column(channel)
-        return self.tube.scatter(channel) if column is None else self.tube.events[:, column]
+        return self.tube.scatter(channel) if column is None else self.tube.values(column)
 
     def count(self, population: str) -> tuple[int, int] | None:
         """Return the events of a population and of its parent; None where it has no gate."""
@@ -323,6 +324,22 @@ def open_bench(
     engine = _Applied(tube, template, name, controls={}, priors={}, decided=decided)
     engine.cuts = dict(placed)
     return Bench(tube=tube, template=template, name=name, cuts=placed, _engine=engine)
+
+
+def make_cuts(rows: Iterable[Mapping[str, Any]]) -> list[Cut]:
+    """Make the limits of one file of the rows of the table ``cuts``; a missing number is NaN."""
+    return [
+        Cut(
+            gate=row["gate"], marker=row["marker"], cut=float(row["cut"]), units=float("nan"),
+            score=float(row["score"]), recipe=row["recipe"], source=row["gate_source"],
+            control=row["control"], n_reference=_whole(row["n_reference"]), reason=row["reason"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _whole(value: Any) -> int:
+    return int(value) if value == value and value is not None else 0  # noqa: PLR0124 - NaN is not itself
 
 
 def unplaced(rule: CutRule) -> Cut:

@@ -113,7 +113,7 @@ def prepare_decisions(
     return Decided(
         cuts={name: one for name, one in cuts.items() if name in known}, shapes=shapes, masks=masks,
         whole=frozenset(name for name in masks if shapes[name].source != GateSource.MANUAL),
-        opposites=find_opposites(template, masks), findings=(*findings, *more), alone=alone,
+        opposites={} if alone else find_opposites(template, masks), findings=(*findings, *more), alone=alone,
     )  # fmt: skip
 
 

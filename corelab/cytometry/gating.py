@@ -247,8 +247,8 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
-        count=None if mask is None else int(mask.sum()),
-        parent_count=None if parent is None else int(parent.sum()),
+        count=None if mask is None else int(np.count_nonzero(mask)),
+        parent_count=None if parent is None else int(np.count_nonzero(parent)),
         status=status,
         reason=reason,
         gate_source="" if mask is None else placed,
@@ -277,7 +277,7 @@ def _measure_expression(engine: Engine) -> list[Expression]:
         mask = engine.select(population)
         if mask is not None and mask.any():
             rows += [
-                _measure(population, marker, engine.tube.events[mask, column])
+                _measure(population, marker, engine.tube.values(column)[mask])
                 for marker, column in engine.tube.markers.columns.items()
             ]
     return rows

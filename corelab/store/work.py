@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from corelab.store.jobs import DONE, QUEUED, RUN, RUNNING, Job
+from corelab.store.jobs import DONE, INGEST, QUEUED, RUN, RUNNING, Job
 
 if TYPE_CHECKING:
     from corelab.store.home import Home
@@ -36,7 +36,8 @@ def find_work(home: "Home") -> Work:
 
     A run that found nothing new keeps the snapshot; its report says how far it had read.
     """
-    jobs = home.jobs.latest(limit=_LATEST)
+    # Single cells change no table: their page follows them by itself.
+    jobs = [job for job in home.jobs.latest(limit=_LATEST) if job.kind in (RUN, INGEST)]
     seen = [position for _, position in home.snapshots.positions()[-1:]]
     seen += [one.report["position"] for one in jobs if _has_read(one)][:1]
     now = home.registry.position()

@@ -168,7 +168,7 @@ def build_overlays(site: Site, opened: Opened) -> Any:
 
 def build_problem(site: Site, opened: Opened) -> Any:
     """Say why there is nothing to look at, with the findings of the file."""
-    findings = [html.P(write_finding(finding)) for finding in opened.findings]
+    findings = [html.P(write_finding(site, finding)) for finding in opened.findings]
     return html.Div(
         [
             html.H2(site.text(f"gate.problem.{opened.look.problem}.title")),
@@ -186,7 +186,7 @@ def build_side(site: Site, opened: Opened) -> Any:
         html.Section(
             [
                 html.H2(site.text("gate.findings")),
-                html.Ul([html.Li(write_finding(finding)) for finding in opened.findings]),
+                html.Ul([html.Li(write_finding(site, finding)) for finding in opened.findings]),
             ],
             id="gate-findings",
         )

@@ -45,7 +45,7 @@ def layout(site: Site) -> Any:
     heading = html.Div(
         [
             html.H1(study.id),
-            html.Span(study.title, className="quiet"),
+            html.Span(site.say(study.title), className="quiet"),
             html.Span(className="grow"),
             build_run(site),
         ],
@@ -98,7 +98,7 @@ def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") ->
     waiting = list_waiting(site.home.registry.quarantine())
     sections = [
         build_section(site, "pending", pending, lambda one: write_pending(site, one)),
-        build_section(site, "waiting", waiting, write_waiting),
+        build_section(site, "waiting", waiting, lambda row: write_waiting(site, row)),
         *(build_section(site, state, gaps[state], lambda gap: write_gap(site, gap)) for state in gaps),
         build_section(site, "coming", coming, lambda visit: write_coming(site, visit)),
     ]
@@ -138,10 +138,14 @@ def write_age(site: Site, since: str) -> str:
     return site.text("home.age.days", count=hours // HOURS_A_DAY)
 
 
-def write_waiting(waiting: Waiting) -> Any:
+def write_waiting(site: Site, waiting: Waiting) -> Any:
     """Write one entry of the quarantine with its reason."""
     return html.Li(
-        [html.Span([html.Span(waiting.path), html.Br(), html.Span(waiting.reason, className="quiet")])]
+        [
+            html.Span(
+                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
+            )
+        ]
     )
 
 

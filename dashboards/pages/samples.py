@@ -10,7 +10,7 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html
 from corelab.figures.numbers import format_count
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
 from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.shell import format_time
@@ -128,6 +128,7 @@ def build_grid(site: Site, rows: Sequence[SampleRow]) -> Any:
         dashGridOptions={
             "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
             "suppressCellFocus": False, "enableCellTextSelection": True,
+            "localeText": list_grid_words(site),
         },
         style={"height": "calc(100vh - 40px - 44px - 34px)", "minHeight": "320px"},
     )  # fmt: skip

@@ -241,16 +241,16 @@ def build_drawer(site: Site, tables: SnapshotTables, judgement: Judgement) -> li
     title = site.text("screening.evidence.title", subject=judgement.subject_id, criterion=judgement.criterion)
     mark = html.Span(MARK_GLYPHS[judgement.mark], **{"aria-hidden": "true"})
     chip = build_chip(mark, site.text(f"screening.mark.{judgement.mark}"), kind=MARK_KINDS[judgement.mark])
-    value = judgement.value or site.text(f"screening.state.{judgement.state}")
+    value = site.say(judgement.value) or site.text(f"screening.state.{judgement.state}")
     unit = html.Small(write_unit(judgement.unit)) if judgement.unit not in ("", "1", "a", "titre") else ""
     heads = {
-        "threshold": write_threshold(judgement.threshold),
+        "threshold": site.say(write_threshold(judgement.threshold)),
         "state": site.text(f"screening.state.{judgement.state}"),
         "reason": write_reason(site, judgement.reason),
         "exception": judgement.exception_used or site.text("screening.evidence.no_exception"),
         "evidence": write_sources(judgement.evidence),
         "version": judgement.rule_version,
-        "note": criterion.note if criterion else "",
+        "note": site.say(criterion.note) if criterion else "",
     }
     is_cd19 = criterion is not None and criterion.kind == "cd19"
     return build_evidence(
@@ -258,7 +258,7 @@ def build_drawer(site: Site, tables: SnapshotTables, judgement: Judgement) -> li
         title=title,
         lead=[value, " ", unit],
         lines=[
-            criterion.title if criterion else judgement.criterion,
+            site.say(criterion.title) if criterion else judgement.criterion,
             *(write_cd19(site, tables, judgement.subject_id) if is_cd19 else []),
         ],
         chips=[chip],

@@ -1,19 +1,26 @@
-"""Takes a picture of every page of a home in both schemes, to be looked at.
+"""Takes a picture of every page of a home in both schemes and languages, to be looked at.
 
     python -m tests.browser.screenshots HOME [--out build/screenshots] [--size 1440x900] [--pages /,/cohort]
-        [--sheet docs/contact_sheet.jpg]
+        [--languages en,zh] [--sheet docs/contact_sheet.jpg]
 
 Accounts of its own are made for the run and shut again afterwards; the home is opened as it is. The sheet is
-one picture of all pages, the light one beside the dark one.
+one picture of all pages, each in every scheme and language.
+Chinese needs a font of the machine (Debian: fonts-noto-cjk); where there is none, the command says so and
+leaves Chinese out, rather than taking pictures of empty boxes.
 """
 
 import argparse
 import base64
 import datetime as dt
+import itertools
 import secrets
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from corelab.figures.catalog import LANGUAGES
 from corelab.store.home import Home, open_home
 from corelab.store.snapshots import Snapshot
 from corelab.vocabulary import Role
@@ -43,18 +50,21 @@ def main() -> None:
     taken: list[tuple[str, Path]] = []
     try:
         with serve(app) as address, start_chromium() as browser:
-            for scheme in ("light", "dark"):
+            looks = itertools.product(("light", "dark"), list_languages(given.languages))
+            for scheme, language in looks:
+                look = scheme if language == LANGUAGES[0] else f"{scheme}_{language}"
                 paths = given.pages.split(",") if given.pages else list_paths(home)
                 for role, name in accounts.items():
                     context = browser.new_context(
                         viewport={"width": width, "height": height}, base_url=address
                     )
-                    context.add_cookies([{"name": "corelab_scheme", "value": scheme, "url": address}])
+                    chosen = {"corelab_scheme": scheme, "corelab_language": language}
+                    context.add_cookies([{"name": k, "value": v, "url": address} for k, v in chosen.items()])
                     page = context.new_page()
                     log_in(page, address, name, secret)
                     for path in paths:
                         if (path == UPLOAD) == (role is Role.SCIENTIST):
-                            target = given.out / f"{name_picture(path)}_{scheme}.png"
+                            target = given.out / f"{name_picture(path)}_{look}.png"
                             take(page, path, target)
                             taken.append((path, target))
                     context.close()
@@ -71,6 +81,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--size", default="1440x900")
     parser.add_argument("--pages", default="", help="paths, comma-separated; by default every page")
+    parser.add_argument("--languages", default=",".join(LANGUAGES))
     parser.add_argument("--sheet", type=Path, help="one JPEG of all pages")
     return parser.parse_args()
 
@@ -98,6 +109,22 @@ def write_sheet(browser: Any, taken: list[tuple[str, Path]], target: Path, ratio
         if target.stat().st_size < MOST_SHEET_BYTES:
             break
     page.close()
+
+
+def list_languages(given: str) -> list[str]:
+    """Return the languages to take; Chinese only where the machine has a font for it."""
+    languages = given.split(",")
+    if "zh" in languages and not has_chinese_font():
+        sys.stderr.write("no font for Chinese is installed (Debian: fonts-noto-cjk); Chinese is left out\n")
+        languages.remove("zh")
+    return languages
+
+
+def has_chinese_font() -> bool:
+    """Tell whether fontconfig knows a font for Simplified Chinese."""
+    if shutil.which("fc-list") is None:
+        return True  # a machine without fontconfig draws with fonts of its own
+    return bool(subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True, check=False).stdout.strip())
 
 
 def list_paths(home: Home) -> list[str]:

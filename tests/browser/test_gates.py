@@ -252,7 +252,7 @@ def test_editor__draws_a_polygon_by_mouse_and_keys_and_records_it(scientist, rea
 def test_editor__records_a_limit_with_its_reason_and_the_tube_waits_for_a_run(scientist, real_home, tube):
     open_gate(scientist, tube["file_id"])
     first = read_count(scientist)
-    drag(scientist, -30)
+    drag(scientist, -90)
     now = wait_for_other_count(scientist, first)
     limit = float(scientist.locator("#gate-limits input").first.input_value())
 

@@ -75,18 +75,22 @@ def list_barriers(page) -> list[tuple[str, list[str]]]:
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
-def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):
+def test_shell__names_the_snapshot_and_only_pages_that_exist_in_either_language(page, served):
     settle(page, "/")
     snapshot = served.home.snapshots.current().id
 
     expect(page.locator("#shell-snapshot")).to_contain_text(snapshot)
     expect(page.locator("#shell-snapshot")).to_contain_text("2026-11-22 09:14")
     assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", *OTHERS]
+    page.click("#shell-language")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     for name in (*OTHERS, "Home"):
         page.click(f"#nav-{name.lower()}")
         expect(page.locator(f"#nav-{name.lower()}")).to_have_attribute("aria-current", "page")
+        expect(page).to_have_title(re.compile(r"^[\u4e00-\u9fff]+ · corelab$"))
         expect(page.locator("#unknown")).to_have_count(0)
         expect(page.locator("h1")).to_be_visible()
+    expect(page.locator("#shell-language")).to_have_text("EN")
 
 
 def test_shell__fits_its_bar(page):

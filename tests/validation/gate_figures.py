@@ -129,7 +129,7 @@ def find_best_memory(tube: TruthTube) -> Mapping[str, Bools]:
         column = prepared.column(marker)
         truly = np.logical_or.reduce([tube.truth[f"{c}.{s}"] for c in LINEAGES for s in subsets])
         among = t_cells if marker != "CD95" else t_cells & truly_resting(tube)
-        x = prepared.events[:, column or 0]
+        x = prepared.values(column or 0)
         above[marker] = x > place_best_limit(x[among], truly[among])
     masks = {}
     for lineage in LINEAGES:

@@ -259,7 +259,7 @@ class _Axes:
             raise InputError(
                 f"channel {channel!r} is {found} the file", expected=f"one of {', '.join(names)}"
             )
-        values = self.acquisition.events[:, names.index(channel)]
+        values = self.acquisition.column(names.index(channel))
         step = self.acquisition.time_step if find_scatter(channel) == "time" else None
         return values if step is None else np.asarray(values * step)
 

@@ -72,10 +72,13 @@ def describe_trial_gates(
     """
     matrix = as_matrix(gated.spillover) if gated.spillover else None
     markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
-    events = compensate(acquisition, external=gated.spillover).events if matrix else acquisition.events
+    if matrix:
+        events = compensate(acquisition, external=gated.spillover).events
+    else:
+        events = acquisition.events.astype(np.float64)
 
     def read(channel: str) -> Values | None:
-        return read_channel(channel, markers, events, acquisition=acquisition)
+        return read_channel(channel, markers, acquisition, values=lambda column: events[:, column])
 
     drawing = _Drawing(
         gated=gated, acquisition=acquisition, template=template, markers=markers, events=events,
@@ -207,7 +210,7 @@ class _Drawing:
     def _draw_time(self, rule: PopulationRule, mask: Mask) -> list[Geometry | str]:
         """Draw the stretches of time that were kept."""
         column = self.markers.scatter["time"]
-        time = self.acquisition.events[:, column] * (self.acquisition.time_step or 1.0)
+        time = self.acquisition.column(column) * (self.acquisition.time_step or 1.0)
         intervals = find_intervals(time, mask)
         if len(intervals) > _MOST_INTERVALS:
             raise InputError(f"{len(intervals)} stretches of time", expected=f"{_MOST_INTERVALS} or fewer")
@@ -325,7 +328,7 @@ class _Drawing:
         if not np.isfinite(limit):
             raise InputError("no limit in side scatter was placed", expected="a limit")
         column = self.markers.scatter["SSC-A"]
-        values = self.acquisition.events[:, column]
+        values = self.acquisition.column(column)
         dimension = Dimension(channel=self.acquisition.detectors[column])
         return Bound(dimension=dimension, low=find_gap(values, 0.0), high=find_gap(values, limit))
 
