@@ -189,6 +189,11 @@ def _add_free_commands(maker: _Maker) -> None:
         "--gates", type=Path, metavar="FILE", help="given gates (.gml, .wsp) instead of fitted ones"
     )
     _add_gate_options(gate)
+    gate.add_argument("--spill", type=Path, metavar="FILE", help="spillover matrix (csv) for all files")
+    gate.add_argument(
+        "--stains", type=Path, metavar="DIR", help="single stains: comp_<marker>.fcs, unstained.fcs"
+    )
+    gate.add_argument("--quality", type=Path, metavar="FILE", help="a .csv or .parquet of the findings")
     gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
     gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
 

@@ -181,6 +181,7 @@ def run_gate(settings: Settings, arguments: argparse.Namespace) -> int:
     code: int = gate_files(
         arguments.files, panel=arguments.panel, markers=arguments.markers, workers=arguments.workers,
         out=arguments.out, gates=arguments.gates, names=arguments.names, parity=arguments.parity,
+        spill=arguments.spill, stains=arguments.stains, quality=arguments.quality,
     )  # fmt: skip
     return code
 

@@ -36,7 +36,7 @@ def write_state(site: Site) -> list[Any]:
         return write_progress(site, job)
     parts: list[Any] = []
     if job is not None and job.state == FAILED:
-        error = site.text("phenotype.waiting.failed", error=job.report.get("error", ""))
+        error = site.text("phenotype.waiting.failed", error=site.say(str(job.report.get("error", ""))))
         parts.append(html.P(error, className="fail"))
     parts.append(html.P(site.text("phenotype.waiting.next")))
     if may(Role.SCIENTIST):

@@ -34,7 +34,7 @@ def write_work(site: Site, work: Work, *, is_followed: bool = False) -> list[Any
         return write_progress(site, work)
     parts: list[Any] = []
     if job is not None and job.state == FAILED and (work.is_waiting or is_followed):
-        error = site.text("run.failed", error=job.report.get("error", ""))
+        error = site.text("run.failed", error=site.say(str(job.report.get("error", ""))))
         parts.append(html.Span(error, className="fail"))
     if is_followed and job is not None and job.state == DONE:
         done = site.text("run.done", snapshot=str(job.report.get("snapshot", ""))[:8])

@@ -48,8 +48,10 @@ def layout(site: Site, query: Mapping[str, str]) -> Any:
     )  # fmt: skip
     main = module.build_main(site, chosen) if is_shown else [map_now.build_waiting(site)]
     aside = module.build_aside(site, chosen) if is_shown else []
+    # A view that waits has no switches: nothing of it goes into the address.
+    names = ["view", *module.parameters, "open"]
     return [
-        *build_address(f"phenotype-{view}", ["view", *module.parameters, "open"]),
+        *(build_address(f"phenotype-{view}", names) if is_shown else []),
         dcc.Store(id="phenotype-view", data=view),
         dcc.Store(id=STORE, data=chosen),
         html.Div(heading, className="strip"),

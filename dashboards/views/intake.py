@@ -64,7 +64,7 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
 def write_job(site: Site, job: Job) -> str:
     """Write one line about a piece of work."""
     if job.state == "failed":
-        return site.text("upload.job.failed", id=job.id, error=job.report.get("error", ""))
+        return site.text("upload.job.failed", id=job.id, error=site.say(str(job.report.get("error", ""))))
     if job.state != "done":
         return site.text(f"upload.job.{job.kind}.{job.state}", id=job.id)
     if job.kind == "run":

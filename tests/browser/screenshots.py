@@ -135,7 +135,7 @@ def list_paths(home: Home) -> list[str]:
     views = [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
     views += [f"/cytokines?view={view}" for view in ("courses", "plates", "controls")]
     people = [f"/patients/{child}" for child in children[:MOST_CHILDREN]]
-    rest = ["/cohort", *views, "/exports?table=persistence", "/review", "/audit"]
+    rest = ["/cohort", "/phenotype", *views, "/exports?table=persistence", "/review", "/audit"]
     return ["/", UPLOAD, "/samples", *gates, "/screening", *people, *rest]
 
 

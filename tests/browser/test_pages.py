@@ -11,7 +11,9 @@ from tests.browser.course import click_mark, wait_for_course
 pytestmark = pytest.mark.browser
 
 PATHS = ("/", "/screening?open=I06~CL-001", "/patients/CL-001", "/cohort", "/exports?table=cd19_status")
-OTHERS = ("Samples", "Screening", "Patients", "Cohort", "Cytokines", "Outcomes", "Exports", "Review")
+OTHERS = (
+    "Samples", "Screening", "Patients", "Cohort", "Cytokines", "Outcomes", "Phenotype", "Exports", "Review",
+)  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
