@@ -134,8 +134,9 @@ def list_paths(home: Home) -> list[str]:
     gates = [] if snapshot is None else list_gates(snapshot)
     views = [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
     views += [f"/cytokines?view={view}" for view in ("courses", "plates", "controls")]
+    views += [f"/phenotype?view={view}" for view in ("map", "clusters", "subsets")]
     people = [f"/patients/{child}" for child in children[:MOST_CHILDREN]]
-    rest = ["/cohort", "/phenotype", *views, "/exports?table=persistence", "/review", "/audit"]
+    rest = ["/cohort", *views, "/exports?table=persistence", "/review", "/audit"]
     return ["/", UPLOAD, "/samples", *gates, "/screening", *people, *rest]
 
 
