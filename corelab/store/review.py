@@ -87,6 +87,12 @@ class Reviews:
         with reading(self.home.registry.engine) as connection:
             return read_reviews(connection)
 
+    def mark(self) -> int:
+        """Return a number that grows with every decision."""
+        query = sa.select(sa.func.coalesce(sa.func.max(schema.review.c.id), 0))
+        with reading(self.home.registry.engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def standings(self, targets: Iterable[ResultTarget] | None = None) -> dict[ResultTarget, Standing]:
         """Return where targets stand; without any given, those that were ever signed."""
         latest = {review.target: review for review in self.all()}

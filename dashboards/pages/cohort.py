@@ -118,11 +118,16 @@ def draw_charts(
         "catalog": site.figure_catalog,
     }
     width, height = viewport.drawn
-    facets = cohort_figure(
-        tables, width=width, height=max(height - AROUND_PX - BARS_PX, SMALLEST_FACETS_PX), **look
-    )
     bars_width = math.floor((width - GAPS_PX) * LOWER_SHARE) - CARD_EDGES_PX
-    bars = persistence_bars_figure(tables, width=bars_width, height=BARS_PX, **look)
+    facets, bars = tables.remember(
+        ("cohort charts", analyte, look["highlight"], width, height, scheme),
+        lambda: (
+            cohort_figure(
+                tables, width=width, height=max(height - AROUND_PX - BARS_PX, SMALLEST_FACETS_PX), **look
+            ),
+            persistence_bars_figure(tables, width=bars_width, height=BARS_PX, **look),
+        ),
+    )
     return (
         enlarge_figure(name_data(facets, "persistence", analyte=analyte.value), viewport.scale),
         enlarge_figure(name_data(bars, "kinetics", analyte=analyte.value), viewport.scale),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, dcc, html
@@ -84,26 +84,28 @@ def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") ->
     """Build the column of lists beside the matrix."""
     study, subjects = site.home.study, tables["subjects"]
     as_of = read_cut_off(tables.snapshot, study)
-    gaps = {
-        state: list_gaps(subjects, overview, study, state=state, as_of=as_of)
-        for state in ("failed", "missing")
-    }
-    coming = list_coming(subjects, overview, study, as_of=as_of)
-    pending = list_pending(site, tables)
-    sections = [
-        build_section(site, "pending", [write_pending(site, one) for one in pending]),
-        build_section(
-            site,
-            "waiting",
-            [write_waiting(site, row) for row in list_waiting(site.home.registry.quarantine())],
+    gaps, coming = tables.remember(
+        "home lists",
+        lambda: (
+            {
+                state: list_gaps(subjects, overview, study, state=state, as_of=as_of)
+                for state in ("failed", "missing")
+            },
+            list_coming(subjects, overview, study, as_of=as_of),
         ),
-        *(build_section(site, state, [write_gap(site, gap) for gap in gaps[state]]) for state in gaps),
-        build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
+    )
+    pending = list_pending(site, tables)
+    waiting = list_waiting(site.home.registry.quarantine())
+    sections = [
+        build_section(site, "pending", pending, lambda one: write_pending(site, one)),
+        build_section(site, "waiting", waiting, lambda row: write_waiting(site, row)),
+        *(build_section(site, state, gaps[state], lambda gap: write_gap(site, gap)) for state in gaps),
+        build_section(site, "coming", coming, lambda visit: write_coming(site, visit)),
     ]
     return html.Aside(sections, className="card lists", **{"aria-label": site.text("home.lists")})
 
 
-def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
+def build_section(site: Site, name: str, rows: Sequence[Any], write: Callable[[Any], Any]) -> Any:
     """Build one list: its heading with the number of entries, the first of them, and how many more."""
     heading = html.Header(
         [
@@ -111,7 +113,7 @@ def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
             html.Span(site.text(f"home.list.{name}.who")),
         ]
     )
-    shown: list[Any] = [html.Ul(list(rows[:LONGEST_LIST]))] if rows else []
+    shown: list[Any] = [html.Ul([write(row) for row in rows[:LONGEST_LIST]])] if rows else []
     if not rows:
         shown.append(html.P(site.text(f"home.list.{name}.none")))
     if len(rows) > LONGEST_LIST:
@@ -167,12 +169,15 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
     if tables is None or viewport is None:
         return empty_figure()
     width, height = viewport.drawn
-    figure = overview_figure(
-        overlay_reviews(read_overview(site, tables), list_marks(site, tables)),
-        width=width - OUTSIDE_PX,
-        height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
-        scheme=scheme,
-        catalog=site.figure_catalog,
+    figure = tables.remember(
+        ("home matrix", site.home.reviews.mark(), width, height, scheme),
+        lambda: overview_figure(
+            overlay_reviews(read_overview(site, tables), list_marks(site, tables)),
+            width=width - OUTSIDE_PX,
+            height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
+            scheme=scheme,
+            catalog=site.figure_catalog,
+        ),
     )
     return enlarge_figure(name_data(figure, "overview"), viewport.scale)
 

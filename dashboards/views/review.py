@@ -26,7 +26,11 @@ def read_standings(site: Site, tables: SnapshotTables) -> dict[ResultTarget, Sta
             known.update(hash_results(tables.__getitem__, tables.snapshot.table_names, lacking))
         return known
 
-    return site.home.reviews.stand(list_visits(tables), hash_now, snapshot_id=tables.snapshot.id)
+    reviews = site.home.reviews
+    return tables.remember(
+        ("standings", reviews.mark()),
+        lambda: reviews.stand(list_visits(tables), hash_now, snapshot_id=tables.snapshot.id),
+    )
 
 
 def list_marks(site: Site, tables: SnapshotTables) -> dict[tuple[str, str], str]:

@@ -33,6 +33,17 @@ from tests.validation.gate_figures import (
 )
 from tests.validation.input_fuzz import LONGEST_SECONDS, fuzz_deliveries
 from tests.validation.kills import strike
+from tests.validation.page_load import (
+    EVERY_SECONDS,
+    MANY_MS,
+    ONE_MS,
+    USERS,
+    list_actions,
+    make_trial,
+    measure_many,
+    measure_one,
+    serve_and,
+)
 from tests.validation.thinning import (
     MODES,
     count_changes,
@@ -55,6 +66,7 @@ KILLS, KILL_SEED = 200, 73_001
 INPUTS, INPUT_SEED = 5_000, 74_001
 MOST_GROWTH_MB = 200
 THINNED_SUBJECTS = 10
+LOAD_CHILDREN, LOAD_SEED = 50, 76_001
 CLUSTER_SEEDS, CLUSTER_SUBJECTS, CLUSTER_EVENTS = (75_001, 75_002, 75_003), 3, 10_000
 MANY_CELLS = 1_000_000
 
@@ -274,6 +286,36 @@ def measure_kills() -> Section:
     )
 
 
+def measure_pages() -> Section:
+    """Page callbacks of a trial of fifty children: one person, then many at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_trial(Path(folder), children=LOAD_CHILDREN, seed=LOAD_SEED)
+        actions = list_actions(home)
+        before = os.getloadavg()[0]
+        one = serve_and(home, lambda port: measure_one(port, actions))
+        many = serve_and(home, lambda port: measure_many(port, actions))
+        after = os.getloadavg()[0]
+    lines = ["| action | one person, median | p95 | many, median | p95 |", "|---|---|---|---|---|"]
+    for name in one.by_name:
+        parts = [one.by_name[name], many.by_name.get(name, [])]
+        figures = [f"{np.percentile(ms, q):.0f}" if ms else "–" for ms in parts for q in (50, 95)]
+        lines.append(f"| {name} | {' | '.join(figures)} |")
+    wrong = sorted({*one.wrong, *many.wrong})
+    lines += [
+        "",
+        f"Milliseconds. All actions: one person p95 {one.p95():.0f}, {USERS} persons who act every "
+        f"{EVERY_SECONDS:g} s p95 {many.p95():.0f} ({len(many.all())} actions). Wrong answers: "
+        f"{'; '.join(wrong) or 'none'}. Load of the machine before {before:.1f}, after {after:.1f}; "
+        f"children {LOAD_CHILDREN}, seed {LOAD_SEED}.",
+    ]
+    return Section(
+        title="Pages",
+        asked=f"p95 under {ONE_MS:.0f} ms for one person and under {MANY_MS:.0f} ms for {USERS} at once",
+        holds=not wrong and one.p95() < ONE_MS and many.p95() < MANY_MS,
+        lines=lines,
+    )
+
+
 def measure_damaged_inputs() -> Section:
     """Damaged files of every kind through ingest, and a run of what they left."""
     started = time.perf_counter()
@@ -334,6 +376,7 @@ def measure_clusters() -> Section:
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
     measure_fcs_headers, measure_tampering, measure_kills, measure_damaged_inputs, measure_clusters,
+    measure_pages,
 )  # fmt: skip
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 
