@@ -260,9 +260,10 @@ class Axes:
 def add_products(columns: Sequence[Values], numbers: Values) -> Values:
     """Add up columns times their numbers from left to right; a number that is zero takes no part."""
     total = np.zeros(len(columns[0]))
-    for column, number in zip(columns, numbers.tolist(), strict=True):
-        if number:
-            total += column * number
+    with np.errstate(invalid="ignore", over="ignore"):
+        for column, number in zip(columns, numbers.tolist(), strict=True):
+            if number:
+                total += column * number
     return total
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from corelab.cytometry.kernel.loops import (
     begin_joined,
-    compiled,
     count_marked,
+    entered,
     fill_product,
     fill_ratio,
     fill_recorded,
@@ -29,7 +29,7 @@ from corelab.cytometry.kernel.loops import (
     turn,
 )
 
-LOOPS: Final = "818f23d0f661f4ba3eeb76787b9f9d08c9135dc873af63024a65c1ec23d0db33"
+LOOPS: Final = "c03d7e1c22e0a886253f1b0ce4ed38669e52beb27f763addbea4df7c5f558821"
 """SHA-256 of ``loops.py``: Numba compiles again when this file changes, but does not look at that one."""
 
 BLOCK: Final = 256
@@ -43,7 +43,7 @@ RATIO: Final = 2
 TABLE: Final = 1
 
 
-@compiled
+@entered
 def gate_blocks(
     rows: Any,
     loads: Any,
@@ -56,6 +56,9 @@ def gate_blocks(
     left: Any,
 ) -> int:
     """Evaluate every gate on every event.
+
+    ``rows`` are two arrays ``(n, n_channels)``, float32 and float64, one of them empty: so one compilation
+    serves both.
 
     ``words`` ``(n_events, n_words)`` and ``totals`` ``(n_gates,)`` are filled; ``left`` receives the numbers
     of the events that only the scales themselves can judge, which are in no total; how many is returned.
@@ -74,8 +77,9 @@ def gate_blocks(
     order, odd, near = np.zeros(BLOCK + 1, np.int64), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64)
     places, packed = np.zeros((len(axes) + 1, BLOCK)), np.zeros(BLOCK, np.uint64)
     n_left = 0
-    for first in range(0, len(rows), BLOCK):
-        count = min(BLOCK, len(rows) - first)
+    n_events = len(rows[0]) + len(rows[1])
+    for first in range(0, n_events, BLOCK):
+        count = min(BLOCK, n_events - first)
         fill_recorded(rows, first, count, loads, columns)
         for s in range(n_slots):
             done[s] = 0

@@ -164,14 +164,25 @@ def _make_room(n_events: int, n_gates: int, out: Words | None) -> Words:
 
 def _run(tables: Tables, rows: Rows, words: Words, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     loops = load_loops()
-    is_native = rows.dtype in (np.float32, np.float64) and rows.dtype.isnative
-    usable = rows if is_native else rows.astype(np.float64)
     left = np.empty(len(rows), dtype=np.int64)
     n_left = loops(
-        np.ascontiguousarray(usable), tables.loads, tables.slots, tables.gates, tables.limits, tables.shapes,
+        pair_rows(rows), tables.loads, tables.slots, tables.gates, tables.limits, tables.shapes,
         words, counts, left,
     )  # fmt: skip
     return left[:n_left].copy()
+
+
+def pair_rows(rows: Rows) -> tuple[Rows, Rows]:
+    """Return rows as the loops take them: read-only float32 and float64, one of them empty.
+
+    Rows of another type or byte order, not aligned, or not by rows are copied.
+    """
+    kind = np.float32 if rows.dtype == np.float32 and rows.dtype.isnative else np.float64
+    usable = np.require(rows, dtype=kind, requirements=["C", "A"]).view()
+    other = np.empty((0, rows.shape[1]), dtype=np.float64 if kind is np.float32 else np.float32)
+    for part in (usable, other):
+        part.setflags(write=False)
+    return (usable, other) if kind is np.float32 else (other, usable)
 
 
 def _judge(plan: Plan, events: Any, words: Words, counts: Any, left: Any) -> None:

@@ -13,11 +13,15 @@ ALL_OF: Final = 4
 _MAGNITUDE: Final = 0x7FFF_FFFF_FFFF_FFFF
 _SHIFT: Final = 44
 
-compiled = njit(cache=True, error_model="numpy", boundscheck=False)
+compiled = njit(error_model="numpy", boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""A loop that only compiled functions call."""
+
+entered = njit(cache=True, error_model="numpy", boundscheck=False)
+"""A function that Python calls; its machine code is kept between processes."""
 
 
 @compiled
-def fill_recorded(rows: Any, first: int, count: int, loads: Any, columns: Any) -> None:
+def fill_columns(rows: Any, first: int, count: int, loads: Any, columns: Any) -> None:
     """Turn a block of rows into columns of doubles; ``loads`` says which and by what they are multiplied."""
     channels, factors = loads
     for i in range(len(channels)):
@@ -25,6 +29,15 @@ def fill_recorded(rows: Any, first: int, count: int, loads: Any, columns: Any) -
         recorded, factor, column = rows[first : first + count, channels[i]], factors[i], columns[i]
         for k in range(count):
             column[k] = np.float64(recorded[k]) * factor
+
+
+@compiled
+def fill_recorded(rows: Any, first: int, count: int, loads: Any, columns: Any) -> None:
+    """Turn a block of rows into columns of doubles; of the two kinds of rows one is there."""
+    if len(rows[0]) > 0:
+        fill_columns(rows[0], first, count, loads, columns)
+    else:
+        fill_columns(rows[1], first, count, loads, columns)
 
 
 @compiled
