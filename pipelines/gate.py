@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from corelab.cytometry.interchange.mapping import NameMap
     from corelab.cytometry.interchange.parity import ParityRow
     from corelab.cytometry.template import Template
-    from corelab.ingest.fcs import Acquisition
+    from corelab.ingest.fcs import Acquisition, Spillover
 
 Progress = Callable[[int, int], None]
 
 _FORMATS: Final = (".csv", ".parquet")
+_COMP: Final = "comp_"
+_UNSTAINED: Final = "unstained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class GateJob:
     given: "SampleGates | None" = None
     source: str = ""
     names: "NameMap | None" = None
+    spillover: "Spillover | None" = None
+    stains: "tuple[tuple[str, Acquisition], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,9 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     gates: Path | None = None,
     names: Path | None = None,
     parity: Path | None = None,
+    spill: Path | None = None,
+    stains: Path | None = None,
+    quality: Path | None = None,
     progress: Progress | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
@@ -85,6 +92,13 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
         YAML that says which name means which population, instead of the usual names.
     parity
         Where to write how the given gates count, as CSV; without it the report goes to standard error.
+    spill
+        A spillover matrix (``*.spill.csv``) for all files, instead of the embedded one.
+    stains
+        A folder of single-stain controls, ``comp_<marker>.fcs`` and ``unstained.fcs``, whose matrix
+        compensates the files.
+    quality
+        Where to write the findings about every file, as CSV.
     progress
         Told after every file.
     stdout, stderr
@@ -99,34 +113,64 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     Raises
     ------
     ConfigError
-        If the panel, the markers or gates file or the name of the output is wrong; nothing is written.
+        If the panel, the markers, matrix, control or gates file or the name of the output is wrong; nothing
+        is written.
     """
     from corelab.cytometry.template import load_template
 
-    if out is not None and out.suffix.lower() not in _FORMATS:
-        raise ConfigError("no known format", place=out.name, expected=" or ".join(_FORMATS))
+    _check_formats(out, quality)
     template = load_template(panel)
     labels = {path: read_marker_labels(markers, path.name) for path in paths}
+    matrix, controls = read_spill(spill), read_stain_folder(stains)
     jobs = [
-        GateJob(path=path, template=template, labels=tuple(sorted(labels[path].items())))
+        GateJob(
+            path=path,
+            template=template,
+            labels=tuple(sorted(labels[path].items())),
+            spillover=matrix,
+            stains=tuple(controls.items()),
+        )
         for path in dict.fromkeys(paths)
     ]
     if gates is not None:
+        _refuse_matrix(spill or stains)
         jobs = _give(jobs, gates, names)
-    outcomes = []
-    for outcome in _run(jobs, workers):
-        outcomes.append(outcome)
-        if outcome.refusal:
-            print(outcome.refusal, file=stderr or sys.stderr)
-        if progress:
-            progress(len(outcomes), len(jobs))
+    outcomes = list(_watch(_run(jobs, workers), len(jobs), progress, stderr or sys.stderr))
     table = derive_population_rows(outcomes, template.panel)
     _write(table, out, stdout or sys.stdout)
+    if quality is not None:
+        _write(derive_finding_rows(outcomes), quality, stdout or sys.stdout)
     rows = [row for outcome in outcomes for row in outcome.parity]
     if gates is not None:
         _report(rows, parity, stderr or sys.stderr)
     bad = any(row.verdict in ("refused", "outside") for row in rows)
     return 1 if bad or any(outcome.refusal for outcome in outcomes) else 0
+
+
+def _check_formats(*written: Path | None) -> None:
+    for path in written:
+        if path is not None and path.suffix.lower() not in _FORMATS:
+            raise ConfigError("no known format", place=path.name, expected=" or ".join(_FORMATS))
+
+
+def _refuse_matrix(path: Path | None) -> None:
+    if path is not None:
+        raise ConfigError(
+            "a matrix beside --gates", place=str(path),
+            expected="fitted gates: given ones bring their own compensation",
+        )  # fmt: skip
+
+
+def _watch(
+    outcomes: Iterable[GateOutcome], total: int, progress: Progress | None, stderr: TextIO
+) -> Iterable[GateOutcome]:
+    """Pass outcomes on; name refused files and tell how far it is."""
+    for done, outcome in enumerate(outcomes, start=1):
+        if outcome.refusal:
+            print(outcome.refusal, file=stderr)
+        if progress:
+            progress(done, total)
+        yield outcome
 
 
 def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJob]:
@@ -198,6 +242,54 @@ def _read_workspace(data: bytes, name: str, file: str) -> dict[str, str]:
         raise ConfigError(error.found, place=error.place, expected=error.expected) from error
 
 
+def read_spill(path: Path | None) -> "Spillover | None":
+    """Read an external spillover matrix.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or is no spillover matrix.
+    """
+    from corelab.ingest.spillover import parse_spillover_csv
+
+    if path is None:
+        return None
+    try:
+        return parse_spillover_csv(path.read_bytes(), name=path.name)
+    except OSError as error:
+        raise ConfigError("cannot be read", place=str(path), expected="a spillover matrix as csv") from error
+    except InputError as error:
+        raise ConfigError(
+            error.found, place=error.place, expected=error.expected, remedy=error.remedy
+        ) from error
+
+
+def read_stain_folder(folder: Path | None) -> "dict[str, Acquisition]":
+    """Read the single-stain controls of a folder, by tube.
+
+    Raises
+    ------
+    ConfigError
+        If there is no ``comp_<marker>.fcs`` or one of the controls cannot be read.
+    """
+    from corelab.ingest.fcs import read_fcs
+
+    if folder is None:
+        return {}
+    found = {}
+    try:
+        for path in sorted(folder.glob("*.fcs")):
+            if path.stem.startswith(_COMP) or path.stem == _UNSTAINED:
+                found[path.stem] = read_fcs(path.read_bytes(), name=path.name)
+    except InputError as error:
+        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
+    except OSError as error:
+        raise ConfigError("cannot be read", place=str(folder), expected="FCS files") from error
+    if not any(tube.startswith(_COMP) for tube in found):
+        raise ConfigError("no single stain", place=str(folder), expected="files named comp_<marker>.fcs")
+    return found
+
+
 def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(gate_file, jobs)
@@ -210,23 +302,25 @@ def gate_file(job: GateJob) -> GateOutcome:
     """Gate one file; a bad one gives its refusal in one line."""
     from corelab.cytometry.gating import gate_acquisition
     from corelab.cytometry.records import list_rows
-    from corelab.ingest.fcs import read_fcs
+    from corelab.ingest.fcs import map_file, read_fcs
 
     name = job.path.name
     try:
-        data = job.path.read_bytes()
+        data = map_file(job.path)
+        file_id = hashlib.sha256(data).hexdigest()
         acquisition = read_fcs(data, name=name)
+        del data  # where the events were copied, the file's pages are not needed beside them
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
             decisions=judged.decisions if judged else (), only_decided=judged is not None,
+            spillover=job.spillover, stains=dict(job.stains),
         )  # fmt: skip
     except CorelabError as error:
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=str(error))
     except OSError as error:
         refusal = f"{name}: cannot be read ({error.strerror}); expected an FCS file"
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=refusal)
-    file_id = hashlib.sha256(data).hexdigest()
     rows = tuple(list_rows(file_id, gated))
     parity = judged.rows if judged else ()
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
@@ -246,36 +340,25 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
 
     The same bytes under two names are one file.
     """
-    import numpy as np
-
     from corelab.cytometry.records import frame_rows
-    from corelab.statistics.intervals import clopper_pearson
-    from corelab.tables.schemas import POPULATIONS
+    from corelab.tables.free_populations import derive_free_populations
 
     unique = {outcome.file_id: outcome.rows for outcome in outcomes if outcome.rows}
-    gates = frame_rows([row for rows in unique.values() for row in rows])
-    counts = gates.counts
-    n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
-    known = np.isfinite(n) & (parent > 0) & (counts["parent"] != "").to_numpy()
-    total = np.where(known, parent, np.nan)
-    low, high = clopper_pearson(np.where(known, n, 0), np.where(known, parent, 0))
-    percent = 100 * n / total
-    levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
-    return POPULATIONS.conform(
-        counts.drop(columns=["control", "band_low", "band_high"]).assign(
-            panel=panel,
-            tube="full",
-            percent_of_parent=percent,
-            ci_low=100 * low,
-            ci_high=100 * high,
-            qc=counts["file_id"].map(levels),
-        )
-    )
+    return derive_free_populations(frame_rows([row for rows in unique.values() for row in rows]), panel)
 
 
-def _worst(findings: "pd.DataFrame", file_id: str) -> str:
-    levels = set(findings.loc[findings["file_id"] == file_id, "level"])
-    return next((level for level in ("fail", "warn") if level in levels), "pass")
+def derive_finding_rows(outcomes: Iterable[GateOutcome]) -> "pd.DataFrame":
+    """Derive the findings of all files: file, then as in ``quality`` of a trial; a refused file is one."""
+    import pandas as pd
+
+    columns = ["file", "file_id", "check", "level", "value", "limit", "reason"]
+    rows: list[Mapping[str, Any]] = []
+    for one in outcomes:
+        found = [row for row in one.rows if row["table"] == "findings"]
+        if one.refusal:
+            found = [{"check": "UNREADABLE", "level": "fail", "reason": one.refusal}]
+        rows += [{**row, "file": one.path.name, "file_id": one.file_id} for row in found]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _write(table: "pd.DataFrame", out: Path | None, stdout: TextIO) -> None:

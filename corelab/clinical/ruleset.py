@@ -14,9 +14,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
 
-import yaml
-
 from corelab.errors import ConfigError
+from corelab.study.yaml_text import parse_yaml
 
 Rule = Mapping[str, Any]
 FIRST_DAY: Final = dt.date.min
@@ -43,7 +42,7 @@ def read_rule_file(name: str) -> Mapping[str, Any]:
     source = resources.files("corelab.clinical").joinpath("rules", f"{name}.yaml")
     if not source.is_file():
         raise ConfigError(f"rules {name!r} are unknown", expected=f"one of {', '.join(list_rule_files())}")
-    raw = yaml.safe_load(source.read_text(encoding="utf-8"))
+    raw = parse_yaml(source.read_text(encoding="utf-8"))
     if not isinstance(raw, dict):
         raise ConfigError("no mapping at the top level", place=f"{name}.yaml")
     return MappingProxyType(raw)

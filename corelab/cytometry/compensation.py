@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corelab.cytometry.markers import find_scatter, is_compensated_name
-from corelab.cytometry.records import Finding
+from corelab.cytometry.records import Finding, fair_rows
 from corelab.errors import InputError
 from corelab.ingest.fcs import Acquisition, Spillover
 
@@ -24,19 +24,63 @@ _DIFFERENT: Final = 0.05
 _DEFICIT: Final = 0.3
 _DECISIVE: Final = 3.0
 _SAMPLED: Final = 50_000
+_BLOCK: Final = 1 << 14
+"""Events that are computed together, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Compensated:
-    """Compensated events ``(n_events, n_channels)``, the applied matrix with its SHA-256, and findings.
+    """What compensation makes of an acquisition, the applied matrix with its SHA-256, and findings.
 
-    ``spillover`` is None and the hash empty where nothing was applied.
+    ``spillover`` is None and the hash empty where nothing was applied. Nothing is computed until it is
+    asked for, a block of events at a time: a whole tube of doubles takes four times the memory of its file.
     """
 
-    events: npt.NDArray[np.float64]
+    acquisition: Acquisition
     sha256: str
     findings: tuple[Finding, ...]
     spillover: Spillover | None = None
+
+    @property
+    def events(self) -> npt.NDArray[np.float64]:
+        """All channels of all events, ``(n_events, n_channels)``, made anew each time."""
+        return self.compute(range(len(self.acquisition.detectors))).T
+
+    def compute(
+        self, columns: Sequence[int], rows: slice | npt.NDArray[np.int64] = slice(None)
+    ) -> npt.NDArray[np.float64]:
+        """Compute some channels of some events.
+
+        Parameters
+        ----------
+        columns
+            Places of the channels in the file; those that the matrix does not name come as recorded.
+        rows
+            Which events.
+
+        Returns
+        -------
+        array
+            ``(n_columns, n_rows)``, each channel in one piece.
+        """
+        part = self.acquisition.events[rows]
+        weights = self._weigh(columns)
+        found = np.empty((len(columns), len(part)))
+        if (weights == np.eye(weights.shape[1])[list(columns), :]).all():
+            found[:] = part[:, list(columns)].T
+            return found
+        for begin in range(0, len(part), _BLOCK):
+            block = np.ascontiguousarray(part[begin : begin + _BLOCK].T, dtype=np.float64)
+            np.matmul(weights, block, out=found[:, begin : begin + _BLOCK])
+        return found
+
+    def _weigh(self, columns: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Give what each recorded channel adds to each of some channels, 1 to itself if without spill."""
+        weights = np.eye(len(self.acquisition.detectors))
+        if self.spillover:
+            mixed = [self.acquisition.detectors.index(name) for name in self.spillover.detectors]
+            weights[np.ix_(mixed, mixed)] = np.linalg.inv(self.spillover.matrix).T
+        return weights[list(columns), :]
 
 
 def compute_compensated(
@@ -119,7 +163,8 @@ def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -
     if spillover is None:
         return _unchanged(acquisition, "no spillover matrix", "warn")
     columns = check_spillover(spillover, acquisition.detectors, place=acquisition.name)
-    observed = acquisition.events[:, columns]
+    rows = fair_rows(acquisition.n_events, most=_SAMPLED)
+    observed = acquisition.events[rows, columns].astype(np.float64)
     true = compute_compensated(observed, spillover.matrix)
     is_turned = external is not None and fits_transposed(observed, spillover.matrix)
     if not is_turned and is_overcompensated(observed, true, spillover.matrix):
@@ -128,10 +173,8 @@ def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -
     if is_turned:
         reason = "rows and columns of the delivered matrix are exchanged: row = fluorochrome is expected"
         findings += (replace(_finding(float("nan"), float("nan"), reason), level="fail"),)
-    events = acquisition.events.copy()
-    events[:, columns] = true
     return Compensated(
-        events=events,
+        acquisition=acquisition,
         sha256=compute_matrix_sha256(spillover),
         findings=findings,
         spillover=spillover,
@@ -140,7 +183,7 @@ def compensate(acquisition: Acquisition, *, external: Spillover | None = None) -
 
 def _unchanged(acquisition: Acquisition, reason: str, level: str | None) -> Compensated:
     findings = () if level is None else (_finding(float("nan"), float("nan"), reason),)
-    return Compensated(events=acquisition.events, sha256="", findings=findings)
+    return Compensated(acquisition=acquisition, sha256="", findings=findings)
 
 
 def is_overcompensated(

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from corelab.cytometry.records import Values
 
@@ -42,7 +43,7 @@ class Landscape:
     valleys: tuple[Valley, ...]
 
 
-def compute_histogram(y: Values, *, margin: float) -> Histogram:
+def compute_histogram(y: npt.NDArray[np.floating[Any]], *, margin: float) -> Histogram:
     """Bin values with ``margin`` of empty axis on either side."""
     low, high = float(y.min()) - margin, float(y.max()) + margin
     step = max((high - low) / N_BINS, 1e-9)

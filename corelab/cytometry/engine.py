@@ -10,11 +10,11 @@ import numpy as np
 from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take_limit
 from corelab.cytometry.fitting import Evidence, fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
-from corelab.cytometry.recipes import fit_valley, to_axis
+from corelab.cytometry.recipes import approximate_axis, fit_valley
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
 from corelab.cytometry.scatter import find_margin, find_singlets
 from corelab.cytometry.template import PopulationRule, Template, Term
-from corelab.cytometry.timing import TimeCheck, check_time
+from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
 from corelab.vocabulary import GateSource
 
@@ -52,8 +52,19 @@ class Engine:
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
-        self.evidence = Evidence(
-            tube=tube, select=self.select, tube_name=name, controls=controls, priors=priors
+        self._above: dict[str, Mask] = {}
+        self._controls = controls
+        self._priors = priors
+
+    @property
+    def evidence(self) -> Evidence:
+        """What cuts may be fitted to; not kept, or the two would hold each other and all events in memory."""
+        return Evidence(
+            tube=self.tube,
+            select=self.select,
+            tube_name=self.name,
+            controls=self._controls,
+            priors=self._priors,
         )
 
     def select(self, name: str) -> Mask | None:
@@ -67,6 +78,8 @@ class Engine:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
         if rule.name in self.decided.masks:
             return self._take_shape(rule)
+        if rule.name in self.decided.opposites:
+            return self._take_opposite(rule)
         if self.decided.alone and not self.decided.decides(rule):
             self.reasons[rule.name] = NOT_GIVEN
             return self.select(rule.parent) if rule.passes_on else None
@@ -80,6 +93,16 @@ class Engine:
         while parent is None:
             parent, above = self.select(above), self.rules[above].parent
         return parent & self.decided.masks[rule.name]
+
+    def _take_opposite(self, rule: PopulationRule) -> Mask | None:
+        """Take what a person's shape of the contrary population leaves of their parent."""
+        drawn, parent = self.decided.opposites[rule.name], self.select(rule.parent)
+        decision = self.decided.shapes[drawn]
+        if parent is None:
+            self.reasons[rule.name] = self.reasons.get(rule.parent, "")
+            return None
+        self.sources[rule.name] = make_decided_cut(rule.name, "", decision)
+        return parent & ~self.decided.masks[drawn]
 
     def _widen(self, rule: PopulationRule, mask: Mask | None) -> Mask | None:
         """Let in what people put into a population below a fitted one; a limit they set stands."""
@@ -148,15 +171,26 @@ class Engine:
 
     def meets(self, term: Term, *, moved: float = 0.0) -> Mask:
         """Return the events of the tube that meet one claim, its limit moved up by some units."""
-        column = self.tube.column(self.template.cuts[term.cut].marker)
-        above = self.tube.events[:, column or 0] > self.place(term.cut).cut + moved
+        above = self._find_above(term.cut) if moved == 0 else self._compare(term.cut, moved)
         return above if term.positive else ~above
+
+    def _find_above(self, name: str) -> Mask:
+        """Return the events above a cut; many populations ask for the same."""
+        if name not in self._above:
+            self._above[name] = self._compare(name, 0.0)
+            self._above[name].setflags(write=False)
+        return self._above[name]
+
+    def _compare(self, name: str, moved: float) -> Mask:
+        column = self.tube.column(self.template.cuts[name].marker)
+        return np.asarray(self.tube.values(column or 0) > self.place(name).cut + moved)
 
     def count_band(self, rule: PopulationRule) -> tuple[int | None, int | None]:
         """Count a population with its deciding limit moved up, and down, as the template says."""
         deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
         counted = self.select(rule.name)
-        if deciding is None or counted is None or rule.name in self.decided.masks:
+        is_drawn = rule.name in self.decided.masks or rule.name in self.decided.opposites
+        if deciding is None or counted is None or is_drawn:
             return None, None
         spread = self.place(deciding.cut).spread
         if not np.isfinite(spread):
@@ -168,8 +202,8 @@ class Engine:
             if term is not deciding and not self._is_left_out(term):
                 base &= self.meets(term)
         base = self._exclude(rule, base)
-        low, high = (int((base & self.meets(deciding, moved=m * spread)).sum()) for m in (up, down))
-        n = int(counted.sum())  # with what people put into a population below
+        low, high = (int(np.count_nonzero(base & self.meets(deciding, moved=m * spread))) for m in (up, down))
+        n = int(np.count_nonzero(counted))  # with what people put into a population below
         return min(low, n), max(high, n)
 
     def _note_source(self, population: str, cut: Cut) -> None:
@@ -186,9 +220,16 @@ class Engine:
         # Only channels that a gate may use: a fault elsewhere costs nothing.
         columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
         columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
-        y = to_axis(self.tube.events[:, columns], self.tube.scales[columns])
-        self.time = check_time(time, y)
-        return parent & self.time.kept & np.isfinite(self.tube.events).all(axis=1)
+        self.time = scan_time(
+            time, (approximate_axis(self.tube.values(c), float(self.tube.scales[c])) for c in columns)
+        )
+        return self._drop_overflow(parent & self.time.kept)
+
+    def _drop_overflow(self, mask: Mask) -> Mask:
+        """Leave out what compensation carried beyond all numbers; what was recorded is finite."""
+        for values in self.tube.kept.values():
+            mask &= np.isfinite(values)
+        return mask
 
     def _gate_beads(self, rule: PopulationRule, parent: Mask) -> Mask | None:
         if self.tube.beads is None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from corelab.cytometry.recipes import (
     Negative,
+    approximate_axis,
     compute_swing,
     fit_negative,
     fit_valley,
@@ -63,7 +64,7 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     column = evidence.tube.column(rule.marker)
     if column is None:
         return _unplaced(rule, "MARKER_MISSING")
-    x = evidence.tube.events[:, column]
+    x = evidence.tube.values(column)
     scale = float(evidence.tube.scales[column])
     if rule.quantile:
         cut = _fit_quantile(rule, evidence, x, scale)
@@ -104,7 +105,7 @@ def _fit_valley(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> C
         if negative is not None:
             floor = negative.mode + rule.above_k * negative.spread
             at_least = max(0.0, float(to_axis(np.array([floor]), scale)[0]))
-    fit = fit_valley(to_axis(x[mask], scale), which=rule.valley, at_least=at_least)
+    fit = fit_valley(approximate_axis(x[mask], scale), which=rule.valley, at_least=at_least)
     if fit is None or fit.score < _USABLE:
         return None
     cut = _make(rule, from_axis(fit.position, scale), "valley", GateSource.AUTO, fit.score)
@@ -298,7 +299,7 @@ def _measure_fmo(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
     mask = evidence.select(rule.of[0])
     if column is None or mask is None or not mask.any():
         return None
-    x = evidence.tube.events[mask, column]
+    x = evidence.tube.values(column)[mask]
     linear = float(np.quantile(x, rule.fmo))
     negative = fit_negative(x, scale=float(evidence.tube.scales[column]))
     spreads = (linear - negative.mode) / negative.spread if negative else float("nan")
@@ -311,7 +312,7 @@ def _measure_quantile(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
     mask = evidence.select(rule.control_population)
     if column is None or mask is None or not mask.any():
         return None
-    x = evidence.tube.events[:, column]
+    x = evidence.tube.values(column)
     linear = float(np.quantile(x[mask], rule.quantile))
     negative = _find_negative(rule.otherwise, evidence, x, float(evidence.tube.scales[column]))
     spreads = float("nan")

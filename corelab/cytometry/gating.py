@@ -41,9 +41,6 @@ from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
 from corelab.vocabulary import GateSource, Level, Status, is_run_tube
 
 GATING_VERSION: Final = "1"
-MANY_EVENTS: Final = 100_000
-"""From here on the loops of `corelab.cytometry.kernel.medians` measure expression."""
-
 _ABSENT: Final = {"NO_TIME": "no time channel", "NO_SCATTER": "no scatter channel for"}
 
 
@@ -107,7 +104,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
     )
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    decided = prepare_decisions(decisions, acquisition, template, alone=only_decided)
+    decided = prepare_decisions(decisions, acquisition, template, read_own=prepared.read, alone=only_decided)
     engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
@@ -250,8 +247,8 @@ def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
-        count=None if mask is None else int(mask.sum()),
-        parent_count=None if parent is None else int(parent.sum()),
+        count=None if mask is None else int(np.count_nonzero(mask)),
+        parent_count=None if parent is None else int(np.count_nonzero(parent)),
         status=status,
         reason=reason,
         gate_source="" if mask is None else placed,
@@ -275,37 +272,15 @@ def _judge(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
 
 
 def _measure_expression(engine: Engine) -> list[Expression]:
-    masks = {name: engine.select(name) for name in engine.template.expression}
-    filled = {name: mask for name, mask in masks.items() if mask is not None and mask.any()}
-    if engine.tube.acquisition.n_events >= MANY_EVENTS and filled:
-        return _measure_together(engine, filled)
     rows = []
-    for population, mask in filled.items():
-        rows += [
-            _measure(population, marker, engine.tube.events[mask, column])
-            for marker, column in engine.tube.markers.columns.items()
-        ]
+    for population in engine.template.expression:
+        mask = engine.select(population)
+        if mask is not None and mask.any():
+            rows += [
+                _measure(population, marker, engine.tube.values(column)[mask])
+                for marker, column in engine.tube.markers.columns.items()
+            ]
     return rows
-
-
-def _measure_together(engine: Engine, masks: Mapping[str, Mask]) -> list[Expression]:
-    """Measure all populations in one pass: the same numbers, worth its start where there are many events."""
-    from corelab.cytometry.kernel.gates import pack_masks
-    from corelab.cytometry.kernel.medians import measure_rows, take_columns
-
-    events, markers = engine.tube.events, engine.tube.markers.columns
-    found = measure_rows(
-        take_columns(events.shape[1], [*markers.values()]), events,
-        words=pack_masks([*masks.values()]), n_populations=len(masks),
-    )  # fmt: skip
-    return [
-        Expression(
-            population=population, marker=marker, median_intensity=float(found.median[p, m]),
-            robust_sd=float(found.robust_sd[p, m]), n=int(mask.sum()),
-        )
-        for p, (population, mask) in enumerate(masks.items())
-        for m, marker in enumerate(markers)
-    ]  # fmt: skip
 
 
 def _measure(population: str, marker: str, values: Values) -> Expression:

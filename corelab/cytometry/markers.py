@@ -8,10 +8,9 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
-import yaml
-
 from corelab.cytometry.records import Finding
 from corelab.ingest.fcs import Acquisition
+from corelab.study.yaml_text import parse_yaml
 
 _COMPENSATED: Final = re.compile(r"^(FJComp|Comp|cComp)[-_:]", re.IGNORECASE)
 _HEIGHT_OR_WIDTH: Final = re.compile(r"[-_. ](H|W|Height|Width)$", re.IGNORECASE)
@@ -52,7 +51,7 @@ class MarkerMap:
 def load_aliases() -> Aliases:
     """Load the table of names that ships with the package."""
     text = files("corelab.cytometry").joinpath("markers.yaml").read_text(encoding="utf-8")
-    table: dict[str, Any] = yaml.safe_load(text)
+    table: dict[str, Any] = parse_yaml(text)
     return Aliases(
         markers=_compile(table["markers"]),
         scatter=_compile(table["scatter"], whole=True),

@@ -147,7 +147,7 @@ def _check_stain(stain: _Stain, wanted: Sequence[str]) -> _Stain | str:
 def _observe(control: Acquisition, wanted: Sequence[str]) -> tuple[Values, Mask]:
     """Return observed light and which events are within every range."""
     columns = [control.detectors.index(name) for name in wanted]
-    light = control.events[:, columns]
+    light = np.asarray(control.events[:, columns], dtype=np.float64)
     inside = np.isfinite(light).all(axis=1) & (light < _TOP * control.ranges[columns]).all(axis=1)
     return light, np.asarray(inside)
 
@@ -173,7 +173,7 @@ def _find_alike(control: Acquisition, stained: Mask) -> Mask:
     alike = np.ones(control.n_events, dtype=bool)
     for name in ("FSC-A", "SSC-A"):
         if name in control.detectors:
-            values = control.events[:, control.detectors.index(name)]
+            values = control.column(control.detectors.index(name))
             centre = float(np.median(values[stained]))
             spread = 1.4826 * float(np.median(np.abs(values[stained] - centre)))
             alike &= np.abs(values - centre) <= _CORE * max(spread, 1e-9)

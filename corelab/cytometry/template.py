@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import yaml
 
 from corelab.cytometry.markers import load_aliases
 from corelab.errors import ConfigError
+from corelab.study.yaml_text import parse_yaml
 from corelab.vocabulary import Panel
 
 GATES: Final = ("", "time", "beads", "singlets", "lymphocytes")
@@ -137,12 +139,18 @@ def load_template(panel: str | Path) -> Template:
     """
     name = str(panel)
     if name in tuple(Panel):
-        source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
-        return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
+        return _load_builtin(name)
     path = Path(panel)
     if not path.is_file():
         raise ConfigError(f"no panel {name!r}", expected=f"{' or '.join(Panel)}, or a template file")
     return parse_template(path.read_text(encoding="utf-8"), place=path.name)
+
+
+@cache
+def _load_builtin(name: str) -> Template:
+    """Load a template of the package, once: it is never changed."""
+    source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
+    return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
 
 
 def parse_template(text: str, *, place: str) -> Template:
@@ -155,7 +163,7 @@ def parse_template(text: str, *, place: str) -> Template:
         before it is there.
     """
     try:
-        data = yaml.safe_load(text)
+        data = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError("no YAML", place=place, expected=str(error).splitlines()[0]) from error
     if not isinstance(data, dict):

@@ -4,13 +4,15 @@ Ranks, not intensities: the median of a two-humped channel jumps across its vall
 of ranks does not. Windows of 1 to 15 bins are scanned, since a fault has no fixed length.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from corelab.cytometry.records import Mask, Values
+from corelab.cytometry.recipes import Position
+from corelab.cytometry.records import Mask, Values, fair_rows
 
 _BIN_EVENTS: Final = 250
 _MIN_BINS: Final = 8
@@ -21,6 +23,9 @@ _SLOPE: Final = 1.5
 """Step between the outer thirds, in standard errors of a bin, above which a run is no longer level."""
 
 _LEVELS: Final = 512
+_QUANTILE_EVENTS: Final = 25_000
+_BLOCK: Final = 1 << 14
+"""Events that are looked at together, so that they stay in the processor's cache."""
 _POSITIVE: Final = 1.5
 """Position on the self-scaled axis above which an event counts as positive (about 5 s)."""
 
@@ -38,7 +43,7 @@ class TimeCheck:
 
 
 def check_time(time: Values, y: Values) -> TimeCheck:
-    """Scan the channels of one acquisition along its time.
+    """Scan the channels of one acquisition along its time, as `scan_time`.
 
     Parameters
     ----------
@@ -46,6 +51,19 @@ def check_time(time: Values, y: Values) -> TimeCheck:
         ``(n_events,)``.
     y
         ``(n_events, n_channels)`` on the self-scaled axis.
+    """
+    return scan_time(time, y.T)
+
+
+def scan_time(time: Values, channels: Iterable[Position]) -> TimeCheck:
+    """Scan the channels of one acquisition along its time.
+
+    Parameters
+    ----------
+    time
+        ``(n_events,)``.
+    channels
+        One ``(n_events,)`` on the self-scaled axis for each channel; looked at one after the other.
 
     Returns
     -------
@@ -56,14 +74,18 @@ def check_time(time: Values, y: Values) -> TimeCheck:
     n_bins = n_events // _BIN_EVENTS
     if n_bins < _MIN_BINS:
         return TimeCheck(kept=np.ones(n_events, dtype=bool), removed=0.0, trend=0.0)
-    bins = np.empty(n_events, dtype=np.int64)
-    bins[np.argsort(time, kind="stable")] = np.arange(n_events) * n_bins // n_events
-    scores = compute_bin_scores(y, bins, n_bins)
+    order = None if (time[1:] >= time[:-1]).all() else np.argsort(time, kind="stable")
+    starts = -(-np.arange(n_bins) * n_events // n_bins)
+    in_order = (y if order is None else y[order] for y in channels)
+    scores = np.array([row for y in in_order for row in compute_bin_scores(y, starts)])
     bad = find_departures(scores)
     steps = compute_steps(scores[:, ~bad])
+    kept = np.repeat(~bad, np.diff(starts, append=n_events))
+    if order is not None:
+        kept[order] = kept.copy()
     return TimeCheck(
-        kept=~bad[bins],
-        removed=float(bad[bins].mean()),
+        kept=kept,
+        removed=1.0 - float(kept.mean()),
         trend=float(np.abs(steps).max()) / float(np.sqrt(12 * _BIN_EVENTS)),
     )
 
@@ -91,42 +113,66 @@ def compute_steps(scores: Values) -> Values:
     return np.asarray(np.median(scores[:, -third:], axis=1) - np.median(scores[:, :third], axis=1))
 
 
-def compute_bin_scores(y: Values, bins: npt.NDArray[np.int64], n_bins: int) -> Values:
+def compute_bin_scores(y: Position, starts: npt.NDArray[np.int64]) -> list[Values]:
     """Compute the mean rank per bin in standard errors, for all events and for the positives alone.
+
+    Parameters
+    ----------
+    y
+        One channel in the order of time.
+    starts
+        First event of each bin.
 
     Returns
     -------
-    array
-        ``(n_statistics, n_bins)``; centred on the median bin. The standard error of a mean of m
-        ranks is ``1 / sqrt(12 m)`` at least; a channel that scatters more from bin to bin (a
-        fluctuating flow) is judged by its own scatter.
+    list
+        ``(n_bins,)`` for all events and, where they are neither nearly none nor nearly all, for the
+        positives; centred on the median bin. The standard error of a mean of m ranks is
+        ``1 / sqrt(12 m)`` at least; a channel that scatters more from bin to bin (a fluctuating flow) is
+        judged by its own scatter.
     """
-    rows = []
-    for column in range(y.shape[1]):
-        values = y[:, column]
-        ranks = compute_ranks(values)
-        rows.append(_standardise(ranks, bins, n_bins))
-        positive = values > _POSITIVE
-        share = float(positive.mean())
-        if 0.02 < share < 0.98:
-            part = compute_ranks(values[positive])
-            rows.append(_standardise(part, bins[positive], n_bins))
-    return np.array(rows)
-
-
-def compute_ranks(values: Values) -> Values:
-    """Compute ranks in [0, 1] from a histogram of 512 levels, ties sharing their middle."""
-    low, high = np.quantile(values, (0.002, 0.998))
-    step = max(float(high - low) / _LEVELS, 1e-12)
-    level = np.clip((values - low) / step, 0, _LEVELS - 1).astype(np.int64)
+    level, low, step = find_levels(y)
     counts = np.bincount(level, minlength=_LEVELS)
-    middle = (np.cumsum(counts) - 0.5 * counts) / len(values)
-    return np.asarray(middle[level])
+    n_bin = np.diff(starts, append=len(y))
+    rows = [_standardise(np.add.reduceat(_rank(counts)[level], starts), n_bin)]
+    is_positive = low + step * np.arange(_LEVELS) > _POSITIVE
+    if 0.02 < counts[is_positive].sum() / len(y) < 0.98:
+        ranks = np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0)
+        n_positive = np.add.reduceat(is_positive.astype(np.int64)[level], starts)
+        rows.append(_standardise(np.add.reduceat(ranks[level], starts), n_positive))
+    return rows
 
 
-def _standardise(ranks: Values, bins: npt.NDArray[np.int64], n_bins: int) -> Values:
-    n = np.bincount(bins, minlength=n_bins)
-    total = np.bincount(bins, weights=ranks, minlength=n_bins)
+def compute_ranks(values: Position) -> Values:
+    """Compute ranks in [0, 1] from a histogram of 512 levels, ties sharing their middle."""
+    level = find_levels(values)[0]
+    return np.asarray(_rank(np.bincount(level, minlength=_LEVELS))[level])
+
+
+def find_levels(values: Position) -> tuple[npt.NDArray[np.int16], float, float]:
+    """Sort values into 512 levels between two outer quantiles of a fair part of them.
+
+    Returns
+    -------
+    tuple
+        The level of each value, where the first level begins, and the width of a level.
+    """
+    part = values[fair_rows(len(values), most=_QUANTILE_EVENTS)]
+    low, high = (float(edge) for edge in np.quantile(part, (0.002, 0.998)))
+    step = max((high - low) / _LEVELS, 1e-12)
+    level = np.empty(len(values), dtype=np.int16)
+    for begin in range(0, len(values), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        level[block] = np.clip((values[block] - low) / step, 0, _LEVELS - 1)
+    return level, low, step
+
+
+def _rank(counts: npt.NDArray[np.int64]) -> Values:
+    """Give the middle rank of each level."""
+    return np.asarray((np.cumsum(counts) - 0.5 * counts) / max(int(counts.sum()), 1))
+
+
+def _standardise(total: Values, n: npt.NDArray[np.int64]) -> Values:
     enough = n >= 5
     mean = np.where(enough, total / np.maximum(n, 1), np.nan)
     centre = float(np.nanmedian(mean)) if enough.any() else 0.0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from corelab.errors import InputError
+from corelab.errors import InputError, ReviewError
 from corelab.ingest.arrival import (
     Candidate,
     Delivery,
@@ -72,10 +72,18 @@ def admit_delivery(
 def decide_pending(
     book: Book, chosen: Iterable[PendingCorrection], *, study: Study, reason: str, accept: bool
 ) -> Changes:
-    """Accept corrections that wait, or set them aside, and say so for the audit trail."""
+    """Accept corrections that wait, or set them aside, and say so for the audit trail.
+
+    Raises
+    ------
+    ReviewError
+        If one would change a locked plate.
+    """
     nothing = Delivery(tables=(), fcs={}, failed=())
     intake = _Intake(book=book, delivery=nothing, study=study, accept_reason=reason)
     for pending in chosen:
+        if accept and book.is_locked(pending.values):
+            raise ReviewError(f"plate {pending.values['plate']} is locked", remedy="unlock it first")
         if accept:
             intake.accept_pending(pending)
         else:
@@ -93,8 +101,10 @@ class _Intake:
     accept_reason: str
     changes: Changes = field(default_factory=Changes)
     report: Report = field(default_factory=Report)
+    delivered: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
+        self.delivered = {path: stored.file_id for path, stored in self.delivery.fcs.items()}
         again = self._known_files()
         fresh = self._new_files()
         waited = list_waiting(self.book, without={candidate.identity for candidate in fresh})
@@ -111,7 +121,8 @@ class _Intake:
         known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
-                self.accept_pending(pending)
+                if not self.book.is_locked(pending.values):
+                    self.accept_pending(pending)
         self.report.counts["files_known"] += len(known)
         return known
 
@@ -153,6 +164,7 @@ class _Intake:
             if candidate.layout.kind == "acquisitions":
                 checked = self._bind_file(checked, candidate)
             self._check_withdrawn(checked, candidate.place)
+            self._check_lock(checked, candidate.place)
         except _WaitsForFileError as waits:
             self._hold(self._held(candidate, str(waits), waiting=True))
             return
@@ -190,12 +202,23 @@ class _Intake:
                 reason = self.book.withdrawn[identity]
                 raise InputError(f"this {what} was withdrawn ({reason})", place=place)
 
+    def _check_lock(self, checked: CheckedRow, place: str) -> None:
+        """Keep out what would change a locked plate; what is known already changes nothing."""
+        present = self.book.present.get((checked.kind, checked.key))
+        conflicts, merged = merge_rows(present.values, checked.values) if present else ({}, {})
+        is_known = present is not None and not conflicts and merged == present.values
+        if self.book.is_locked(checked.values) and not is_known:
+            raise InputError(
+                f"plate {checked.values['plate']} is locked", place=place,
+                remedy="a reviewer unlocks it, then deliver the row again",
+            )  # fmt: skip
+
     def _bind_file(self, checked: CheckedRow, candidate: Candidate) -> CheckedRow:
         name = checked.values["file"]
         match = match_file(
             name,
             manifest_path=candidate.path,
-            delivered={path: stored.file_id for path, stored in self.delivery.fcs.items()},
+            delivered=self.delivered,
             book=self.book,
             fresh=not candidate.waited,
         )

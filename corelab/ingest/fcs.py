@@ -1,7 +1,9 @@
 """FCS bytes to an acquisition: read right, or refused by name."""
 
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -11,18 +13,21 @@ import numpy.typing as npt
 from corelab.errors import FcsReadError
 from corelab.ingest.fcs_events import (
     Channel,
+    Events,
     locate_data,
     parse_byte_order,
     parse_channels,
     parse_events,
 )
-from corelab.ingest.fcs_segments import FcsSegments, Span, parse_fcs_segments
+from corelab.ingest.fcs_segments import FcsBytes, FcsSegments, Span, parse_fcs_segments
 
 __all__ = [
     "Acquisition",
+    "FcsBytes",
     "FcsSegments",
     "Span",
     "Spillover",
+    "map_file",
     "parse_fcs_segments",
     "parse_spillover",
     "read_fcs",
@@ -49,15 +54,16 @@ class Spillover:
 class Acquisition:
     """One data set of one FCS file.
 
-    ``events`` is ``(n_events, n_channels)`` float64 on a linear scale, read-only; ``detectors``
-    and ``labels`` are ``$PnN`` and ``$PnS``; ``ranges`` is ``(n_channels,)``, the upper end of each
+    ``events`` is ``(n_events, n_channels)`` on a linear scale, read-only: float64, or float32 where the
+    file holds that and nothing else (`column` gives float64 to calculate with); ``detectors`` and
+    ``labels`` are ``$PnN`` and ``$PnS``; ``ranges`` is ``(n_channels,)``, the upper end of each
     channel on the scale of the events; ``time_step`` is in seconds a unit of the time channel;
     ``keywords`` are by upper-case name.
     """
 
     name: str
     version: str
-    events: npt.NDArray[np.float64]
+    events: Events
     detectors: tuple[str, ...]
     labels: tuple[str, ...]
     ranges: npt.NDArray[np.float64]
@@ -74,6 +80,10 @@ class Acquisition:
         """Number of events."""
         return int(self.events.shape[0])
 
+    def column(self, index: int) -> npt.NDArray[np.float64]:
+        """Return the values of one channel as float64 ``(n_events,)``."""
+        return np.asarray(self.events[:, index], dtype=np.float64)
+
     @property
     def acquired_volume_ul(self) -> float | None:
         """Volume that ran through the instrument, None where the file does not state it.
@@ -87,7 +97,24 @@ class Acquisition:
         return volume / 1000 if 0 < volume < float("inf") else None
 
 
-def read_fcs(data: bytes, *, name: str) -> Acquisition:
+def map_file(path: Path) -> FcsBytes:
+    """Map a file into memory, so that only what is looked at is read, and only once.
+
+    The file must not be changed while the bytes are in use.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # an empty file cannot be mapped
+            return b""
+
+
+def read_fcs(data: FcsBytes, *, name: str) -> Acquisition:
     """Read one FCS file of one data set.
 
     FCS 2.0 to 3.2, list mode, floating point or integers of any width in either byte order.
@@ -95,7 +122,7 @@ def read_fcs(data: bytes, *, name: str) -> Acquisition:
     Parameters
     ----------
     data
-        The whole file.
+        The whole file, read or mapped (`map_file`).
     name
         What to call the file in an error.
 

@@ -1,8 +1,9 @@
 """The DATA segment of an FCS file: where it really lies, and its numbers on a linear scale."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,13 @@ import numpy.typing as npt
 from corelab.errors import FcsReadError
 from corelab.ingest.fcs_segments import FcsSegments, Span
 
+Events = npt.NDArray[np.floating[Any]]
+Raw = bytes | memoryview
+
 _FLOAT_BITS: Final = {"F": 32, "D": 64}
 _MAX_CHANNELS: Final = 10_000
+_BLOCK: Final = 1 << 14
+"""Events that are looked at together: a block of some dozen channels stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,13 +205,13 @@ def parse_byte_order(text: str, place: str) -> str:
     raise FcsReadError(f"$BYTEORD {text!r}", place=place, expected="1,2,3,4 or 4,3,2,1")
 
 
-def parse_events(
-    raw: bytes | memoryview, channels: Sequence[Channel], *, n_events: int, order: str, name: str
-) -> npt.NDArray[np.float64]:
-    """Decode DATA to linear float64 ``(n_events, n_channels)``.
+def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order: str, name: str) -> Events:
+    """Decode DATA to linear values ``(n_events, n_channels)``.
 
     Integers are masked to ``$PnR``, log amplification is expanded as
-    ``10**(decades * x / range) * offset`` and linear values are divided by their gain.
+    ``10**(decades * x / range) * offset`` and linear values are divided by their gain: float64. Where
+    the file holds floating point numbers as they are, these are given in their own width, without a
+    copy if they lie so in memory.
 
     Raises
     ------
@@ -220,16 +226,42 @@ def parse_events(
     _check_coding(channels, order, name)
     if n_events == 0:
         return np.empty((0, len(channels)))
-    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused below
-        events = _decode(raw, channels, n_events, order)
-        for column, channel in enumerate(channels):
-            _make_linear(events[:, column], channel)
-    if not np.isfinite(events).all():
+    if is_plain(channels):
+        events = _view(raw, channels, n_events, order)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused below
+            events = _decode(raw, channels, n_events, order)
+            for column, channel in enumerate(channels):
+                _make_linear(events[:, column], channel)
+    if not all(np.isfinite(block).all() for block in _list_blocks(events)):
         raise FcsReadError(
             "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
             remedy="the events are damaged or shifted; export the file again",
         )  # fmt: skip
     return events
+
+
+def is_plain(channels: Sequence[Channel]) -> bool:
+    """Tell whether every number is stored as it counts: floating point of one width, without gain."""
+    kinds = {(channel.datatype, channel.bits) for channel in channels}
+    is_float = len(kinds) == 1 and channels[0].datatype in _FLOAT_BITS
+    return is_float and all(channel.decades == 0 and channel.gain == 1.0 for channel in channels)
+
+
+def _view(raw: Raw, channels: Sequence[Channel], n_events: int, order: str) -> Events:
+    """View plain numbers where they lie, or copy them once where they lie across words or turned round."""
+    width = channels[0].bits // 8
+    stored = np.frombuffer(raw, dtype=np.uint8)
+    if stored.ctypes.data % width:
+        stored = stored.copy()
+    table: Events = stored.view(f"{order}f{width}").reshape(n_events, len(channels))
+    is_native = order == ("<" if sys.byteorder == "little" else ">")
+    return table if is_native else table.astype(f"f{width}")
+
+
+def _list_blocks(events: Events) -> Iterator[Events]:
+    for begin in range(0, len(events), _BLOCK):
+        yield events[begin : begin + _BLOCK]
 
 
 def _make_linear(values: npt.NDArray[np.float64], channel: Channel) -> None:
@@ -255,21 +287,17 @@ def _check_coding(channels: Sequence[Channel], order: str, name: str) -> None:
             )
 
 
-def _decode(
-    raw: bytes | memoryview, channels: Sequence[Channel], n_events: int, order: str
-) -> npt.NDArray[np.float64]:
+def _decode(raw: Raw, channels: Sequence[Channel], n_events: int, order: str) -> npt.NDArray[np.float64]:
     kinds = {(channel.datatype, channel.bits) for channel in channels}
     if len(kinds) == 1 and next(iter(kinds))[0] in _FLOAT_BITS:
-        code = f"{order}f{channels[0].bits // 8}"
-        table = np.frombuffer(raw, dtype=code).reshape(n_events, len(channels))
-        return table.astype(np.float64)
+        return _view(raw, channels, n_events, order).astype(np.float64)
     if any(channel.bits % 8 for channel in channels):
         return _decode_packed_bits(raw, channels, n_events)
     return _decode_records(raw, channels, n_events, order)
 
 
 def _decode_records(
-    raw: bytes | memoryview, channels: Sequence[Channel], n_events: int, order: str
+    raw: Raw, channels: Sequence[Channel], n_events: int, order: str
 ) -> npt.NDArray[np.float64]:
     """Decode events whose channels take whole bytes, each in its own width."""
     table = np.frombuffer(raw, dtype=np.uint8).reshape(n_events, -1)
@@ -296,9 +324,7 @@ def _whole_numbers(part: npt.NDArray[np.uint8], order: str) -> npt.NDArray[np.ui
     return wide.view(">u8")[:, 0].astype(np.uint64)
 
 
-def _decode_packed_bits(
-    raw: bytes | memoryview, channels: Sequence[Channel], n_events: int
-) -> npt.NDArray[np.float64]:
+def _decode_packed_bits(raw: Raw, channels: Sequence[Channel], n_events: int) -> npt.NDArray[np.float64]:
     """Decode integers that are packed without regard to bytes (9 or 10 bits, say)."""
     total = n_events * sum(channel.bits for channel in channels)
     bytewise = np.frombuffer(raw, dtype=np.uint8)

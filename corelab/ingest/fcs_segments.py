@@ -1,11 +1,15 @@
 """Where the segments of an FCS file lie and what its TEXT says; no event is touched here."""
 
+import mmap
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from corelab.errors import FcsReadError
+
+FcsBytes = bytes | mmap.mmap
+"""A whole file, read or mapped."""
 
 VERSIONS: Final = ("FCS2.0", "FCS3.0", "FCS3.1", "FCS3.2")
 _HEADER_LENGTH: Final = 58
@@ -60,7 +64,7 @@ class FcsSegments:
         return found
 
 
-def parse_fcs_segments(data: bytes, *, name: str) -> FcsSegments:
+def parse_fcs_segments(data: FcsBytes, *, name: str) -> FcsSegments:
     """Parse the HEADER and the TEXT segments of an FCS file.
 
     Parameters
@@ -183,7 +187,7 @@ def _first_values(keywords: Sequence[tuple[str, str]]) -> dict[str, str]:
     return table
 
 
-def _check_version(data: bytes, name: str) -> str:
+def _check_version(data: FcsBytes, name: str) -> str:
     version = data[:6].decode("latin-1")
     if version not in VERSIONS:
         found = f"begins with {version!r}" if version.strip() else "no FCS header"
@@ -193,7 +197,7 @@ def _check_version(data: bytes, name: str) -> str:
     return version
 
 
-def _header_span(data: bytes, at: int, name: str) -> Span | None:
+def _header_span(data: FcsBytes, at: int, name: str) -> Span | None:
     """Read two 8-byte offsets of the header; blank or zero means absent (or too large for it)."""
     fields = [data[at : at + 8].strip(b" \0"), data[at + 8 : at + 16].strip(b" \0")]
     if not all(field.isdigit() for field in fields if field):
@@ -213,7 +217,7 @@ def _keyword_span(table: Mapping[str, str], begin: str, end: str) -> Span | None
     return Span(begin=first, end=last + 1) if first > 0 and last > 0 else None
 
 
-def _check_span(span: Span | None, data: bytes, place: str, what: str) -> Span:
+def _check_span(span: Span | None, data: FcsBytes, place: str, what: str) -> Span:
     if span is None:
         raise FcsReadError(f"no offsets of {what}", place=place, expected="two numbers")
     if not _HEADER_LENGTH <= span.begin < span.end <= len(data):
@@ -224,7 +228,7 @@ def _check_span(span: Span | None, data: bytes, place: str, what: str) -> Span:
     return span
 
 
-def _supplemental_span(table: Mapping[str, str], text: Span, data: bytes, name: str) -> Span | None:
+def _supplemental_span(table: Mapping[str, str], text: Span, data: FcsBytes, name: str) -> Span | None:
     """Find the supplemental TEXT; some writers repeat the offsets of the primary one."""
     span = _keyword_span(table, "$BEGINSTEXT", "$ENDSTEXT")
     if span is None or span.length <= 1 or (text.begin <= span.begin < text.end):
@@ -232,7 +236,7 @@ def _supplemental_span(table: Mapping[str, str], text: Span, data: bytes, name: 
     return _check_span(span, data, name, "supplemental TEXT")
 
 
-def _analysis_span(data: bytes, table: Mapping[str, str], name: str) -> Span | None:
+def _analysis_span(data: FcsBytes, table: Mapping[str, str], name: str) -> Span | None:
     span = _header_span(data, 42, name) or _keyword_span(table, "$BEGINANALYSIS", "$ENDANALYSIS")
     return span if span and span.begin < span.end <= len(data) else None
 
@@ -253,7 +257,7 @@ def _check_required(segments: FcsSegments) -> None:
             )
 
 
-def _check_single_dataset(segments: FcsSegments, data: bytes) -> None:
+def _check_single_dataset(segments: FcsSegments, data: FcsBytes) -> None:
     """Refuse a file whose next data set is really there; an offset to nothing is ignored."""
     word = segments.lookup().get("$NEXTDATA", "0").strip()
     begin = int(word) if word.isascii() and word.isdigit() and len(word) < 19 else 0

@@ -87,6 +87,13 @@ class Registry:
         rows, gates = self._rows_and_gates(position)
         return compute_subject_hashes(rows, gates)
 
+    def hashes_and_decisions(
+        self, position: Position | None = None
+    ) -> tuple[dict[str, str], dict[str, tuple[Decision, ...]]]:
+        """Return `subject_hashes` and `gate_decisions` of one reading of the rows."""
+        rows, gates = self._rows_and_gates(position)
+        return compute_subject_hashes(rows, gates), gates
+
     def gate_decisions(self, position: Position | None = None) -> dict[str, tuple[Decision, ...]]:
         """Return what people decided about gates, by file id, for the tubes that take part."""
         return self._rows_and_gates(position)[1]

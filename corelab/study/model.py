@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from corelab.errors import ConfigError
+from corelab.study.yaml_text import parse_yaml
 from corelab.vocabulary import VISITS, Arm
 
 
@@ -95,7 +96,7 @@ def parse_study(text: str, *, place: str) -> Study:
         If the text is no YAML mapping, lacks a key, or names an unknown visit, arm or time zone.
     """
     try:
-        raw = yaml.safe_load(text)
+        raw = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError("not readable as YAML", place=place) from error
     if not isinstance(raw, dict):
@@ -173,7 +174,7 @@ def _build_visit(raw: Mapping[str, Any], order: int) -> Visit:
 def _merge_settings(given: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     """Lay a study's settings over the built-in ones, section by section."""
     text = resources.files("corelab.study").joinpath("builtin.yaml").read_text(encoding="utf-8")
-    defaults: dict[str, dict[str, Any]] = yaml.safe_load(text)["settings"]
+    defaults: dict[str, dict[str, Any]] = parse_yaml(text)["settings"]
     unknown = sorted(set(given) - set(defaults))
     if unknown:
         message = f"settings {', '.join(unknown)} are unknown; expected {', '.join(defaults)}"

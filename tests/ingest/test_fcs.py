@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corelab.errors import FcsReadError
-from corelab.ingest.fcs import parse_spillover, read_fcs
+from corelab.ingest.fcs import map_file, parse_spillover, read_fcs
 from tests.ingest.fcs_files import build_fcs, build_float_fcs
 
 RNG = np.random.default_rng(20260101)
@@ -196,3 +196,92 @@ def test_read_fcs__refuses_values_that_are_no_numbers(value):
     events[7, 1] = value
     with pytest.raises(FcsReadError, match="finite"):
         read_fcs(build_float_fcs(events), name="x.fcs")
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("code", ["<f4", ">f4", "<f8"])
+def test_read_fcs__gives_the_same_numbers_from_a_mapped_file_wherever_data_begins(tmp_path, shift, code):
+    kinds = {"datatype": "F" if code[2] == "4" else "D", "bits": 8 * int(code[2])}
+    byteord = "1,2,3,4" if code[0] == "<" else "4,3,2,1"
+    raw = EVENTS.astype(code).tobytes()
+    data = build_fcs(
+        raw, names="ABC", n_events=50, byteord=byteord, keywords={"$SRC": "x" * (4 + shift)}, **kinds
+    )
+    path = tmp_path / "x.fcs"
+    path.write_bytes(data)
+    mapped = read_fcs(map_file(path), name="x")
+    np.testing.assert_array_equal(mapped.events, EVENTS)
+    np.testing.assert_array_equal(mapped.events, read_fcs(data, name="x").events)
+    assert mapped.column(1).dtype == np.float64
+    assert mapped.events.dtype == np.dtype(f"f{code[2]}")
+    assert mapped.events.flags.aligned
+
+
+def test_map_file__refuses_an_empty_file_like_any_other_rubbish(tmp_path):
+    (tmp_path / "empty.fcs").touch()
+    with pytest.raises(FcsReadError, match=r"^empty\.fcs: no FCS header"):
+        read_fcs(map_file(tmp_path / "empty.fcs"), name="empty.fcs")
+
+
+def _supplemented() -> bytes:
+    """A file that tells its number of events in a supplemental TEXT alone."""
+    supplement = b"|$TOT|50|"
+    offsets = {"$TOT": None, "$BEGINSTEXT": "0" * 8, "$ENDSTEXT": "0" * 8}
+    at = len(build_float_fcs(EVENTS, keywords=offsets))
+    offsets |= {"$BEGINSTEXT": f"{at:08d}", "$ENDSTEXT": f"{at + len(supplement) - 1:08d}"}
+    return build_float_fcs(EVENTS, keywords=offsets, tail=supplement)
+
+
+def _mixed() -> bytes:
+    """A file of FCS 3.2 that changes between floating point and integers, 32 bits each."""
+    part = np.zeros(50, dtype=[("a", "<f4"), ("b", "<u4"), ("c", "<f4")])
+    part["a"], part["b"], part["c"] = EVENTS[:, 0], np.arange(50), EVENTS[:, 2]
+    return build_fcs(
+        part.tobytes(), names="ABC", n_events=50, version="FCS3.2", keywords={"$P2DATATYPE": "I"}
+    )
+
+
+WITH_A_COUNTER = np.column_stack([EVENTS[:, 0], np.arange(50), EVENTS[:, 2]])
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        pytest.param(_mixed(), WITH_A_COUNTER, id="data types by channel, of one width"),
+        pytest.param(_supplemented(), EVENTS, id="a required keyword in the supplemental TEXT"),
+        *(
+            pytest.param(build_float_fcs(EVENTS, delimiter=sign), EVENTS, id=f"delimiter {sign}")
+            for sign in "^.+?(["
+        ),
+        pytest.param(
+            build_float_fcs(EVENTS, keywords={"$SMNO": "", "$SRC": "x"}), EVENTS, id="an empty value"
+        ),
+        pytest.param(
+            build_float_fcs(EVENTS, keywords={"$BEGINDATA": None, "$ENDDATA": None}), EVENTS,
+            id="offsets in the HEADER alone",
+        ),
+        pytest.param(
+            build_fcs(
+                EVENTS.astype(">f8").tobytes(), names="ABC", n_events=50, bits=64, datatype="D",
+                byteord="8,7,6,5,4,3,2,1",
+            ),
+            EVENTS, id="eight bytes, the last first",
+        ),
+        pytest.param(build_float_fcs(EVENTS, keywords={"$NEXTDATA": "5"}), EVENTS, id="no next data set"),
+        # A keyword that begins with the delimiter cannot be told from an empty word: FCS forbids it.
+        pytest.param(build_float_fcs(EVENTS, delimiter="$"), None, id="delimiter $"),
+        pytest.param(build_float_fcs(EVENTS, keywords={"$DATATYPE": "A"}), None, id="numbers as text"),
+        pytest.param(
+            build_float_fcs(EVENTS, keywords={"$BYTEORD": "3,4,1,2"}), None, id="a mixed byte order"
+        ),
+        pytest.param(build_float_fcs(EVENTS, keywords={"$TOT": "40"}), None, id="fewer events told"),
+        pytest.param(build_float_fcs(EVENTS, keywords={"$TOT": "60"}), None, id="more events told"),
+    ],
+)  # fmt: skip
+def test_read_fcs__reads_or_refuses_what_other_readers_misread(file, expected):
+    """Each kind of file that another reader was seen to misread without a word."""
+    if expected is None:
+        with pytest.raises(FcsReadError, match=r"^x\.fcs"):
+            read_fcs(file, name="x.fcs")
+    else:
+        np.testing.assert_array_equal(read_fcs(file, name="x.fcs").events, expected)

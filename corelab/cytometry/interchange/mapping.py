@@ -10,6 +10,7 @@ import yaml
 
 from corelab.cytometry.interchange.model import GateTree
 from corelab.errors import ConfigError
+from corelab.study.yaml_text import parse_yaml
 from corelab.vocabulary import (
     B_SUBSETS,
     COMMON_POPULATIONS,
@@ -66,7 +67,7 @@ def parse_name_map(text: str, *, place: str) -> NameMap:
         If it is no such file or names a population that the trial does not have.
     """
     try:
-        data = yaml.safe_load(text)
+        data = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError("no YAML", place=place, expected=str(error).splitlines()[0]) from error
     if not isinstance(data, dict) or not set(data) <= {"version", "populations", "subsets"}:
