@@ -8,8 +8,8 @@ import numpy as np
 
 from corelab.cytometry.decided import list_decided, prepare_decisions, redraw
 from corelab.cytometry.engine import Engine
-from corelab.cytometry.interchange.evaluate import apply_shape
 from corelab.cytometry.interchange.model import Boolean, Dimension, GateTree, Scale
+from corelab.cytometry.interchange.reference import apply_shape
 from corelab.cytometry.interchange.revision import Decision, decide_cut
 from corelab.cytometry.interchange.scales import apply_scale
 from corelab.cytometry.markers import MarkerMap

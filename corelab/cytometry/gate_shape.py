@@ -5,7 +5,6 @@ from dataclasses import replace
 from corelab.cytometry.axes import Axis
 from corelab.cytometry.bench import Bench
 from corelab.cytometry.drawn import Drawn, Frame, locate_gate
-from corelab.cytometry.interchange.evaluate import apply_shape
 from corelab.cytometry.interchange.model import (
     OWN,
     Boolean,
@@ -15,6 +14,7 @@ from corelab.cytometry.interchange.model import (
     Linear,
     list_dimensions,
 )
+from corelab.cytometry.interchange.reference import apply_shape
 from corelab.cytometry.interchange.revision import read_shape
 from corelab.cytometry.interchange.scales import apply_scale
 from corelab.cytometry.records import Mask, Values

@@ -89,6 +89,13 @@ def points_in_ellipsoid(
             for i, middle in enumerate(mean):
                 near &= ~(np.abs(points[:, i] - middle) > reach[i])
         at = np.flatnonzero(near)
-        offset = points[at] - np.asarray(mean, dtype=float)
-        inside[at] = (offset @ inverse * offset).sum(axis=1) <= distance_square
+        offsets = [points[at, i] - middle for i, middle in enumerate(mean)]
+        total = np.zeros(len(at))
+        # In a fixed order of arithmetic: a library's product rounds by the number of points.
+        for a, offset in enumerate(offsets):
+            turned = np.zeros(len(at))
+            for b, other in enumerate(offsets):
+                turned += other * inverse[b, a]
+            total += turned * offset
+        inside[at] = total <= distance_square
     return inside
