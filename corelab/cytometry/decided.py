@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.interchange.evaluate import Replay, evaluate
+from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.model import GateTree
 from corelab.cytometry.interchange.parity import compare_counts
+from corelab.cytometry.interchange.reference import Replay
 from corelab.cytometry.interchange.revision import Decision, Kind, read_cause, read_limit, read_shape
 from corelab.cytometry.records import Cut, Finding, Mask
 from corelab.cytometry.template import CutRule, PopulationRule, Template

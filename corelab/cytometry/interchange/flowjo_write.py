@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.interchange.evaluate import find_cells
 from corelab.cytometry.interchange.flowjo_scales_write import (
     Axes,
     check_axes,
@@ -31,6 +30,7 @@ from corelab.cytometry.interchange.model import (
     Refusal,
     list_references,
 )
+from corelab.cytometry.interchange.reference import find_cells
 from corelab.cytometry.interchange.scales import BIEX_TOP, apply_scale, invert_scale
 from corelab.cytometry.interchange.xml import NAMESPACES, Element, format_xml, make
 from corelab.errors import InputError

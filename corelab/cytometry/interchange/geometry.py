@@ -63,7 +63,14 @@ def points_in_ellipsoid(
     mean, covariance, distance_square
         The ellipsoid, as in Gating-ML 2.0.
     """
-    offset = points - np.asarray(mean, dtype=float)
+    offsets = [points[:, i] - centre for i, centre in enumerate(mean)]
     inverse = np.linalg.inv(np.asarray(covariance, dtype=float))
+    total = np.zeros(len(points))
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray((offset @ inverse * offset).sum(axis=1) <= distance_square)
+        # In a fixed order of arithmetic: a library's product rounds by the number of points.
+        for a, offset in enumerate(offsets):
+            turned = np.zeros(len(points))
+            for b, other in enumerate(offsets):
+                turned += other * inverse[b, a]
+            total += turned * offset
+        return np.asarray(total <= distance_square)

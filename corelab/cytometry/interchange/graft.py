@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from corelab.cytometry.interchange.evaluate import order_gates
 from corelab.cytometry.interchange.model import (
     Boolean,
     Dimension,
@@ -14,6 +13,7 @@ from corelab.cytometry.interchange.model import (
     map_dimensions,
     select_subtree,
 )
+from corelab.cytometry.interchange.reference import order_gates
 
 _T = TypeVar("_T")
 _LIMITED: Final = " limited"

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from corelab.cytometry.interchange.evaluate import Replay, evaluate
+from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.flowjo import read_flowjo
 from corelab.cytometry.interchange.gatingml import read_gatingml
 from corelab.cytometry.interchange.mapping import NameMap, default_name_map, map_gates
 from corelab.cytometry.interchange.model import GateTree, Refusal
 from corelab.cytometry.interchange.parity import ParityRow, compare_counts, compare_total
+from corelab.cytometry.interchange.reference import Replay
 from corelab.cytometry.interchange.revision import (
     Decision,
     decide_labels,

@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from corelab.cytometry.interchange.evaluate import find_cells
 from corelab.cytometry.interchange.geometry import points_in_polygon
 from corelab.cytometry.interchange.model import Biex, Cells, FloorLog, Polygon, Scale
+from corelab.cytometry.interchange.reference import find_cells
 from corelab.cytometry.interchange.scales import BIEX_TOP, apply_scale, invert_scale
 from corelab.cytometry.records import Mask
 from corelab.errors import InputError

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from corelab.cytometry.interchange.evaluate import Replay
 from corelab.cytometry.interchange.model import (
     Boolean,
     Ellipsoid,
@@ -15,6 +14,7 @@ from corelab.cytometry.interchange.model import (
     describe_geometry,
     list_references,
 )
+from corelab.cytometry.interchange.reference import Replay
 
 EXACT_EVENTS: Final = 2
 EXACT_SHARE: Final = 0.005

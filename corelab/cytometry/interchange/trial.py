@@ -14,7 +14,7 @@ import numpy as np
 from corelab.cytometry.compensation import compensate
 from corelab.cytometry.decided import Decided, prepare_decisions
 from corelab.cytometry.interchange.boxes import find_enclosure, find_gap, find_intervals, find_sides
-from corelab.cytometry.interchange.evaluate import as_matrix, evaluate
+from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.geometry import points_in_polygon
 from corelab.cytometry.interchange.graft import Grafts
 from corelab.cytometry.interchange.model import (
@@ -31,6 +31,7 @@ from corelab.cytometry.interchange.model import (
     Rectangle,
     Refusal,
 )
+from corelab.cytometry.interchange.reference import as_matrix
 from corelab.cytometry.interchange.revision import Decision, read_shape
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.records import GatedAcquisition, Mask, Values
