@@ -66,7 +66,7 @@ def apply_scale(values: Values, scale: Scale) -> Values:
                 )
             case FloorLog(offset=offset, decades=decades):
                 floored = np.maximum(values, offset)
-                return np.asarray((np.log10(floored) - np.log10(offset)) / decades)
+                return np.asarray((1.0 / decades) * (np.log10(floored) - np.log10(offset)))
             case Biex():
                 x, y = _biex_table(scale)
                 return np.where(np.isnan(values), np.nan, np.interp(values, x, y))

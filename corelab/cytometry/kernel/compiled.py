@@ -15,6 +15,7 @@ from corelab.cytometry.kernel.loops import (
     judge_cells,
     judge_ellipsoid,
     judge_polygon,
+    keep_four,
     keep_one,
     keep_two,
     leave,
@@ -29,7 +30,7 @@ from corelab.cytometry.kernel.loops import (
     turn,
 )
 
-LOOPS: Final = "c03d7e1c22e0a886253f1b0ce4ed38669e52beb27f763addbea4df7c5f558821"
+LOOPS: Final = "c69fe0d04b9a385bc8b1138097c480c528aff1b83535274e51e13a792f6de027"
 """SHA-256 of ``loops.py``: Numba compiles again when this file changes, but does not look at that one."""
 
 BLOCK: Final = 256
@@ -75,7 +76,8 @@ def gate_blocks(
     hits[n_gates, :] = np.uint64(1)
     kept = np.zeros(n_gates + 1, np.int64)
     order, odd, near = np.zeros(BLOCK + 1, np.int64), np.zeros(BLOCK, np.int64), np.zeros(BLOCK, np.int64)
-    places, packed = np.zeros((len(axes) + 1, BLOCK)), np.zeros(BLOCK, np.uint64)
+    places, packed = np.zeros((len(axes) + 1, BLOCK)), np.zeros((words.shape[1], BLOCK), np.uint64)
+    alone = np.flatnonzero(gate_table[:, 6] == 0)
     n_left = 0
     n_events = len(rows[0]) + len(rows[1])
     for first in range(0, n_events, BLOCK):
@@ -87,8 +89,11 @@ def gate_blocks(
             unsure[k] = 0
         for s in range(n_loads):
             mark_far(columns[s], bits[s], reach, count, unsure)
+        packed[:, :] = np.uint64(0)
         kept[n_gates] = count
         for g in range(n_gates):
+            if gate_table[g, 6] < 0:  # done with the first of its four
+                continue
             kind, above, flip = gate_table[g, 0], gate_table[g, 1], gate_table[g, 2]
             start, stop = gate_table[g, 3], gate_table[g, 4]
             out, parent = hits[g], hits[above]
@@ -122,20 +127,23 @@ def gate_blocks(
                         x, y = columns[table[slot, 1]], columns[table[slot, 2]]
                         fill_ratio(x, y, ratios[table[slot, 3]], columns[slot], count)
                         mark_far(columns[slot], bits[slot], reach, count, unsure)
+            if gate_table[g, 6] > 0:
+                x, y = columns[part_slots[start]], columns[part_slots[start + 1]]
+                boxes = parts[start : start + 8]
+                keep_four(x, y, boxes, parent, packed[g >> 6], bit, totals[g : g + 4], count)
+                continue
+            held = 0
             if stop - start == 2:
                 x, y = columns[part_slots[start]], columns[part_slots[start + 1]]
-                keep_two(x, y, parts[start:stop], parent, out, bit, count)
+                held = keep_two(x, y, parts[start:stop], parent, out, bit, count)
             else:
-                keep_one(
+                held = keep_one(
                     columns[part_slots[start]], parts[start, 0], parts[start, 1], parent, out, bit, count
                 )
                 for i in range(start + 1, stop):
                     narrow(columns[part_slots[i]], parts[i, 0], parts[i, 1], out, count)
-            if kind == RECTANGLE:
-                for i in range(gate_table[g, 5], gate_table[g, 6]):
-                    mark_band(columns[band_slots[i]], bands[i, 0], bands[i, 1], parent, unsure, count)
-            else:
-                shape = gate_table[g, 7]
+            if kind != RECTANGLE:
+                shape = gate_table[g, 5]
                 begin, n_axes, at, length = heads[shape, 0], heads[shape, 1], heads[shape, 2], heads[shape, 3]
                 listed = list_marked(out, order, count)
                 for a in range(begin, begin + n_axes):
@@ -154,15 +162,25 @@ def gate_blocks(
                 settle(out, bit, order, odd, near, unsure, listed)
             if flip:
                 turn(out, parent, bit, count)
-            kept[g] = count_marked(out, count)
+            if flip or kind != RECTANGLE or stop - start > 2:
+                held = count_marked(out, count)
+            kept[g] = held
             totals[g] += kept[g]
-        pack(hits, n_gates, packed, words[first : first + count], count)
+        for i in range(len(bands)):
+            slot = band_slots[i]
+            if slot < n_loads or done[slot]:
+                mark_band(columns[slot], bands[i, 0], bands[i, 1], unsure, count)
+        pack(hits, alone, packed, count)
+        for w in range(len(packed)):
+            own, out = packed[w], words[first : first + count, w]
+            for k in range(count):
+                out[k] = own[k]
         marked = 0
         for k in range(count):
             marked |= unsure[k]
         if marked:
             fresh = left[n_left:]
-            marked = leave(hits, unsure, n_gates, totals, fresh, count)
+            marked = leave(packed, unsure, totals, fresh, count)
             for i in range(marked):
                 fresh[i] += first
             n_left += marked

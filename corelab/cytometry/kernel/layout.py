@@ -177,7 +177,7 @@ class _Writer:
     rows: dict[str, int] = field(default_factory=dict)
     gates: list[tuple[int, ...]] = field(default_factory=list)
     parts: list[tuple[int, float, float]] = field(default_factory=list)
-    bands: list[tuple[int, float, float]] = field(default_factory=list)
+    bands: dict[tuple[int, float, float], None] = field(default_factory=dict)
     operands: list[tuple[int, int]] = field(default_factory=list)
     heads: list[tuple[int, int, int, int]] = field(default_factory=list)
     axes: list[tuple[int, ...]] = field(default_factory=list)
@@ -194,7 +194,7 @@ class _Writer:
 
     def add(self, gate: Gate) -> None:
         """Write one gate; those on which it rests were written before."""
-        parts, bands, shape = len(self.parts), len(self.bands), len(self.heads)
+        parts, shape = len(self.parts), len(self.heads)
         span = [parts, parts]
         match gate.geometry:
             case Rectangle(bounds=bounds):
@@ -215,9 +215,7 @@ class _Writer:
         span[1] = len(self.operands) if kind >= ALL_OF else len(self.parts)
         parent = self.rows[gate.parent] if gate.parent else -1
         self.rows[gate.name] = len(self.gates)
-        self.gates.append(
-            (kind, parent, int(gate.complement), span[0], span[1], bands, len(self.bands), shape)
-        )
+        self.gates.append((kind, parent, int(gate.complement), span[0], span[1], shape))
 
     def _add_part(self, dimension: Dimension, low: float, high: float) -> None:
         self.parts.append((self.slots.find(dimension), low, high))
@@ -238,7 +236,7 @@ class _Writer:
 
     def _add_band(self, dimension: Dimension, edge: Edge) -> None:
         if edge.unsure_low <= edge.unsure_high:
-            self.bands.append((self.slots.find(dimension), edge.unsure_low, edge.unsure_high))
+            self.bands[self.slots.find(dimension), edge.unsure_low, edge.unsure_high] = None
 
     def _add_box(self, dimension: Dimension, low: float, high: float) -> tuple[float, float]:
         """Write a box that is a little too large: what lies in it is judged by the shape itself."""
@@ -335,15 +333,30 @@ class _Writer:
         dims = len(form.dimensions)
         self.heads.append((len(self.axes) - dims, dims, start, len(self.data) - start))
 
+    def _join_fours(self, gates: Numbers) -> None:
+        """Note where four rectangles, on which nothing rests, share a parent and two axes: quadrants do."""
+        used = {*gates[:, 1].tolist(), *(number for number, _ in self.operands)}
+        slots = [slot for slot, _, _ in self.parts]
+        g = 0
+        while g + 4 <= len(gates):
+            four = gates[g : g + 4]
+            axes = {tuple(slots[start:stop]) for start, stop in four[:, 3:5].tolist()}
+            alike = len(axes) == 1 and len(next(iter(axes))) == 2 and len(set(four[:, 1].tolist())) == 1
+            if alike and not four[:, [0, 2]].any() and g % 64 <= 60 and not used & set(range(g, g + 4)):
+                gates[g : g + 4, 6] = (4, -1, -1, -1)
+                g += 3
+            g += 1
+
     def finish(self, names: tuple[str, ...]) -> Tables:
         """Return the tables with the final numbers of the columns."""
         n_gates, resolve = len(self.gates), self.slots.resolve
-        gates = whole(self.gates, 8)
+        gates = np.column_stack([whole(self.gates, 6), np.zeros(n_gates, dtype=np.int64)])
         gates[gates[:, 1] < 0, 1] = n_gates
+        self._join_fours(gates)
         axes = whole([(resolve(slot), *others) for slot, *others in self.axes], 6)
         limits, bands = (
             (whole([resolve(slot) for slot, _, _ in rows]), real([row[1:] for row in rows], 2))
-            for rows in (self.parts, self.bands)
+            for rows in (self.parts, [*self.bands])
         )
         pieces = np.concatenate(self.pieces) if self.pieces else np.zeros((1, 2))
         inside = np.concatenate(self.inside) if self.inside else np.zeros(1, np.uint8)

@@ -90,22 +90,49 @@ def fill_ratio(x: Any, y: Any, numbers: Any, out: Any, count: int) -> None:
 
 
 @compiled
-def keep_one(x: Any, low: float, high: float, parent: Any, out: Any, bit: Any, count: int) -> None:
-    """Mark the events of a parent within an interval."""
-    zero = np.uint64(0)
+def keep_one(x: Any, low: float, high: float, parent: Any, out: Any, bit: Any, count: int) -> int:
+    """Mark the events of a parent within an interval; return how many."""
+    zero, kept = np.uint64(0), 0
     for k in range(count):
         hit = (x[k] >= low) & (x[k] <= high) & (parent[k] != zero)
         out[k] = bit if hit else zero
+        kept += 1 if hit else 0
+    return kept
 
 
 @compiled
-def keep_two(x: Any, y: Any, box: Any, parent: Any, out: Any, bit: Any, count: int) -> None:
-    """Mark the events of a parent within a rectangle."""
+def keep_two(x: Any, y: Any, box: Any, parent: Any, out: Any, bit: Any, count: int) -> int:
+    """Mark the events of a parent within a rectangle; return how many."""
     low_x, high_x, low_y, high_y = box[0, 0], box[0, 1], box[1, 0], box[1, 1]
-    zero = np.uint64(0)
+    zero, kept = np.uint64(0), 0
     for k in range(count):
         inside = (x[k] >= low_x) & (x[k] <= high_x) & (y[k] >= low_y) & (y[k] <= high_y)
-        out[k] = bit if inside & (parent[k] != zero) else zero
+        hit = inside & (parent[k] != zero)
+        out[k] = bit if hit else zero
+        kept += 1 if hit else 0
+    return kept
+
+
+@compiled
+def keep_four(
+    x: Any, y: Any, boxes: Any, parent: Any, packed: Any, bit: Any, totals: Any, count: int
+) -> None:
+    """Note the events of a parent within four rectangles on the same axes, which are parents of none."""
+    zero = np.uint64(0)
+    for i in range(4):
+        low_x, high_x, low_y, high_y = (
+            boxes[2 * i, 0],
+            boxes[2 * i, 1],
+            boxes[2 * i + 1, 0],
+            boxes[2 * i + 1, 1],
+        )
+        own, kept = bit << np.uint64(i), 0
+        for k in range(count):
+            inside = (x[k] >= low_x) & (x[k] <= high_x) & (y[k] >= low_y) & (y[k] <= high_y)
+            hit = inside & (parent[k] != zero)
+            packed[k] = packed[k] | (own if hit else zero)
+            kept += 1 if hit else 0
+        totals[i] += kept
 
 
 @compiled
@@ -134,11 +161,15 @@ def count_marked(marked: Any, count: int) -> int:
 
 
 @compiled
-def mark_band(x: Any, low: float, high: float, parent: Any, unsure: Any, count: int) -> None:
-    """Mark events of a parent within an interval as unsure."""
+def mark_band(x: Any, low: float, high: float, unsure: Any, count: int) -> None:
+    """Mark events within an interval as unsure; hardly ever is there one."""
+    hits = 0
     for k in range(count):
-        if (parent[k] != 0) & (x[k] >= low) & (x[k] <= high):
-            unsure[k] = 1
+        hits += 1 if (x[k] >= low) & (x[k] <= high) else 0
+    if hits > 0:
+        for k in range(count):
+            if (x[k] >= low) & (x[k] <= high):
+                unsure[k] = 1
 
 
 @compiled
@@ -302,36 +333,32 @@ def join(kind: int, other: Any, turned: bool, out: Any, bit: Any, count: int) ->
 
 
 @compiled
-def pack(hits: Any, n_gates: int, packed: Any, words: Any, count: int) -> None:
-    """Join the bits of all gates event by event."""
-    for w in range(words.shape[1]):
-        g, stop = 64 * w, min(64 * w + 64, n_gates)
-        for k in range(count):
-            packed[k] = np.uint64(0)
-        while g + 4 <= stop:
-            a, b, c, d = hits[g], hits[g + 1], hits[g + 2], hits[g + 3]
+def pack(hits: Any, alone: Any, packed: Any, count: int) -> None:
+    """Join the bits of gates event by event."""
+    i, stop = 0, len(alone)
+    while i < stop:
+        w = alone[i] >> 6
+        out = packed[w]
+        if i + 4 <= stop and alone[i + 3] >> 6 == w:
+            a, b, c, d = hits[alone[i]], hits[alone[i + 1]], hits[alone[i + 2]], hits[alone[i + 3]]
             for k in range(count):
-                packed[k] = packed[k] | a[k] | b[k] | c[k] | d[k]
-            g += 4
-        while g < stop:
-            one = hits[g]
+                out[k] = out[k] | a[k] | b[k] | c[k] | d[k]
+            i += 4
+        else:
+            one = hits[alone[i]]
             for k in range(count):
-                packed[k] = packed[k] | one[k]
-            g += 1
-        out = words[:, w]
-        for k in range(count):
-            out[k] = packed[k]
+                out[k] = out[k] | one[k]
+            i += 1
 
 
 @compiled
-def leave(hits: Any, unsure: Any, n_gates: int, totals: Any, left: Any, count: int) -> int:
+def leave(packed: Any, unsure: Any, totals: Any, left: Any, count: int) -> int:
     """Take events that others must judge out of the counts and note them; return how many."""
     marked = 0
     for k in range(count):
         if unsure[k]:
             left[marked] = k
             marked += 1
-            for g in range(n_gates):
-                if hits[g, k] != 0:
-                    totals[g] -= 1
+            for g in range(len(totals)):
+                totals[g] -= np.int64((packed[g >> 6, k] >> np.uint64(g & 63)) & np.uint64(1))
     return marked

@@ -10,7 +10,7 @@ import numpy as np
 
 from corelab.cytometry.kernel.loops import compiled, entered, fill_product, fill_recorded
 
-LOOPS: Final = "c03d7e1c22e0a886253f1b0ce4ed38669e52beb27f763addbea4df7c5f558821"
+LOOPS: Final = "c69fe0d04b9a385bc8b1138097c480c528aff1b83535274e51e13a792f6de027"
 """SHA-256 of ``loops.py``: Numba compiles again when this file changes, but does not look at that one."""
 
 BLOCK: Final = 256

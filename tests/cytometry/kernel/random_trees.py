@@ -26,7 +26,7 @@ from corelab.cytometry.interchange.model import (
     Rectangle,
     Scale,
 )
-from corelab.cytometry.interchange.scales import apply_scale, invert_scale
+from corelab.cytometry.interchange.scales import apply_scale
 from corelab.cytometry.kernel.cuts import find_edge
 
 TOP = 262144.0
@@ -79,14 +79,13 @@ class TreeMaker:
         linear = np.exp(self.rng.uniform(low, 11.5, count))
         if axis.scale not in ("log", "floor") and self.rng.random() < 0.3:
             linear[0] = self.rng.choice([0.0, -40.0, -700.0])
+        linear = linear.astype(np.float32).astype(float)
         scale = SCALES[axis.scale]
         places = sorted(linear.tolist() if scale is None else apply_scale(linear, scale).tolist())
         if axis.compensation == UNCOMPENSATED:
             kept = self.edges.setdefault(axis.channel, [])
-            for place in places:
-                first = find_edge(scale, place).first
-                kept += [first, float(np.nextafter(first, -np.inf)), float(np.nextafter(first, np.inf))]
-                kept.append(place if scale is None else float(invert_scale(np.array([place]), scale)[0]))
+            first = [find_edge(scale, place).first for place in places]
+            kept += [*linear.tolist(), *first, *np.nextafter(first, -np.inf), *np.nextafter(first, np.inf)]
         return places
 
     def _put(self, name: str, geometry: Geometry, *, parent: str | None = None, **more: object) -> None:
