@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 # How fast
 
 Written by `make bench`: medians of five on one thread, from the page cache, all in one run on one machine.
-Readings, gates, medians and fits are seconds of the processor, so that other work on the machine counts little;
+Readings, gates, medians and fits are seconds of the processor, so that other work counts little;
 commands are seconds on the clock, with those of the processor beside them. Seconds differ from machine to
 machine; ratios tell more. A fit of more than 200,000 events uses an even part of them (every k-th by place);
 time quality and counts use all.
