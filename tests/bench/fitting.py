@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.bench.measuring import REPEATS, Figure, run_alone
 
 _FIT = """
-import resource, statistics, sys, time
+import statistics, sys, time
 from pathlib import Path
 from corelab.cytometry import gating
 from corelab.cytometry.quality import builtin_limits
@@ -21,13 +21,13 @@ def watched(*given):
     medians.append(time.process_time() - begin)
     return found
 gating._measure_expression = watched
-before, fits = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+before, fits = read_peak(), []
 for _ in range(int(sys.argv[3])):
     begin = time.process_time()
     gating.gate_acquisition(read_fcs(map_file(Path(sys.argv[1])), name="x"), template=template)
     fits.append(time.process_time() - begin - medians[-1])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(statistics.median(fits), statistics.median(medians), peak * 1024)
+peak = read_peak() - before
+print(statistics.median(fits), statistics.median(medians), peak)
 """
 
 
@@ -61,7 +61,7 @@ def measure_growth(files: int, small: Path) -> Figure:
 
 
 _GROWTH = """
-import resource, sys
+import sys
 from pathlib import Path
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.template import load_template
@@ -69,6 +69,6 @@ from corelab.ingest.fcs import map_file, read_fcs
 template, peaks = load_template("cart"), []
 for _ in range(int(sys.argv[2])):
     gate_acquisition(read_fcs(map_file(Path(sys.argv[1])), name="x"), template=template)
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    peaks.append(read_peak() / 1e6)
 print(peaks[9], peaks[-1])
 """

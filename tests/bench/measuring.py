@@ -21,6 +21,13 @@ ONE_THREAD: Final = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 _LEFT_OUT: Final = ("CD14", "CD19")
+PEAK: Final = """
+from pathlib import Path
+def read_peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
+"""Python that reads the largest memory of its own process: that of `resource` may be its parent's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,7 @@ def write_tube(path: Path, *, n_events: int, seed: int = 11) -> Path:
 def run_alone(code: str, *arguments: str) -> list[float]:
     """Run some Python in a process of its own and return the numbers that it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True,
+        [sys.executable, "-c", PEAK + code, *arguments], check=True, capture_output=True, text=True,
         env={**os.environ, **ONE_THREAD},
     )  # fmt: skip
     return [float(word) for word in done.stdout.split()]
