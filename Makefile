@@ -10,7 +10,7 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 # Compiled modules make the second start of every command several times faster.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint validate screenshots clean
+.PHONY: demo test lint validate bench screenshots clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing corelab into $(VENV)"
@@ -47,6 +47,12 @@ test: $(VENV)/.installed-test
 validate: $(VENV)/.installed-test
 	@tests/provision.sh
 	@$(BIN)/python -m tests.validation.report docs/validation.md
+
+# One thread: what libraries do with more says nothing about the work that a file takes.
+bench: export OPENBLAS_NUM_THREADS := 1
+bench: export NUMBA_NUM_THREADS := 1
+bench: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.bench.report docs/performance.md
 
 screenshots: $(VENV)/.installed-test
 	@tests/provision.sh

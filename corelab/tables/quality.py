@@ -94,9 +94,11 @@ def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
             (table["subject_id"] != "") & ~table["visit"].isin(UNTIMED) & (table["collected_at"] != "")
         ]
         rows = timed.assign(date=timed["collected_at"].str[:10], object=timed["source_id"])
-        group = rows.groupby(["subject_id", "visit", *what])["date"]
-        repeated = rows[group.transform("nunique") > 1].assign(first=group.transform("min"))
-        again = repeated[repeated["date"] > repeated["first"]]
+        group = ["subject_id", "visit", *what]
+        # Texts have no fast minimum: the first of each group in order of dates is it.
+        first = rows[[*group, "date"]].sort_values("date").drop_duplicates(group)
+        dated = rows.merge(first.rename(columns={"date": "first"}), on=group, how="left")
+        again = dated[dated["date"] > dated["first"]]
         text = again[what[0]] if what else pd.Series("copies_per_ug", index=again.index, dtype=object)
         reason = (
             text + " of visit " + again["visit"] + " measured on " + again["first"] + " and " + again["date"]

@@ -2,12 +2,14 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corelab.cytometry import gating
 from corelab.cytometry.compensation import compensate, compute_compensated
 from corelab.cytometry.decided import Decided
 from corelab.cytometry.engine import Engine
@@ -96,3 +98,21 @@ def test_engine__lets_go_of_a_tube_without_the_help_of_the_collector():
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("has_matrix", [False, True])
+def test_gate_acquisition__measures_the_same_medians_by_compiled_loops(monkeypatch, has_matrix):
+    tube = make_t_cells(BLOOD, seed=2)[0]
+    if has_matrix:
+        matrix = np.eye(8) + 0.05 * np.random.default_rng(3).random((8, 8)) * (1 - np.eye(8))
+        spillover = Spillover(detectors=tube.detectors, matrix=matrix)
+        tube = replace(tube, events=tube.events @ matrix, spillover=spillover)
+    plain = gating.gate_acquisition(tube, template=load_template("cart")).expression
+    monkeypatch.setattr(gating, "_MANY_EVENTS", 0)
+    compiled = gating.gate_acquisition(tube, template=load_template("cart")).expression
+    assert [(one.population, one.marker, one.n) for one in plain] == [
+        (one.population, one.marker, one.n) for one in compiled
+    ]
+    for name in ("median_intensity", "robust_sd"):
+        ours, theirs = ([getattr(one, name) for one in rows] for rows in (compiled, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-9)
