@@ -16,8 +16,13 @@ _SHIFT: Final = 44
 compiled = njit(error_model="numpy", boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """A loop that only compiled functions call."""
 
-entered = njit(cache=True, error_model="numpy", boundscheck=False)
-"""A function that Python calls; its machine code is kept between processes."""
+
+def entered(function: Any) -> Any:
+    """Compile a function that Python calls; its machine code is kept between processes where it can be."""
+    try:
+        return njit(cache=True, error_model="numpy", boundscheck=False)(function)
+    except RuntimeError:  # neither the package's folder nor the person's own can be written to
+        return njit(error_model="numpy", boundscheck=False)(function)
 
 
 @compiled
