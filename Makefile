@@ -56,7 +56,7 @@ bench: $(VENV)/.installed-test
 
 screenshots: $(VENV)/.installed-test
 	@tests/provision.sh
-	@$(BIN)/python -m tests.browser.screenshots build/demo --out build/screenshots
+	@$(BIN)/python -m tests.browser.screenshots build/demo --out build/screenshots --sheet docs/contact_sheet.jpg
 
 clean:
 	rm -rf build .venv

@@ -13,6 +13,7 @@
     ├── ContractError       a table that we derived breaks its own schema
     ├── ReviewError         results cannot be signed or unlocked so
     ├── HomeError           a home is missing, newer than this program, or not writable
+    │   └── DatabaseAwayError   its database does not answer; it may come back
     └── IntegrityError      stored bytes differ from their recorded hash
 
 A scientifically undefined value is never an exception but a row with a status and a reason; a
@@ -90,6 +91,10 @@ class ReviewError(CorelabError):
 
 class HomeError(CorelabError):
     """A home is missing, newer than this program, or cannot be written."""
+
+
+class DatabaseAwayError(HomeError):
+    """The database of a home does not answer; nothing was changed, and it may come back."""
 
 
 class IntegrityError(CorelabError):

@@ -9,7 +9,9 @@ from flask_login import current_user
 from corelab.errors import HomeError
 from corelab.export.dictionary import make_dictionary
 from corelab.export.text import format_csv
+from corelab.singlecell.tables import COLUMNS
 from dashboards.access.roles import AUDITORS, EVERY_ROLE, EXPORTERS, check_role
+from dashboards.cells import find_cells
 from dashboards.ports import SnapshotPort
 from dashboards.site import Site, SnapshotTables
 from dashboards.views.api_description import describe_api
@@ -23,6 +25,7 @@ def build_api(site: Site) -> Blueprint:
     """Collect the routes under ``/api/v1``."""
     routes = Blueprint("api", __name__, url_prefix="/api/v1")
     routes.add_url_rule("/tables/<name>.<ext>", "table", lambda name, ext: answer_table(site, name, ext))
+    routes.add_url_rule("/cells/<name>.csv", "cells", lambda name: answer_cells(site, name))
     routes.add_url_rule("/dictionary.csv", "dictionary", lambda: answer_dictionary(site))
     routes.add_url_rule("/openapi.json", "openapi", lambda: answer_description(site))
     routes.add_url_rule("/audit.csv", "audit", lambda: answer_audit(site))
@@ -74,6 +77,21 @@ def write_rows(tables: SnapshotTables, name: str, subject_id: str) -> bytes:
             abort(404)
         table = table[table["subject_id"] == subject_id]
     return format_csv(table)
+
+
+def answer_cells(site: Site, name: str) -> Response:
+    """Give one table of the current snapshot's single cells: clusters, shares, medians; no cell by itself.
+
+    Answers 404 for an unknown table, or where the cells were not mapped yet.
+    """
+    check_role(*EXPORTERS)
+    check_scope(site, name)
+    tables = site.cache.current()
+    cells = None if tables is None else find_cells(site, tables)
+    if cells is None or tables is None or name not in COLUMNS:
+        abort(404)
+    note_download(site, f"{tables.snapshot.id}/cells/{name}.csv")
+    return build_attachment(format_csv(cells[name]), f"{name}.csv", FORMATS["csv"])
 
 
 def answer_dictionary(site: Site) -> Response:

@@ -9,14 +9,17 @@ from typing import Any, Final
 import dash
 from flask import Flask
 
-from corelab.figures.catalog import figure_catalog, read_catalog
+from corelab.figures.catalog import LANGUAGES, figure_catalog, read_catalog
 from dashboards import routes, shell
 from dashboards.access.guard import add_guard
 from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
+from dashboards.access.outage import add_outage_answer
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
+from dashboards.components import run_now
 from dashboards.desk import Desk
+from dashboards.figures_api import build_figures_api
 from dashboards.gates_api import build_gates_api
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
@@ -25,7 +28,11 @@ from dashboards.theme import build_theme_routes
 from dashboards.upload_api import build_upload_routes
 from dashboards.views.audit import AuditCache
 
-WORDS: Final = Path(str(resources.files("dashboards.catalog").joinpath("en.yaml")))
+WORDS: Final = {
+    language: Path(str(resources.files("dashboards.catalog").joinpath(f"{language}.yaml")))
+    for language in LANGUAGES
+}
+"""The catalog of pages in each language."""
 
 INDEX: Final = """<!doctype html>
 <html lang="{language}" data-mantine-color-scheme="{scheme}">
@@ -49,12 +56,12 @@ INDEX: Final = """<!doctype html>
 class CorelabDash(dash.Dash):  # type: ignore[misc]  # dash is untyped
     """Dash with a page of our own: its language, its colour scheme and no word that is not ours."""
 
-    language: str = "en"
+    site: Site
 
     def interpolate_index(self, **parts: str) -> str:
-        """Write the page around the application."""
+        """Write the page around the application, in the language and the colours of who asks."""
         entry = {"app_entry": '<div id="react-entry-point"></div>'}
-        return INDEX.format(language=self.language, scheme=read_scheme(), **(parts | entry))
+        return INDEX.format(language=self.site.text("page.language"), scheme=read_scheme(), **(parts | entry))
 
 
 def create_app(
@@ -92,11 +99,13 @@ def create_app(
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
     add_guard(server)
+    add_outage_answer(server, site)
     for blueprint in (
         build_blueprint(site),
         build_theme_routes(),
         build_api(site),
         build_gates_api(site),
+        build_figures_api(site),
         build_review_routes(site),
         build_upload_routes(site),
     ):
@@ -112,8 +121,8 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
     """Read the words and prepare the cache of tables."""
     return Site(
         home=home,
-        catalog=read_catalog(WORDS),
-        figure_catalog=figure_catalog(),
+        catalogs={language: read_catalog(path) for language, path in WORDS.items()},
+        figure_catalogs={language: figure_catalog(language) for language in LANGUAGES},
         cache=SnapshotCache(home),
         desk=Desk(home),
         trail=AuditCache(home.registry.audit),
@@ -136,10 +145,11 @@ def build_dash(site: Site, server: Flask) -> Any:
         compress=False,
         enable_mcp=False,
     )
-    app.language = site.text("page.language")
+    app.site = site
     app.layout = lambda: shell.build_shell(site)
     shell.register(app, site)
     routes.register(app, site)
+    run_now.register(app, site)
     for page in routes.PAGES:
         page.register(app, site)
     return app

@@ -3,12 +3,12 @@
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from corelab.cytometry.bench import Bench, open_bench
+from corelab.cytometry.bench import Bench, make_cuts, open_bench
 from corelab.cytometry.interchange.revision import (
     Decision,
     GateRevision,
@@ -46,14 +46,15 @@ class Known:
     files: Mapping[str, AcquisitionFile]
     decisions: Mapping[str, tuple[Decision, ...]]
     revisions: tuple[GateRevision, ...]
+    by_version: Mapping[str, Decision] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Look:
     """One acquisition with its gates.
 
-    ``saved`` is gated as the snapshot was, ``bench`` with what was decided since; ``pending`` are the
-    limits among those decisions. ``problem`` is why there are no gates to look at, else empty.
+    ``saved`` is gated as the snapshot was, ``bench`` with what was decided since; ``is_pending`` tells
+    whether that is anything. ``problem`` is why there are no gates to look at, else empty.
     """
 
     file: AcquisitionFile
@@ -61,7 +62,7 @@ class Look:
     template: Template | None
     saved: Bench | None
     bench: Bench | None
-    pending: Mapping[str, float]
+    is_pending: bool = False
     problem: str = ""
 
 
@@ -117,23 +118,33 @@ class Desk:
                 self._mark = mark
             return self._known
 
+    def is_open(self, tables: SnapshotTables, file_id: str) -> bool:
+        """Tell whether `look` would answer at once."""
+        return self._find(self._looks, self._key(tables, file_id)) is not None
+
+    def _key(self, tables: SnapshotTables, file_id: str) -> Hashable:
+        decisions = self.known().decisions.get(file_id, ())
+        return tables.snapshot.id, file_id, tuple(sorted(describe_decisions(decisions).items()))
+
     def look(self, tables: SnapshotTables, file_id: str) -> Look | None:
         """Open an acquisition as a snapshot gated it; None for a file that was never delivered."""
         known = self.known()
         file = known.files.get(file_id)
         if file is None:
             return None
-        decisions = known.decisions.get(file_id, ())
-        key = (tables.snapshot.id, file_id, tuple(sorted(describe_decisions(decisions).items())))
+        decisions, key = known.decisions.get(file_id, ()), self._key(tables, file_id)
         return self._keep(self._looks, key, lambda: self._open(tables, file, decisions, key), self._reading)
 
-    def try_limits(self, look: Look, limits: Mapping[str, float]) -> Bench | None:
-        """Return an acquisition with limits moved by hand; the last few trials are kept."""
-        if look.bench is None or not limits:
+    def try_decided(
+        self, look: Look, limits: Mapping[str, float], shapes: Mapping[str, Decision] | None = None
+    ) -> Bench | None:
+        """Return an acquisition with limits moved and shapes drawn by hand; the last few trials are kept."""
+        if look.bench is None or not (limits or shapes):
             return look.bench
-        bench = look.bench
-        key = (look.key, tuple(sorted(limits.items())))
-        return self._keep(self._tried, key, lambda: bench.try_limits(limits), self._trying)
+        bench, drawn = look.bench, dict(shapes or {})
+        versions = tuple(sorted((name, one.version) for name, one in drawn.items()))
+        key = (look.key, tuple(sorted(limits.items())), versions)
+        return self._keep(self._tried, key, lambda: bench.try_decided(limits, drawn), self._trying)
 
     def picture(self, key: Hashable, draw: Callable[[], str]) -> str:
         """Return a drawing, made once."""
@@ -161,7 +172,7 @@ class Desk:
     def _open(
         self, tables: SnapshotTables, file: AcquisitionFile, decisions: tuple[Decision, ...], key: Hashable
     ) -> Look:
-        nothing = Look(file=file, key=key, template=None, saved=None, bench=None, pending={})
+        nothing = Look(file=file, key=key, template=None, saved=None, bench=None)
         if "cuts" not in tables:
             return _with_problem(nothing, "old_snapshot")
         cuts = read_cuts(tables, file.file_id)
@@ -175,18 +186,27 @@ class Desk:
                 spillover=read_matrix(file.spillover_id, self._home.objects.read),
                 stains=read_stains(file.stains, self._home.objects.read),
             )  # fmt: skip
-            saved = open_bench(tube, template=template, name=file.tube, cuts=cuts, decisions=decisions)
+            then = find_decisions_then(tables, self.known(), file.file_id)
+            saved = open_bench(tube, template=template, name=file.tube, cuts=cuts, decisions=then)
+            bench = try_since(saved, then, decisions, cuts)
         except (ConfigError, CorelabError, OSError):
             return _with_problem(nothing, "unreadable")
-        pending = find_pending_limits(decisions, cuts)
-        bench = saved.try_limits(pending) if pending else saved
-        return Look(file=file, key=key, template=template, saved=saved, bench=bench, pending=pending)
+        return Look(
+            file=file, key=key, template=template, saved=saved, bench=bench, is_pending=bench is not saved
+        )
 
 
 def _with_problem(look: Look, problem: str) -> Look:
-    return Look(
-        file=look.file, key=look.key, template=None, saved=None, bench=None, pending={}, problem=problem
-    )
+    return Look(file=look.file, key=look.key, template=None, saved=None, bench=None, problem=problem)
+
+
+def try_since(saved: Bench, then: Sequence[Decision], now: Sequence[Decision], cuts: Sequence[Cut]) -> Bench:
+    """Return a tube with what was decided since it was counted; the same tube if that is nothing."""
+    limits = find_pending_limits(now, cuts)
+    old, new = ({one.gate: one for one in all_ if one.kind is Kind.SHAPE} for all_ in (then, now))
+    known = saved.population_names
+    shapes = {name: new.get(name) for name in sorted({*old, *new} & known) if old.get(name) != new.get(name)}
+    return saved.try_decided(limits, shapes) if limits or shapes else saved
 
 
 def _read_known(home: HomePort) -> Known:
@@ -196,27 +216,16 @@ def _read_known(home: HomePort) -> Known:
         TubeKey(file_id=file.file_id, subject_id=file.subject_id, visit=file.visit, panel=file.panel)
         for file in files.values()
     ]
-    return Known(files=files, decisions=pick_for_tubes(revisions, tubes), revisions=tuple(revisions))
+    return Known(
+        files=files, decisions=pick_for_tubes(revisions, tubes), revisions=tuple(revisions),
+        by_version={one.decision.version: one.decision for one in revisions},
+    )  # fmt: skip
 
 
 def read_cuts(tables: SnapshotTables, file_id: str) -> list[Cut]:
     """Return the limits with which a snapshot counted a file."""
     by_file = tables.remember("cuts by file", lambda: _group_by_file(tables["cuts"]))
-    rows = by_file.get(file_id)
-    if rows is None:
-        return []
-    return [
-        Cut(
-            gate=row["gate"], marker=row["marker"], cut=float(row["cut"]), units=_NAN,
-            score=float(row["score"]), recipe=row["recipe"], source=row["gate_source"],
-            control=row["control"], n_reference=_whole(row["n_reference"]), reason=row["reason"],
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def _whole(value: Any) -> int:
-    return int(value) if value == value and value is not None else 0  # noqa: PLR0124 - NaN is not itself
+    return make_cuts(by_file.get(file_id, ()))
 
 
 def _group_by_file(table: "pd.DataFrame") -> dict[str, list[dict[str, Any]]]:
@@ -229,13 +238,19 @@ def describe_decisions(decisions: tuple[Decision, ...]) -> dict[str, str]:
     return {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
 
 
+def find_decisions_then(tables: SnapshotTables, known: Known, file_id: str) -> list[Decision]:
+    """Return what people had decided about a file when the snapshot was made."""
+    versions = tables.snapshot.manifest.get("gates", {}).get(file_id, {}).values()
+    return [known.by_version[version] for version in versions if version in known.by_version]
+
+
 def is_waiting(tables: SnapshotTables, known: Known, file_id: str) -> bool:
     """Tell whether gates of a file were decided, or taken back, since the snapshot was made."""
     then = tables.snapshot.manifest.get("gates", {}).get(file_id, {})
     return bool(describe_decisions(known.decisions.get(file_id, ())) != then)
 
 
-def find_pending_limits(decisions: tuple[Decision, ...], cuts: list[Cut]) -> dict[str, float]:
+def find_pending_limits(decisions: Sequence[Decision], cuts: Sequence[Cut]) -> dict[str, float]:
     """Return the limits that were decided and are not those with which the snapshot counted."""
     counted = {cut.gate: cut.cut for cut in cuts if cut.reason != "MARKER_MISSING"}
     decided = {one.gate: read_limit(one) for one in decisions if one.kind is Kind.CUT}

@@ -3,29 +3,42 @@
 No event leaves the server: only pictures, and numbers that it counted itself.
 """
 
-import math
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, Response, abort, jsonify, request
 from flask_login import current_user
 
 from corelab.cytometry.bench import Bench, find_dependents
+from corelab.cytometry.decided import find_opposites
+from corelab.cytometry.drawn import Drawn, build_tree
 from corelab.cytometry.gate_view import GateView, describe_view, place_on
-from corelab.cytometry.interchange.revision import Decision, Kind, Scope, Target, decide_cut, take_back
+from corelab.cytometry.interchange.revision import Decision
 from corelab.errors import CorelabError
 from corelab.figures.gate_plot import Canvas, Overlays, build_gate_plot
 from corelab.figures.gate_svg import find_plot_box, write_gate_svg, write_small_svg
 from corelab.figures.numbers import format_count
-from corelab.vocabulary import GateSource, Role
+from corelab.vocabulary import Role
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.gate_words import write_changes, write_count, write_percent
-from dashboards.desk import Look
-from dashboards.site import Site, SnapshotTables, read_scheme_word
+from dashboards.gates_sent import (
+    Asked,
+    decide_drawn,
+    find_bench,
+    find_view,
+    open_asked,
+    read_decisions,
+    read_json,
+    read_limits,
+    read_number,
+    read_place,
+    read_shape_sent,
+    read_size,
+    read_target,
+)
+from dashboards.site import Site, read_scheme_word
 from dashboards.views.acquisition import (
-    build_target,
     find_before,
     find_fmo,
     find_per_event,
@@ -35,19 +48,8 @@ from dashboards.views.acquisition import (
 from dashboards.views.controls import count_controls
 
 PREFIX: Final = "/api/v1/acquisitions"
-FILE_ID: Final = re.compile(r"[0-9a-f]{64}")
-LARGEST_PX: Final = 2400
-SMALLEST_PX: Final = 40
 LONGEST_REASON: Final = 2000
-MOST_LIMITS: Final = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a request is about: the snapshot's tables and the opened acquisition."""
-
-    tables: SnapshotTables
-    look: Look
+LONGEST_STAMP: Final = 400
 
 
 def build_gates_api(site: Site) -> Blueprint:
@@ -71,45 +73,24 @@ def build_gates_api(site: Site) -> Blueprint:
     return routes
 
 
-def open_asked(site: Site, file_id: str) -> Asked:
-    """Open the acquisition of a request; 404 where there is none or it has no gates to look at."""
-    tables = site.cache.current()
-    if tables is None or not FILE_ID.fullmatch(file_id):
-        abort(404)
-    look = site.desk.look(tables, file_id)
-    if look is None or look.bench is None:
-        abort(404)
-    return Asked(tables=tables, look=look)
-
-
-def find_view(asked: Asked, words: Mapping[str, str]) -> GateView:
-    """Describe the plot that a request names; 404 for a population that the tube does not have."""
-    bench, population = _bench(asked.look), words.get("population", "")
-    if population not in bench.population_names:
-        abort(404)
-    view = describe_view(bench, population, x=words.get("x", ""), y=words.get("y", ""))
-    if view is None:
-        abort(404)
-    return view
-
-
 def answer_plot(site: Site, file_id: str) -> Response:
     """Draw one gate large, with axes, curves and what lies over it."""
     asked = open_asked(site, file_id)
     words = request.args
     size, scheme = read_size(words), read_scheme_word(words.get("scheme"))
     with_limits = words.get("limits", "yes") != "no"
-    key = ("plot", asked.look.key, tuple(sorted(words.items())))
+    key = ("plot", asked.look.key, site.figure_catalog.language, tuple(sorted(words.items())))
 
     def draw() -> str:
         view = find_view(asked, words)
         overlays = find_overlays(site, asked, view, words)
         box = find_plot_box(*size, has_margin=True)
         canvas = Canvas(width=int(box.width), height=int(box.height), has_margin=True)
-        plot = build_gate_plot(_bench(asked.look), view, canvas=canvas, scheme=scheme, overlays=overlays)
+        plot = build_gate_plot(find_bench(asked.look), view, canvas=canvas, scheme=scheme, overlays=overlays)
         return write_gate_svg(
-            plot, size=size, scheme=scheme, catalog=site.figure_catalog, with_limits=with_limits
-        )
+            plot, size=size, scheme=scheme, catalog=site.figure_catalog, with_limits=with_limits,
+            stamp=words.get("stamp", "")[:LONGEST_STAMP],
+        )  # fmt: skip
 
     return answer_svg(site.desk.picture(key, draw))
 
@@ -126,13 +107,13 @@ def answer_small(site: Site, file_id: str) -> Response:
     def draw() -> str:
         view = find_view(asked, words)
         if other is not None:
-            model = describe_view(_bench(other), view.population, x=view.x.channel, y=view.y.channel)
+            model = describe_view(find_bench(other), view.population, x=view.x.channel, y=view.y.channel)
             view = view if model is None else place_on(view, x=model.x, y=model.y)
         back = words.get("back", "")
-        known = back if back in _bench(asked.look).population_names else ""
+        known = back if back in find_bench(asked.look).population_names else ""
         canvas = Canvas(width=size[0], height=size[1], bin_px=1)
         overlays = Overlays(back=known)
-        plot = build_gate_plot(_bench(asked.look), view, canvas=canvas, scheme=scheme, overlays=overlays)
+        plot = build_gate_plot(find_bench(asked.look), view, canvas=canvas, scheme=scheme, overlays=overlays)
         return write_small_svg(plot, size=size, scheme=scheme)
 
     return answer_svg(site.desk.picture(key, draw))
@@ -149,7 +130,7 @@ def find_overlays(site: Site, asked: Asked, view: GateView, words: Mapping[str, 
         look = site.desk.look(asked.tables, tube.file_id) if tube is not None else None
         benches.append(look.bench if look is not None else None)
     back = words.get("back", "")
-    names = _bench(asked.look).population_names
+    names = find_bench(asked.look).population_names
     return Overlays(fmo=benches[0], before=benches[1], back=back if back in names else "")
 
 
@@ -157,6 +138,8 @@ def answer_count(site: Site, file_id: str) -> Response:
     """Count a population with one limit at a place of its axis and others where they were moved."""
     asked = open_asked(site, file_id)
     sent = read_json()
+    if "shape" in sent:
+        return answer_shape(site, asked, sent)
     view, gate = find_view(asked, sent), str(sent.get("gate", ""))
     line = next((line for line in view.lines if line.gate == gate), None)
     if line is None:
@@ -164,7 +147,7 @@ def answer_count(site: Site, file_id: str) -> Response:
     axis = view.x if line.side == "x" else view.y
     limit = read_number(sent["limit"]) if "limit" in sent else axis.value(read_place(sent.get("place")))
     others = {name: value for name, value in read_limits(sent, asked).items() if name != gate}
-    bench = site.desk.try_limits(asked.look, others)
+    bench = site.desk.try_decided(asked.look, others)
     count = None if bench is None else bench.count_at(view.population, gate, limit)
     parent = None if bench is None or not view.parent else bench.count(view.parent)
     if count is None or parent is None:
@@ -174,18 +157,48 @@ def answer_count(site: Site, file_id: str) -> Response:
     return jsonify({"gate": gate, "limit": limit, "place": axis.place(limit), **told})
 
 
+def answer_shape(site: Site, asked: Asked, sent: Mapping[str, Any]) -> Response:
+    """Count a population by a shape on the plot; of a quadrant, all four."""
+    try:
+        view, drawn = read_shape_sent(asked, sent)
+        counts = count_drawn(find_bench(asked.look), view, drawn)
+    except CorelabError as error:
+        return refuse(site.say(str(error)))
+    parent = find_bench(asked.look).count(view.parent)
+    count = counts[drawn.points[1] if drawn.kind == "quadrant" else None]
+    if count is None or parent is None:
+        abort(404)
+    rows = read_populations(asked.tables, asked.look.file.file_id)
+    told = write_count(site, count, parent[0], per_event=find_per_event(rows, view.population))
+    parts = (
+        {f"{x:.0f}{y:.0f}": format_count(n or 0) for (x, y), n in counts.items() if n is not None}
+        if drawn.kind == "quadrant"
+        else {}
+    )
+    return jsonify({"quadrants": parts, **told})
+
+
 def answer_preview(site: Site, file_id: str) -> Response:
     """Count every population before and after limits are moved, and name what a run fits anew."""
     asked = open_asked(site, file_id)
     sent = read_json()
-    limits = read_limits(sent, asked)
-    saved, tried = asked.look.saved, site.desk.try_limits(asked.look, limits)
+    limits: Mapping[str, float] = read_limits(sent, asked)
+    shapes: dict[str, Decision] = {}
+    try:
+        if "shape" in sent:
+            decision = decide_drawn(asked, sent)
+            limits, shapes = {}, {decision.gate: decision}
+        saved, tried = asked.look.saved, site.desk.try_decided(asked.look, limits, shapes)
+    except CorelabError as error:
+        return refuse(site.say(str(error)))
     if saved is None or tried is None:
         abort(404)
+    drawn = {*shapes, *(name for name, of in find_opposites(saved.template, shapes).items() if of in shapes)}
+    moved = find_dependents(saved.template, limits, drawn) if limits or drawn else ()
     return jsonify(
         {
             "changes": write_changes(site, saved, tried),
-            "dependents": list(find_dependents(saved.template, limits)) if limits else [],
+            "dependents": list(moved),
             "controls": count_others(site, asked, tried, sent),
         }
     )
@@ -196,21 +209,24 @@ def count_others(site: Site, asked: Asked, bench: Bench, sent: Mapping[str, Any]
     if sent.get("population") not in bench.population_names:
         return {}
     view = describe_view(bench, sent["population"], x=sent.get("x", ""), y=sent.get("y", ""))
-    if view is None or not view.has_lines:
+    if view is None or not view.has_gate:
         return {}
     return {
         one.kind: [format_count(one.count), write_percent(site, one.count, one.parent_count)]
-        for one in count_controls(site, asked.tables, asked.look.file, view)
+        for one in count_controls(site, asked.tables, asked.look, view, own=bench)
     }
 
 
 def answer_decisions(site: Site, file_id: str) -> Response:
-    """Record limits, or take them back, for the tubes of a scope, with a reason."""
+    """Record limits or a shape, or take them back, for the tubes of a scope, with a reason."""
     asked = open_asked(site, file_id)
     sent = read_json()
     target = read_target(sent, asked)
     reason = str(sent.get("reason", "")).strip()[:LONGEST_REASON]
-    decisions = read_decisions(sent, asked)
+    try:
+        decisions = read_decisions(sent, asked)
+    except CorelabError as error:
+        return refuse(site.say(str(error)))
     if not decisions:
         return refuse(site.text("gate.nothing_moved"))
     if not reason:
@@ -222,74 +238,24 @@ def answer_decisions(site: Site, file_id: str) -> Response:
             role=current_user.role, reason=reason,
         )  # fmt: skip
     except CorelabError as error:
-        return refuse(str(error))
+        return refuse(site.say(str(error)))
     return jsonify({"recorded": [revision.id for revision in added]})
 
 
-def read_decisions(sent: Mapping[str, Any], asked: Asked) -> list[Decision]:
-    """Read the limits that were set, or the one that is taken back."""
-    gate = sent.get("take_back")
-    if gate is not None:
-        if gate not in _bench(asked.look).cuts:
-            abort(400)
-        standing = Decision(kind=Kind.CUT, gate=gate, content="", source=GateSource.MANUAL)
-        return [take_back(standing)]
-    return [decide_cut(name, limit) for name, limit in sorted(read_limits(sent, asked).items())]
+def count_drawn(bench: Bench, view: GateView, drawn: Drawn) -> dict[Any, int | None]:
+    """Count a shape; of a quadrant each of the four, by which it is.
 
-
-def read_target(sent: Mapping[str, Any], asked: Asked) -> Target:
-    """Read for which tubes a decision holds; 400 for a scope that this tube does not have."""
-    word = sent.get("scope")
-    scope = next((scope for scope in Scope if scope.value == word), None)
-    target = None if scope is None else build_target(asked.look.file, scope)
-    if target is None:
-        abort(400)
-    return target
-
-
-def read_limits(sent: Mapping[str, Any], asked: Asked) -> dict[str, float]:
-    """Read limits by gate; 400 for anything that is no number or no limit of the tube."""
-    given = sent.get("limits", {})
-    if not isinstance(given, dict) or len(given) > MOST_LIMITS:
-        abort(400)
-    cuts = _bench(asked.look).cuts
-    if any(gate not in cuts or cuts[gate].reason == "MARKER_MISSING" for gate in given):
-        abort(400)
-    return {gate: read_number(limit) for gate, limit in given.items()}
-
-
-def read_number(value: object) -> float:
-    """Return a finite number, or answer 400."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        abort(400)
-    return float(value)
-
-
-def read_place(value: object) -> float:
-    """Return a place on an axis, kept inside it."""
-    return min(max(read_number(value), 0.0), 1.0)
-
-
-def read_json() -> dict[str, Any]:
-    """Return the object that was posted, or answer 400."""
-    sent = request.get_json(silent=True)
-    if not isinstance(sent, dict):
-        abort(400)
-    words = ("population", "x", "y")
-    if any(not isinstance(sent.get(word, ""), str) for word in words):
-        abort(400)
-    return sent
-
-
-def read_size(words: Mapping[str, str]) -> tuple[int, int]:
-    """Return width and height in px, kept within what can be drawn; 400 for what is no number."""
-    try:
-        width, height = (
-            int(words.get(name, default)) for name, default in (("width", "680"), ("height", "520"))
-        )
-    except ValueError:
-        abort(400)
-    return tuple(min(max(px, SMALLEST_PX), LARGEST_PX) for px in (width, height))  # type: ignore[return-value]
+    Raises
+    ------
+    CorelabError
+        If it would hold every event.
+    """
+    parts: list[tuple[Any, Drawn]] = [(None, drawn)]
+    if drawn.kind == "quadrant":
+        sides = [(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]
+        parts = [(side, replace(drawn, points=(drawn.points[0], side))) for side in sides]
+    name = view.population
+    return {side: bench.count_shape(name, build_tree(name, part, view.frame), name) for side, part in parts}
 
 
 def refuse(sentence: str) -> Response:
@@ -302,10 +268,3 @@ def refuse(sentence: str) -> Response:
 def answer_svg(text: str) -> Response:
     """Answer a drawing."""
     return Response(text, content_type="image/svg+xml; charset=utf-8")
-
-
-def _bench(look: Look) -> Bench:
-    """Return the gates of an opened acquisition; `open_asked` lets none through without."""
-    if look.bench is None:
-        abort(404)
-    return look.bench

@@ -12,7 +12,9 @@ from corelab.vocabulary import Role
 if TYPE_CHECKING:
     import pandas as pd
 
+    from corelab.store.cell_maps import CellMaps
     from corelab.store.jobs import Jobs
+    from corelab.store.plate_locks import PlateLocks
     from corelab.store.registry import ActiveRow
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
@@ -204,8 +206,16 @@ class HomePort(Protocol):
         """What was signed."""
 
     @property
+    def plate_locks(self) -> "PlateLocks":
+        """Which plates are locked."""
+
+    @property
     def uploads(self) -> "Uploads":
         """Files on their way in."""
+
+    @property
+    def cell_maps(self) -> "CellMaps":
+        """Single cells of snapshots by the frozen model."""
 
     @property
     def jobs(self) -> "Jobs":

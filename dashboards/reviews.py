@@ -56,7 +56,7 @@ def answer_sign(site: Site) -> Response:
     except (InputError, ValueError, KeyError, TypeError):
         abort(400)
     except ReviewError as error:
-        refused = jsonify({"reason": str(error)})
+        refused = jsonify({"reason": site.say(str(error))})
         refused.status_code = 409
         return refused
     return jsonify({"signed": len(signed)})

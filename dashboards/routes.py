@@ -20,6 +20,7 @@ from dashboards.pages import (
     home,
     outcomes,
     patients,
+    phenotype,
     review,
     samples,
     screening,
@@ -28,8 +29,8 @@ from dashboards.pages import (
 from dashboards.site import Site
 
 PAGES: Final = (
-    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, exports, review,
-    audit,
+    home, upload, samples, acquisition, screening, patients, cohort, cytokines, outcomes, phenotype, exports,
+    review, audit,
 )  # fmt: skip
 """Modules with callbacks of their own."""
 
@@ -64,6 +65,7 @@ LAYOUTS: Final[dict[str, Layout]] = {
     "cohort": lambda site, _address: cohort.layout(site),
     "cytokines": lambda site, address: cytokines.layout(site, address.query),
     "outcomes": lambda site, address: outcomes.layout(site, address.query),
+    "phenotype": lambda site, address: phenotype.layout(site, address.query),
     "exports": lambda site, address: exports.layout(site, address.query.get("table", "")),
     "review": lambda site, _address: review.layout(site),
     "upload": lambda site, _address: upload.layout(site),

@@ -7,7 +7,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, dcc, html
 from flask_login import current_user
 
-from dashboards.access.roles import may_open
+from dashboards.access.roles import EXPORTERS, may, may_open
 from dashboards.components.chips import build_chip
 from dashboards.site import Site, read_scheme
 from dashboards.theme import MANTINE_THEME
@@ -21,6 +21,7 @@ NAVIGATION: Final = (
     ("cohort", "/cohort"),
     ("cytokines", "/cytokines"),
     ("outcomes", "/outcomes"),
+    ("phenotype", "/phenotype"),
     ("exports", "/exports"),
     ("review", "/review"),
     ("audit", "/audit"),
@@ -42,22 +43,35 @@ def build_shell(site: Site) -> Any:
             dcc.Store(id="page-title"),
             html.A(site.text("shell.skip"), href="#page", className="skip"),
             build_bar(site),
-            html.Div(
-                site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True
-            ),
+            build_alert(site),
             html.Main(id="page", tabIndex="-1"),
+            *build_figure_words(site),
             html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
         ],
     )
 
 
+def build_figure_words(site: Site) -> list[Any]:
+    """Give the browser the words of the buttons with which a figure is saved; absent for who may not."""
+    if not current_user.is_authenticated or not may(*EXPORTERS):
+        return []
+    words = {f"data-{name}": site.text(f"figure.{name}") for name in ("group", "png", "svg", "csv", "failed")}
+    return [html.Div(id="figure-words", hidden=True, **words)]
+
+
 def build_alert(site: Site) -> Any:
-    """Build the sentence that the browser shows when the server failed."""
-    return html.Div(site.text("shell.broken"), id="shell-alert", className="alert", role="alert", hidden=True)
+    """Build the sentence that the browser shows when the server failed, or the database is away."""
+    return html.Div(
+        id="shell-alert",
+        className="alert",
+        role="alert",
+        hidden=True,
+        **{"data-broken": site.text("shell.broken"), "data-away": site.text("shell.away")},
+    )
 
 
 def build_bar(site: Site) -> Any:
-    """Build the top bar: pages, snapshot, scheme and person."""
+    """Build the top bar: pages, snapshot, scheme, language and person."""
     return html.Header(
         className="bar",
         children=[
@@ -71,6 +85,14 @@ def build_bar(site: Site) -> Any:
                 className="icon",
                 title=site.text("shell.scheme"),
                 **{"aria-label": site.text("shell.scheme")},
+            ),
+            html.Button(
+                site.text("shell.other_language"),
+                id="shell-language",
+                className="icon",
+                title=site.text("shell.language"),
+                lang=site.text("shell.other_language_code"),
+                **{"data-language": site.text("shell.other_language_word")},
             ),
             build_person(site),
             html.A(site.text("shell.logout"), href="/logout", className="quiet", id="shell-logout"),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from flask import request
+from flask import g, has_request_context, request
 
-from corelab.figures.catalog import Catalog
+from corelab.figures.catalog import LANGUAGES, Catalog
 from corelab.figures.tokens import Scheme
 from corelab.tables.schemas import SCHEMAS
 from dashboards.ports import HomePort, SnapshotPort
@@ -26,6 +26,7 @@ T = TypeVar("T")
 REMEMBERED: Final = 64
 SCHEMES: Final = ("light", "dark")
 SCHEME_COOKIE: Final = "corelab_scheme"
+LANGUAGE_COOKIE: Final = "corelab_language"
 
 
 class SnapshotTables(Mapping[str, "pd.DataFrame"]):
@@ -101,11 +102,11 @@ class SnapshotCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything a page may use. ``figure_catalog`` holds the words inside figures."""
+    """Everything a page may use. Words are those of the person who asks: a catalog for each language."""
 
     home: HomePort
-    catalog: Catalog
-    figure_catalog: Catalog
+    catalogs: Mapping[str, Catalog]
+    figure_catalogs: Mapping[str, Catalog]
     cache: SnapshotCache
     desk: "Desk"
     trail: AuditCache
@@ -117,15 +118,51 @@ class Site:
         """The home itself, for what changes it; pages that only show need no more than the port."""
         return cast("Home", self.home)
 
+    @property
+    def catalog(self) -> Catalog:
+        """The words of pages in the language of this request."""
+        return self.catalogs[read_language()]
+
+    @property
+    def figure_catalog(self) -> Catalog:
+        """The words inside figures in the language of this request."""
+        return self.figure_catalogs[read_language()]
+
     def text(self, key: str, **values: object) -> str:
-        """Return one sentence of the catalog."""
+        """Return one sentence of the catalog in the language of this request."""
         return self.catalog.text(key, **values)
+
+    def say(self, text: str) -> str:
+        """Return text of a table, a rule or the registry in that language, or as it was recorded."""
+        return self.figure_catalog.say(text)
 
 
 def read_scheme() -> str:
     """Return the colour scheme that this browser chose; light without a choice."""
     scheme = request.cookies.get(SCHEME_COOKIE, "light")
     return scheme if scheme in SCHEMES else "light"
+
+
+def read_language() -> str:
+    """Return the language of this request: chosen in this browser, else the one it asks for, else English.
+
+    The form of the login has no script, so there the address itself may choose (``/login?language=zh``).
+    Outside a request (at the start of the app) there is nobody to ask, and it is English.
+    """
+    if not has_request_context():
+        return LANGUAGES[0]
+    if "language" not in g:
+        g.language = choose_language()
+    return str(g.language)
+
+
+def choose_language() -> str:
+    """Read the language from what the browser sent; see `read_language`, which asks once a request."""
+    asked = request.args.get("language", "") if request.path == "/login" else ""
+    for chosen in (asked, request.cookies.get(LANGUAGE_COOKIE, "")):
+        if chosen in LANGUAGES:
+            return chosen
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
 
 
 def read_scheme_word(word: object) -> Scheme:

@@ -66,7 +66,7 @@ def answer_create(site: Site) -> Response:
             changed=str(body.get("changed", ""))[:40], at=site.clock(),
         )  # fmt: skip
     except InputError as error:
-        return refuse(error)
+        return refuse(site, error)
     return jsonify(describe_upload(upload))
 
 
@@ -93,11 +93,11 @@ def answer_append(site: Site, upload_id: str) -> Response:
             sha256=request.headers.get(HASH_HEADER, ""), at=site.clock(),
         )  # fmt: skip
     except UploadOffsetError as error:
-        response = refuse(error, status=409)
-        response.set_data(json.dumps({"reason": str(error), "received": error.offset}))
+        response = refuse(site, error, status=409)
+        response.set_data(json.dumps({"reason": site.say(str(error)), "received": error.offset}))
         return response
     except InputError as error:
-        return refuse(error)
+        return refuse(site, error)
     return jsonify(describe_upload(upload))
 
 
@@ -119,7 +119,7 @@ def answer_finish(site: Site) -> Response:
             account=current_user.name, role=current_user.role.value, at=site.clock()
         )
     except InputError as error:
-        return refuse(error)
+        return refuse(site, error)
     return jsonify({"job": job})
 
 
@@ -140,8 +140,8 @@ def read_body() -> dict[str, Any]:
     return body
 
 
-def refuse(error: InputError, *, status: int = 422) -> Response:
+def refuse(site: Site, error: InputError, *, status: int = 422) -> Response:
     """Say in words what is wrong with a file or a piece."""
-    response = jsonify({"reason": str(error)})
+    response = jsonify({"reason": site.say(str(error))})
     response.status_code = status
     return response

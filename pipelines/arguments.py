@@ -75,6 +75,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_table_commands(maker)
     _add_free_commands(maker)
     _add_gates_commands(maker)
+    _add_plates_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -147,15 +148,27 @@ def _add_table_commands(maker: _Maker) -> None:
     export = maker.add("export", "write a snapshot's tables to a folder")
     export.add_argument("out", type=Path, metavar="OUT", help="the folder")
     export.add_argument(
-        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt or h5ad (%(default)s)"
+        "--format", default="csv", metavar="F", help="csv, parquet, xlsx, xpt, h5ad or pdf (%(default)s)"
     )
     export.add_argument("--tables", default="", metavar="A,B", help="only these tables")
     export.add_argument("--snapshot", default="", metavar="ID", help="an older snapshot")
+    export.add_argument(
+        "--language", default="en", choices=("en", "zh"), metavar="L", help="of a pdf: en or zh (%(default)s)"
+    )
     export.add_argument(
         "--replay",
         action="store_true",
         help="also replay.zip: what the tables were made of, to compute them again",
     )
+    cells = maker.add("phenotype", "put the single cells of the snapshot into clusters and on a map")
+    cells.add_argument(
+        "--new-model", default="", metavar="REASON", help="freeze another model, for this reason"
+    )
+    cells.add_argument(
+        "--method", default="gaussian", choices=("gaussian", "leiden"),
+        help="how the first clusters of a new model are found (%(default)s); leiden needs corelab[leiden]",
+    )  # fmt: skip
+    cells.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
 
 
 def _add_free_commands(maker: _Maker) -> None:
@@ -176,6 +189,11 @@ def _add_free_commands(maker: _Maker) -> None:
         "--gates", type=Path, metavar="FILE", help="given gates (.gml, .wsp) instead of fitted ones"
     )
     _add_gate_options(gate)
+    gate.add_argument("--spill", type=Path, metavar="FILE", help="spillover matrix (csv) for all files")
+    gate.add_argument(
+        "--stains", type=Path, metavar="DIR", help="single stains: comp_<marker>.fcs, unstained.fcs"
+    )
+    gate.add_argument("--quality", type=Path, metavar="FILE", help="a .csv or .parquet of the findings")
     gate.add_argument("--workers", type=_count, default=1, metavar="N", help="processes (%(default)s)")
     gate.add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file; by default printed")
 
@@ -202,6 +220,27 @@ def _add_gates_commands(maker: _Maker) -> None:
         parser.add_argument("--subject", default="", metavar="S", help="only this child's")
         parser.add_argument("--visit", default="", metavar="V", help="only this visit's")
         parser.add_argument("--panel", default="", metavar="P", help="only this panel's")
+
+
+def _add_plates_commands(maker: _Maker) -> None:
+    purpose = "plates: where each stands, and the locks that reviewers sign"
+    plates = maker.commands.add_parser("plates", help=purpose, description=purpose)
+    actions = plates.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    own.add("list", "list the plates of the snapshot with their state")
+    lock = own.add(
+        "lock", "lock accepted or rejected plates: nothing of them changes until they are unlocked"
+    )
+    unlock = own.add("unlock", "open locked plates again, for a reason")
+    for parser in (lock, unlock):
+        parser.add_argument("plates", nargs="+", metavar="PLATE", help="the plate's name")
+        parser.add_argument(
+            "--as", dest="author", required=True, metavar="NAME", help="the reviewer who signs"
+        )
+        parser.add_argument("--reason", default="", metavar="R", help="why; unlocking needs one")
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the password from standard input"
+        )
 
 
 def _add_user_commands(maker: _Maker) -> None:

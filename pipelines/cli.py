@@ -16,7 +16,9 @@ FOUND: Final = 1
 REFUSED: Final = 2
 OUR_FAILURE: Final = 3
 INTERRUPTED: Final = 130
-_DISK_TROUBLES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+_DISK_TROUBLES: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from pipelines.progress import show_progress
 
 if TYPE_CHECKING:
     from corelab.store import Home
+    from corelab.store.review import Standing
     from pipelines.gates import Choice
 
 
@@ -94,11 +95,30 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
     with open_place(settings) as home, show_progress("gating") as progress:
         report = export(
             home, arguments.out, at=now(), actor=actor(), format_name=arguments.format, tables=tables,
-            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, progress=progress,
+            snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, language=arguments.language,
+            progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         name_finding(finding)
     say(f"wrote {len(report.files)} files to {arguments.out}")
+    return FOUND if report.findings else DONE
+
+
+def run_phenotype(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Put single cells into clusters and on a map."""
+    from pipelines.executor import Place
+    from pipelines.phenotype import Wish, map_cells
+
+    place = Place(workers=arguments.workers or os.cpu_count() or 1)
+    wish = Wish(reason=arguments.new_model, method=arguments.method)
+    with open_place(settings) as home, show_progress("reading cells") as progress:
+        report = map_cells(home, at=now(), actor=actor(), wish=wish, place=place, progress=progress)
+    for finding in report.findings:
+        name_finding(finding)
+    if report.is_frozen:
+        say(f"froze model {report.model_id[:16]}")
+    done = f"{report.n_cells} cells of snapshot {report.snapshot_id} in {report.n_clusters} clusters"
+    say(done if report.is_new else f"{done}: up to date; nothing was computed")
     return FOUND if report.findings else DONE
 
 
@@ -161,6 +181,7 @@ def run_gate(settings: Settings, arguments: argparse.Namespace) -> int:
     code: int = gate_files(
         arguments.files, panel=arguments.panel, markers=arguments.markers, workers=arguments.workers,
         out=arguments.out, gates=arguments.gates, names=arguments.names, parity=arguments.parity,
+        spill=arguments.spill, stains=arguments.stains, quality=arguments.quality,
     )  # fmt: skip
     return code
 
@@ -213,6 +234,45 @@ def _export_gates(home: "Home", arguments: argparse.Namespace) -> int:
 _GATES_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], int]]] = {
     "import": _import_gates, "export": _export_gates,
 }  # fmt: skip
+
+
+def run_plates(settings: Settings, arguments: argparse.Namespace) -> int:
+    """List, lock and unlock plates."""
+    with open_place(settings) as home:
+        if arguments.action == "list":
+            _list_plates(home)
+        else:
+            _sign_plates(home, arguments)
+    return DONE
+
+
+def _list_plates(home: "Home") -> None:
+    snapshot = home.snapshots.current()
+    if snapshot is None:
+        raise ConfigError("there is no snapshot yet", remedy="use corelab run")
+    standings = home.plate_locks.standings()
+    for row in snapshot.table("plates").itertuples(index=False):
+        say("\t".join((row.plate, row.state, _describe_lock(standings.get(row.plate)), row.reason)).rstrip())
+
+
+def _describe_lock(standing: "Standing | None") -> str:
+    if standing is None or standing.review is None or standing.state.value != "locked":
+        return "open"
+    return f"locked by {standing.review.author}" + (", changed since" if standing.is_stale else "")
+
+
+def _sign_plates(home: "Home", arguments: argparse.Namespace) -> None:
+    from corelab.store.review import Signature
+
+    snapshot = home.snapshots.current()
+    signature = Signature(
+        author=arguments.author, password=_read_password(arguments), at=now(), reason=arguments.reason,
+        snapshot_id=snapshot.id if snapshot else "",
+    )  # fmt: skip
+    locks = home.plate_locks
+    act = locks.lock if arguments.action == "lock" else locks.unlock
+    act(arguments.plates, signature)
+    say(f"{arguments.action}ed {', '.join(arguments.plates)}")
 
 
 def run_user(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -278,8 +338,9 @@ _USER_ACTIONS: Final[Mapping[str, Callable[["Home", argparse.Namespace], None]]]
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": run_init, "ingest": run_ingest, "run": run_run, "status": run_status, "export": run_export,
-    "replay": run_replay,
+    "phenotype": run_phenotype, "replay": run_replay,
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
-    "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "user": run_user,
+    "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "plates": run_plates,
+    "user": run_user,
 }  # fmt: skip

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
 
 Progress = Callable[[int, int], None]
-WHOLE_FORMATS: Final = ("xpt", "h5ad")
+WHOLE_FORMATS: Final = ("xpt", "h5ad", "pdf")
 """Formats whose files are not those of single tables."""
 
 
@@ -36,6 +36,7 @@ def export(  # noqa: PLR0913 - the options of the command
     tables: Sequence[str] = (),
     snapshot_id: str | None = None,
     with_replay: bool = False,
+    language: str = "en",
     progress: Progress | None = None,
 ) -> ExportReport:
     """Write a snapshot in a format, with dictionary, code lists and provenance.
@@ -57,7 +58,13 @@ def export(  # noqa: PLR0913 - the options of the command
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in _files(
-            home, snapshot, names, format_name=format_name, findings=report.findings, progress=progress
+            home,
+            snapshot,
+            names,
+            format_name=format_name,
+            findings=report.findings,
+            progress=progress,
+            language=language,
         ):
             (out / name).write_bytes(data)
             report.files.append(name)
@@ -93,14 +100,18 @@ def find_snapshot(home: "Home", snapshot_id: str | None) -> "Snapshot":
     return snapshot
 
 
-def _files(
+def _files(  # noqa: PLR0913 - the options of the command
     home: "Home", snapshot: "Snapshot", names: tuple[str, ...], *, format_name: str, findings: list[str],
-    progress: Progress | None,
+    progress: Progress | None, language: str,
 ) -> Iterator[tuple[str, bytes]]:  # fmt: skip
     if format_name == "xpt":
         yield from _format_xpt(home, snapshot, findings)
     elif format_name == "h5ad":
         yield from _format_h5ad(home, snapshot, findings, progress=progress)
+    elif format_name == "pdf":
+        from pipelines.reports import make_reports
+
+        yield from make_reports(home, snapshot, language=language)
     else:
         yield from format_tables(
             names, format_name=format_name, read_table=snapshot.table, read_parquet=snapshot.read_bytes
@@ -112,8 +123,9 @@ def _files(
 def _format_h5ad(
     home: "Home", snapshot: "Snapshot", findings: list[str], *, progress: Progress | None
 ) -> Iterator[tuple[str, bytes]]:
-    from corelab.export.single_cells import build_events, build_populations, format_h5ad
-    from pipelines.sketch import SEED, sketch_events
+    from corelab.export.single_cells import add_clusters, build_events, build_populations, format_h5ad
+    from corelab.singlecell.model import parse_model
+    from pipelines.sketch import SEED, read_limits, sketch_events
 
     about = {"snapshot": snapshot.id, "study": home.study.id, "corelab": version("corelab")}
     populations = snapshot.table("populations")
@@ -122,10 +134,19 @@ def _format_h5ad(
         format_h5ad(build_populations(populations, snapshot.table("expression"), uns=about)),
     )
     position = dict(home.snapshots.positions()).get(snapshot.id) or None
-    report = sketch_events(home, populations, position=position, seed=SEED, progress=progress)
+    report = sketch_events(
+        home, populations, read_limits(snapshot), position=position, seed=SEED, progress=progress
+    )
     findings += report.findings
-    chosen = {**about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit}
-    yield "events.h5ad", format_h5ad(build_events(report.sketches, populations, uns=chosen))
+    frozen = home.cell_models.current()
+    chosen = {
+        **about, "seed": SEED, "most_cells_per_compartment_and_file": report.limit,
+        "cell_model": frozen.object_id if frozen else "",
+    }  # fmt: skip
+    events = build_events(report.sketches, populations, uns=chosen)
+    if frozen:
+        add_clusters(events, parse_model(home.cell_models.read(frozen)))
+    yield "events.h5ad", format_h5ad(events)
 
 
 def _format_xpt(home: "Home", snapshot: "Snapshot", findings: list[str]) -> Iterator[tuple[str, bytes]]:

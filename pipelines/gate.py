@@ -1,8 +1,6 @@
 """The step behind ``corelab gate``: FCS files to a table of populations, without a home."""
 
-import csv
 import hashlib
-import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from corelab.errors import ConfigError, CorelabError, InputError
+from pipelines.gate_inputs import read_marker_labels, read_spill, read_stain_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +19,12 @@ if TYPE_CHECKING:
     from corelab.cytometry.interchange.mapping import NameMap
     from corelab.cytometry.interchange.parity import ParityRow
     from corelab.cytometry.template import Template
-    from corelab.ingest.fcs import Acquisition
+    from corelab.ingest.fcs import Acquisition, Spillover
 
 Progress = Callable[[int, int], None]
 
 _FORMATS: Final = (".csv", ".parquet")
+_LONG: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,9 @@ class GateJob:
     given: "SampleGates | None" = None
     source: str = ""
     names: "NameMap | None" = None
+    offered: str = ""
+    spillover: "Spillover | None" = None
+    stains: "tuple[tuple[str, Acquisition], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,9 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     gates: Path | None = None,
     names: Path | None = None,
     parity: Path | None = None,
+    spill: Path | None = None,
+    stains: Path | None = None,
+    quality: Path | None = None,
     progress: Progress | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
@@ -85,6 +91,13 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
         YAML that says which name means which population, instead of the usual names.
     parity
         Where to write how the given gates count, as CSV; without it the report goes to standard error.
+    spill
+        A spillover matrix (``*.spill.csv``) for all files, instead of the embedded one.
+    stains
+        A folder of single-stain controls, ``comp_<marker>.fcs`` and ``unstained.fcs``, whose matrix
+        compensates the files.
+    quality
+        Where to write the findings about every file, as CSV.
     progress
         Told after every file.
     stdout, stderr
@@ -99,34 +112,64 @@ def gate_files(  # noqa: PLR0913 - one argument per option of the command
     Raises
     ------
     ConfigError
-        If the panel, the markers or gates file or the name of the output is wrong; nothing is written.
+        If the panel, the markers, matrix, control or gates file or the name of the output is wrong; nothing
+        is written.
     """
     from corelab.cytometry.template import load_template
 
-    if out is not None and out.suffix.lower() not in _FORMATS:
-        raise ConfigError("no known format", place=out.name, expected=" or ".join(_FORMATS))
+    _check_formats(out, quality)
     template = load_template(panel)
     labels = {path: read_marker_labels(markers, path.name) for path in paths}
+    matrix, controls = read_spill(spill), read_stain_folder(stains)
     jobs = [
-        GateJob(path=path, template=template, labels=tuple(sorted(labels[path].items())))
+        GateJob(
+            path=path,
+            template=template,
+            labels=tuple(sorted(labels[path].items())),
+            spillover=matrix,
+            stains=tuple(controls.items()),
+        )
         for path in dict.fromkeys(paths)
     ]
     if gates is not None:
+        _refuse_matrix(spill or stains)
         jobs = _give(jobs, gates, names)
-    outcomes = []
-    for outcome in _run(jobs, workers):
-        outcomes.append(outcome)
-        if outcome.refusal:
-            print(outcome.refusal, file=stderr or sys.stderr)
-        if progress:
-            progress(len(outcomes), len(jobs))
+    outcomes = list(_watch(_run(jobs, workers), len(jobs), progress, stderr or sys.stderr))
     table = derive_population_rows(outcomes, template.panel)
     _write(table, out, stdout or sys.stdout)
+    if quality is not None:
+        _write(derive_finding_rows(outcomes), quality, stdout or sys.stdout)
     rows = [row for outcome in outcomes for row in outcome.parity]
     if gates is not None:
         _report(rows, parity, stderr or sys.stderr)
     bad = any(row.verdict in ("refused", "outside") for row in rows)
     return 1 if bad or any(outcome.refusal for outcome in outcomes) else 0
+
+
+def _check_formats(*written: Path | None) -> None:
+    for path in written:
+        if path is not None and path.suffix.lower() not in _FORMATS:
+            raise ConfigError("no known format", place=path.name, expected=" or ".join(_FORMATS))
+
+
+def _refuse_matrix(path: Path | None) -> None:
+    if path is not None:
+        raise ConfigError(
+            "a matrix beside --gates", place=str(path),
+            expected="fitted gates: given ones bring their own compensation",
+        )  # fmt: skip
+
+
+def _watch(
+    outcomes: Iterable[GateOutcome], total: int, progress: Progress | None, stderr: TextIO
+) -> Iterable[GateOutcome]:
+    """Pass outcomes on; name refused files and tell how far it is."""
+    for done, outcome in enumerate(outcomes, start=1):
+        if outcome.refusal:
+            print(outcome.refusal, file=stderr)
+        if progress:
+            progress(done, total)
+        yield outcome
 
 
 def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJob]:
@@ -143,10 +186,14 @@ def _give(jobs: Sequence[GateJob], path: Path, names: Path | None) -> list[GateJ
     files = {job.path.as_posix(): job.path.as_posix() for job in jobs}
     matched, _ = match_samples(replace(given, samples=tuple(_unbind(one) for one in given.samples)), files)
     known = read_name_map(names)
+    offered = ", ".join(name for sample in given.samples for name in sample.file_names)
     return [
-        replace(job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known)
+        replace(
+            job, given=matched.get(job.path.as_posix()), source=given.source.value, names=known,
+            offered=offered,
+        )
         for job in jobs
-    ]
+    ]  # fmt: skip
 
 
 def _unbind(sample: "SampleGates") -> "SampleGates":
@@ -157,45 +204,13 @@ def _unbind(sample: "SampleGates") -> "SampleGates":
 def _report(rows: "Sequence[ParityRow]", path: Path | None, stderr: TextIO) -> None:
     from pipelines.gates import format_parity, write_parity
 
+    if rows and not any(row.population for row in rows):
+        print("no gate is called like a population; say which is which with --names", file=stderr)
     if path is not None:
         write_parity(rows, path)
         return
     for line in format_parity(rows):
         print(line, file=stderr)
-
-
-def read_marker_labels(markers: Path | None, file: str) -> dict[str, str]:
-    """Read detector and marker from a csv or a workspace.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or lacks the two columns.
-    """
-    if markers is None:
-        return {}
-    try:
-        data = markers.read_bytes()
-    except OSError as error:
-        raise ConfigError("cannot be read", place=str(markers), expected="a file") from error
-    if markers.suffix.lower() == ".wsp":
-        return _read_workspace(data, markers.name, file)
-    try:
-        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        return {row["detector"].strip(): row["marker"].strip() for row in rows}
-    except (UnicodeDecodeError, KeyError, AttributeError) as error:
-        raise ConfigError(
-            "no such columns", place=markers.name, expected="csv in UTF-8 with detector, marker"
-        ) from error
-
-
-def _read_workspace(data: bytes, name: str, file: str) -> dict[str, str]:
-    from corelab.cytometry.workspace import read_workspace_markers
-
-    try:
-        return read_workspace_markers(data, name=name, file=file)
-    except InputError as error:
-        raise ConfigError(error.found, place=error.place, expected=error.expected) from error
 
 
 def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
@@ -218,10 +233,12 @@ def gate_file(job: GateJob) -> GateOutcome:
         file_id = hashlib.sha256(data).hexdigest()
         acquisition = read_fcs(data, name=name)
         del data  # where the events were copied, the file's pages are not needed beside them
+        _check_labels(job, acquisition)
         judged = _judge(job, acquisition) if job.source else None
         gated = gate_acquisition(
             acquisition, template=job.template, marker_labels=dict(job.labels),
             decisions=judged.decisions if judged else (), only_decided=judged is not None,
+            spillover=job.spillover, stains=dict(job.stains),
         )  # fmt: skip
     except CorelabError as error:
         return GateOutcome(path=job.path, file_id="", rows=(), refusal=str(error))
@@ -233,12 +250,24 @@ def gate_file(job: GateJob) -> GateOutcome:
     return GateOutcome(path=job.path, file_id=file_id, rows=rows, refusal="", parity=parity)
 
 
+def _check_labels(job: GateJob, acquisition: "Acquisition") -> None:
+    """Refuse a file none of whose detectors is named by the markers that were given for it."""
+    named = [detector for detector, _ in job.labels]
+    if named and not set(named) & set(acquisition.detectors):
+        raise InputError(
+            f"the markers name {', '.join(named)[:_LONG]}", place=job.path.name,
+            expected=f"some of its detectors {', '.join(acquisition.detectors)[:_LONG]}",
+        )  # fmt: skip
+
+
 def _judge(job: GateJob, acquisition: "Acquisition") -> "Judged":
     from corelab.cytometry.interchange.imported import judge_sample
     from corelab.vocabulary import GateSource
 
     if job.given is None:
-        raise InputError("the workspace has no sample of this name", place=job.path.name)
+        raise InputError(
+            "the workspace has no sample of this name", place=job.path.name, expected=job.offered[:_LONG]
+        )
     return judge_sample(job.given, acquisition, source=GateSource(job.source), names=job.names)
 
 
@@ -247,36 +276,25 @@ def derive_population_rows(outcomes: Iterable[GateOutcome], panel: str) -> "pd.D
 
     The same bytes under two names are one file.
     """
-    import numpy as np
-
     from corelab.cytometry.records import frame_rows
-    from corelab.statistics.intervals import clopper_pearson
-    from corelab.tables.schemas import POPULATIONS
+    from corelab.tables.free_populations import derive_free_populations
 
     unique = {outcome.file_id: outcome.rows for outcome in outcomes if outcome.rows}
-    gates = frame_rows([row for rows in unique.values() for row in rows])
-    counts = gates.counts
-    n, parent = counts["count"].to_numpy(), counts["parent_count"].to_numpy()
-    known = np.isfinite(n) & (parent > 0) & (counts["parent"] != "").to_numpy()
-    total = np.where(known, parent, np.nan)
-    low, high = clopper_pearson(np.where(known, n, 0), np.where(known, parent, 0))
-    percent = 100 * n / total
-    levels = {file_id: _worst(gates.findings, file_id) for file_id in unique}
-    return POPULATIONS.conform(
-        counts.drop(columns=["control", "band_low", "band_high"]).assign(
-            panel=panel,
-            tube="full",
-            percent_of_parent=percent,
-            ci_low=100 * low,
-            ci_high=100 * high,
-            qc=counts["file_id"].map(levels),
-        )
-    )
+    return derive_free_populations(frame_rows([row for rows in unique.values() for row in rows]), panel)
 
 
-def _worst(findings: "pd.DataFrame", file_id: str) -> str:
-    levels = set(findings.loc[findings["file_id"] == file_id, "level"])
-    return next((level for level in ("fail", "warn") if level in levels), "pass")
+def derive_finding_rows(outcomes: Iterable[GateOutcome]) -> "pd.DataFrame":
+    """Derive the findings of all files: file, then as in ``quality`` of a trial; a refused file is one."""
+    import pandas as pd
+
+    columns = ["file", "file_id", "check", "level", "value", "limit", "reason"]
+    rows: list[Mapping[str, Any]] = []
+    for one in outcomes:
+        found = [row for row in one.rows if row["table"] == "findings"]
+        if one.refusal:
+            found = [{"check": "UNREADABLE", "level": "fail", "reason": one.refusal}]
+        rows += [{**row, "file": one.path.name, "file_id": one.file_id} for row in found]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _write(table: "pd.DataFrame", out: Path | None, stdout: TextIO) -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import IntegrityError
+from corelab.store.plate_locks import RULES
 from pipelines.executor import HERE, Place
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def run(
     actor
         Who runs, for the audit trail.
     """
+    home.plate_locks.check_rules(hash_plate_rules(home))
     # Everything is read as it stood at one position, so that rows which arrive meanwhile take no part.
     position = home.registry.position()
     made_of = describe_inputs(home, as_of=as_of, position=position)
@@ -158,6 +160,7 @@ def describe_inputs(
     return {
         "format": _MANIFEST_FORMAT,
         "study": home.study.id,
+        RULES: hash_plate_rules(home),
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
         "subjects": subjects,
         "gates": {
@@ -167,6 +170,12 @@ def describe_inputs(
         **describe_code(),
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},
     }
+
+
+def hash_plate_rules(home: "Home") -> str:
+    """Hash the settings by which plates are judged."""
+    text = json.dumps(home.study.settings["immunoassay"], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def describe_code() -> dict[str, Any]:

@@ -117,7 +117,7 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
     ]
     report = ingest_files(
         home, [files], at=clock(), actor=job.account, role=job.role,
-        progress=lambda *_: home.jobs.extend(job.id, at=clock()),
+        progress=lambda _path, done, total: home.jobs.extend(job.id, at=clock(), done=done, total=total),
     )  # fmt: skip
     home.jobs.add(RUN, account=job.account, role=job.role, at=clock())
     lines = {"waiting": report.waiting, "corrections": report.corrections, "remarks": report.remarks}
@@ -128,18 +128,42 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
 
 
 def update_tables(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Mapping[str, Any]:
-    """Bring the tables up to date."""
+    """Bring the tables up to date, and ask for the single cells of a new snapshot where they are mapped."""
+    from corelab.store.jobs import PHENOTYPE
     from pipelines.executor import Place
     from pipelines.run import run
 
+    position = home.registry.position()
     report = run(
         home, at=clock(), place=Place(workers=workers), actor=job.account,
-        progress=lambda *_: home.jobs.extend(job.id, at=clock()),
+        progress=lambda done, total: home.jobs.extend(job.id, at=clock(), done=done, total=total),
     )  # fmt: skip
-    return {"snapshot": report.snapshot_id, "is_new": report.is_new, "failed": report.n_failed}
+    if report.is_new and home.cell_models.current():
+        home.jobs.add(PHENOTYPE, account=job.account, role=job.role, at=clock())
+    return {
+        "snapshot": report.snapshot_id, "is_new": report.is_new, "failed": report.n_failed,
+        "position": dict(position),
+    }  # fmt: skip
+
+
+def map_single_cells(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Mapping[str, Any]:
+    """Put the cells of the current snapshot on the map; another model where a reason is given."""
+    from pipelines.executor import Place
+    from pipelines.phenotype import Wish, map_cells
+
+    report = map_cells(
+        home, at=clock(), actor=job.account, role=job.role, place=Place(workers=workers),
+        wish=Wish(reason=str(job.payload.get("reason", ""))),
+        progress=lambda done, total: home.jobs.extend(job.id, at=clock(), done=done, total=total),
+    )  # fmt: skip
+    return {
+        "snapshot": report.snapshot_id, "model": report.model_id, "cells": report.n_cells,
+        "clusters": report.n_clusters, "findings": list(report.findings)[:_LONGEST_LIST],
+    }  # fmt: skip
 
 
 _WORK: Final[Mapping[str, Callable[..., Mapping[str, Any]]]] = {
     "ingest": take_delivery,
     "run": update_tables,
+    "phenotype": map_single_cells,
 }

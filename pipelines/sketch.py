@@ -1,26 +1,30 @@
-"""Chooses cells of a snapshot's files: gates them again as the run did, and checks that it did."""
+"""Chooses cells of a snapshot's files: lays the limits that it kept on each file, and checks the counts."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from corelab.cytometry.bench import make_cuts, open_bench
 from corelab.cytometry.interchange.revision import read_labels
-from corelab.cytometry.quality import build_quality_limits
-from corelab.cytometry.records import GatedAcquisition
+from corelab.cytometry.records import Cut
 from corelab.cytometry.run_tubes import read_matrix, read_stains
-from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, sketch_tube
+from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, list_parts, sketch_tube
 from corelab.cytometry.template import load_template
-from corelab.cytometry.tube import Tube, prepare_tube
+from corelab.cytometry.tube import prepare_tube
 from corelab.errors import CorelabError
 from corelab.ingest.fcs import read_fcs
-from pipelines.gating import SubjectJob, TubeFile, gate_as_run, plan_jobs
+from pipelines.executor import HERE, Lost, Place, run_jobs
+from pipelines.gate_cache import compute_cache_key
+from pipelines.gating import ReadObject, TubeFile, plan_jobs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from corelab.store import Home
+    from corelab.store import Home, Snapshot
     from corelab.store.registry import Position
 
 SEED: Final = 20250401
@@ -40,59 +44,107 @@ class SketchReport:
     findings: list[str]
 
 
-def sketch_events(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchJob:
+    """One file to choose cells of: its limits and counts in the snapshot. A worker needs nothing else."""
+
+    tube: TubeFile
+    cuts: tuple[Cut, ...]
+    counts: Mapping[str, int]
+    read_object: ReadObject
+    cache_dir: Path
+    limit: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides which cells are chosen."""
+        return compute_cache_key(
+            "sketch", repr(load_template(self.tube.panel)), self.tube.object_id, self.tube.file_id,
+            self.tube.given, repr(self.cuts), repr(sorted(self.counts.items())),
+            str(self.limit), str(self.seed),
+        )  # fmt: skip
+
+
+def sketch_events(  # noqa: PLR0913 - one argument for each thing that is said of a sketch
     home: "Home",
     populations: "pd.DataFrame",
+    cuts: "pd.DataFrame",
     *,
     position: "Position | None" = None,
+    limit: int | None = None,
     seed: int = SEED,
+    place: Place = HERE,
     progress: Progress | None = None,
 ) -> SketchReport:
     """Choose CAR+ and CAR- T cells and B cells of every sound full tube of a snapshot.
 
-    One subject's files are open at a time, and no more cells are kept than `MOST_CELLS` (or
-    `FEWEST_PER_COMPARTMENT` for each compartment of a file, where there are very many files).
+    One file a worker is open at a time; the chosen cells of a file are kept in the home's cache.
 
     Parameters
     ----------
     home
         The home, for the stored files.
-    populations
-        The snapshot's table.
+    populations, cuts
+        The snapshot's tables.
     position
         Where the registry stood when the snapshot was made; as it is now where that is not known.
+    limit
+        Most cells of one compartment of a file; by default so many that `MOST_CELLS` are not passed, or
+        `FEWEST_PER_COMPARTMENT` where there are very many files.
     seed
         Seed of the choice.
+    place
+        Where the files are read.
     progress
         Told the files that are done and all files.
     """
     wanted = find_wanted(populations)
-    limit = find_limit(wanted)
-    report = SketchReport(sketches=[], limit=limit, findings=[])
-    acquisitions = home.registry.inputs(position).acquisitions
-    lost = sorted(set(wanted["file_id"]) - set(acquisitions["file_id"]))
-    report.findings.extend(
-        f"{file_id}: no longer part of the trial; its cells are left out" for file_id in lost
-    )
-    jobs = plan_jobs(
-        acquisitions, home.objects.read, home.cache / "gates", home.registry.gate_decisions(position),
-        limits=build_quality_limits(home.study.settings["flow_quality"]),
-    )  # fmt: skip
-    counts = wanted.set_index(["file_id", "population"])["count"]
-    done = 0
-    for job in sorted(jobs, key=lambda job: job.tubes[0].file_id):
-        for tube, result in _gate(job, set(wanted["file_id"])):
-            if isinstance(result, str) or not _agrees(tube, result, counts):
-                reason = result if isinstance(result, str) else "gated otherwise than in the snapshot"
-                report.findings.append(f"{tube.file_id}: {reason}; its cells are left out")
-            else:
-                sketch = _sketch(job, tube, result, limit=limit, seed=seed)
-                report.sketches.append(sketch)
-            done += 1
-            if progress:
-                progress(done, wanted["file_id"].nunique())
+    report = SketchReport(sketches=[], limit=limit or find_limit(wanted), findings=[])
+    jobs, lost = plan_sketches(home, wanted, cuts, position=position, limit=report.limit, seed=seed)
+    report.findings.extend(f"{one}: no longer part of the trial; its cells are left out" for one in lost)
+    for done, (job, result) in enumerate(run_jobs(sketch_file, jobs, place=place), start=1):
+        if isinstance(result, CellSketch):
+            report.sketches.append(result)
+        else:
+            reason = "the process that read it was ended from outside" if isinstance(result, Lost) else result
+            report.findings.append(f"{job.tube.file_id}: {reason}; its cells are left out")
+        if progress:
+            progress(done, len(jobs))
     report.sketches.sort(key=lambda sketch: sketch.file_id)
+    report.findings.sort()
     return report
+
+
+def read_limits(snapshot: "Snapshot") -> "pd.DataFrame":
+    """Return the table of limits; an older snapshot keeps none."""
+    from corelab.tables.schemas import SCHEMAS
+
+    return snapshot.table("cuts") if "cuts" in snapshot.table_names else SCHEMAS["cuts"].empty()
+
+
+def plan_sketches(
+    home: "Home", wanted: "pd.DataFrame", cuts: "pd.DataFrame", *, position: "Position | None", limit: int,
+    seed: int,
+) -> tuple[list[SketchJob], list[str]]:  # fmt: skip
+    """Make a job of every wanted file, in the order of their ids, and list those that are gone."""
+    acquisitions = home.registry.inputs(position).acquisitions
+    groups = plan_jobs(
+        acquisitions, home.objects.read, None, home.registry.gate_decisions(position)
+    )  # fmt: skip
+    tubes = {tube.file_id: tube for group in groups for tube in group.tubes}
+    counts = {str(name): rows for name, rows in wanted.groupby("file_id")}
+    limits = {str(name): rows for name, rows in cuts.groupby("file_id")}
+    jobs = [
+        SketchJob(
+            tube=tubes[file_id],
+            cuts=tuple(make_cuts(limits[file_id].to_dict(orient="records"))) if file_id in limits else (),
+            counts={str(row.population): int(row.count) for row in counts[file_id].itertuples(index=False)},
+            read_object=home.objects.read, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
+        )
+        for file_id in sorted(counts) if file_id in tubes
+    ]  # fmt: skip
+    return jobs, sorted(set(counts) - set(tubes))
 
 
 def find_wanted(populations: "pd.DataFrame") -> "pd.DataFrame":
@@ -113,37 +165,69 @@ def find_limit(wanted: "pd.DataFrame") -> int:
     return min(max(share, FEWEST_PER_COMPARTMENT), MOST_PER_COMPARTMENT)
 
 
-def _gate(job: SubjectJob, wanted: set[str]) -> Iterator[tuple[TubeFile, GatedAcquisition | str]]:
-    """Gate the wanted files of a subject one by one; one that cannot be read gives its reason."""
-    for tube in job.tubes:
-        if tube.file_id in wanted:
-            try:
-                yield tube, gate_as_run(job, [tube.file_id])[tube.file_id]
-            except (CorelabError, OSError) as error:
-                yield tube, " ".join(str(error).split())
+def sketch_file(job: SketchJob) -> CellSketch | str:
+    """Choose cells of one file, or say why it has none: it cannot be read, or counts otherwise."""
+    path = job.cache_dir / job.key[:2] / f"{job.key}.npz"
+    kept = _read_sketch(path)
+    if kept is not None:
+        return kept
+    if not job.cuts:
+        return "the snapshot keeps no limits of it"
+    try:
+        sketch = _sketch(job)
+    except (CorelabError, OSError) as error:
+        return " ".join(str(error).split())
+    if sketch is None:
+        return "gated otherwise than in the snapshot"
+    _write_sketch(path, sketch)
+    return sketch
 
 
-def _agrees(tube: TubeFile, gated: GatedAcquisition, counts: "pd.Series[int]") -> bool:
-    """Tell whether the compartments have as many events as the snapshot says."""
-    told = counts.loc[tube.file_id]
-    return all(gated.count(str(population)) == count for population, count in told.items())
-
-
-def _sketch(job: SubjectJob, tube: TubeFile, gated: GatedAcquisition, *, limit: int, seed: int) -> CellSketch:
-    prepared = _prepare(job, tube)
-    if prepared.compensated.sha256 != gated.spillover_sha256:
-        message = f"{tube.file_id} was prepared with another matrix than it was gated with"
-        raise RuntimeError(message)
+def _sketch(job: SketchJob) -> CellSketch | None:
+    tube, template = job.tube, load_template(job.tube.panel)
+    prepared = prepare_tube(
+        read_fcs(job.read_object(tube.object_id), name=tube.file_id[:12]), template=template,
+        marker_labels=read_labels(tube.decisions), spillover=read_matrix(tube.spillover_id, job.read_object),
+        stains=read_stains(tube.stains, job.read_object),
+    )  # fmt: skip
+    bench = open_bench(prepared, template=template, name=tube.tube, cuts=job.cuts, decisions=tube.decisions)
+    names = [name for one in COMPARTMENTS.get(tube.panel, ()) for name in (one, *list_parts(one))]
+    known = bench.population_names
+    membership = {name: mask for name in names if name in known and (mask := bench.select(name)) is not None}
+    told = all(int(membership[name].sum()) == n for name, n in job.counts.items() if name in membership)
+    if not told or not set(job.counts) <= set(membership):
+        return None
     return sketch_tube(
-        prepared, gated.membership, file_id=tube.file_id, panel=tube.panel, limit=limit, seed=seed
+        prepared, membership, file_id=tube.file_id, panel=tube.panel, limit=job.limit, seed=job.seed
     )
 
 
-def _prepare(job: SubjectJob, tube: TubeFile) -> Tube:
-    """Prepare a tube as its gating did."""
-    acquisition = read_fcs(job.read_object(tube.object_id), name=tube.file_id[:12])
-    return prepare_tube(
-        acquisition, template=load_template(tube.panel), marker_labels=read_labels(tube.decisions),
-        spillover=read_matrix(tube.spillover_id, job.read_object),
-        stains=read_stains(tube.stains, job.read_object),
-    )  # fmt: skip
+_TEXTS: Final = ("compartment", "population")
+
+
+def _read_sketch(path: Path) -> CellSketch | None:
+    """Read a kept sketch; None where there is none or it cannot be read."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            values: dict[str, Any] = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    values |= {name: values[name].astype(object) for name in _TEXTS}
+    return CellSketch(
+        **values | {"file_id": str(values["file_id"]), "markers": tuple(map(str, values["markers"]))}
+    )
+
+
+def _write_sketch(path: Path, sketch: CellSketch) -> None:
+    """Keep a sketch; a half-written file never stands under its name."""
+    from corelab.store.objects import write_durably
+
+    buffer = io.BytesIO()
+    np.savez(buffer, **dict(_list_arrays(sketch)))
+    write_durably(path, buffer.getvalue())
+
+
+def _list_arrays(sketch: CellSketch) -> Iterator[tuple[str, Any]]:
+    for field in fields(sketch):
+        value = getattr(sketch, field.name)
+        yield field.name, value.astype(str) if field.name in _TEXTS else np.asarray(value)

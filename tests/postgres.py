@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/opt/postgresql*/bin", "/opt/homebrew/opt/postgresql*/bin")
@@ -24,23 +25,55 @@ def find_programs() -> Path:
     raise RuntimeError(message)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that may be stopped and started again."""
+
+    folder: Path
+    programs: Path
+    as_owner: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        """URL of the database ``postgres``."""
+        return f"postgresql://corelab@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=50"
+        self._control("-o", options, "-l", self.folder / "log", "-w", "start")
+
+    def stop(self) -> None:
+        """End the server at once, with whatever is connected to it."""
+        self._control("-m", "immediate", "-w", "stop")
+
+    def _control(self, *words: object) -> None:
+        _call(self.as_owner, self.programs / "pg_ctl", "-D", self.folder / "data", *words)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Make a server of its own, started, and gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="corelab-pg-", dir="/tmp"))  # a socket's path must be short
+    server = Server(folder=folder, programs=find_programs(), as_owner=tuple(_as_owner(folder)))
+    initdb = (server.programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "corelab", "-E", "UTF8")
+    try:
+        _call(server.as_owner, *initdb)
+        server.start()
+        try:
+            yield server
+        finally:
+            if (folder / "data" / "postmaster.pid").exists():
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """Start a server and give the URL of its database ``postgres``."""
-    programs = find_programs()
-    folder = Path(tempfile.mkdtemp(prefix="corelab-pg-", dir="/tmp"))  # a socket's path must be short
-    as_owner = _as_owner(folder)
-    data = folder / "data"
-    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=50"
-    try:
-        _call(as_owner, programs / "initdb", "-D", data, "-A", "trust", "-U", "corelab", "-E", "UTF8")
-        _call(as_owner, programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
-        try:
-            yield f"postgresql://corelab@/postgres?host={folder}"
-        finally:
-            _call(as_owner, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_server() as server:
+        yield server.url
 
 
 def _as_owner(folder: Path) -> list[str]:
@@ -55,7 +88,7 @@ def _as_owner(folder: Path) -> list[str]:
     raise RuntimeError(message)
 
 
-def _call(as_owner: list[str], *words: object) -> None:
+def _call(as_owner: Sequence[str], *words: object) -> None:
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
     result = subprocess.run(
         [*as_owner, *map(str, words)], check=False, cwd="/", env=environment,

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Finds what the tests need besides Python packages, or fetches it where this user may install packages:
-# a Chromium for the browser tests, a PostgreSQL server for the database tests. A thing that is neither
-# there nor to be had ends the run: a skipped test proves nothing.
+# a Chromium for the browser tests, a PostgreSQL server for the database tests, a font for reports in Chinese.
+# A thing that is neither there nor to be had ends the run: a skipped test proves nothing.
 set -euo pipefail
 
 have_browser() { [ -n "${CORELAB_CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome; }
 have_postgres() { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb; }
+have_chinese_font() { if command -v fc-list; then fc-list :lang=zh-cn | grep -q .; else [ "$(uname)" != Linux ]; fi; }
 
 install_package() {
     local package=$1
@@ -27,3 +28,4 @@ need() {
 
 need "a Chromium browser" have_browser chromium
 need "a PostgreSQL server" have_postgres postgresql
+need "a font for Chinese" have_chinese_font fonts-wqy-microhei

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from corelab.cytometry.decided import prepare_decisions
+from corelab.cytometry.decided import list_decided, prepare_decisions, redraw
 from corelab.cytometry.engine import Engine
+from corelab.cytometry.interchange.model import Boolean, Dimension, GateTree, Scale
+from corelab.cytometry.interchange.reference import apply_shape
 from corelab.cytometry.interchange.revision import Decision, decide_cut
+from corelab.cytometry.interchange.scales import apply_scale
 from corelab.cytometry.markers import MarkerMap
 from corelab.cytometry.records import Cut, Mask, Values
 from corelab.cytometry.template import CutRule, PopulationRule, Template, Term
@@ -17,6 +20,8 @@ from corelab.vocabulary import GateSource
 
 SIDE_SCATTER: Final = "lymphocytes"
 """The limit in side scatter; it belongs to a gate of its own kind and to no cut of the template."""
+_MOST_PLACED: Final = 8
+"""Channels kept on a scale: those of a few plots."""
 
 
 class _Applied(Engine):
@@ -53,6 +58,7 @@ class Bench:
     cuts: Mapping[str, Cut]
     _engine: _Applied
     _sorted: dict[tuple[str, str], tuple[Values, int]] = field(default_factory=dict)
+    _placed: dict[tuple[str, str, Scale | None], Values] = field(default_factory=dict)
 
     @property
     def markers(self) -> MarkerMap:
@@ -64,8 +70,9 @@ class Bench:
         """What the events take in memory."""
         masks = dict(self._engine.masks)
         kept = sum(mask.nbytes for mask in masks.values() if mask is not None)
+        placed = sum(values.nbytes for values in dict(self._placed).values())
         values = sum(column.nbytes for column in self.tube.kept.values())
-        return values + self.tube.acquisition.events.nbytes + kept
+        return values + self.tube.acquisition.events.nbytes + kept + placed
 
     def rule(self, population: str) -> PopulationRule:
         """Return the rule of a population; raises KeyError for a name that the template does not have."""
@@ -81,8 +88,17 @@ class Bench:
         return self._engine.select(population)
 
     def is_drawn(self, population: str) -> bool:
-        """Tell whether a person drew the gate of a population as a shape: then no limit of it counts."""
-        return population in self._engine.decided.masks
+        """Tell whether a person drew the gate of a population as a shape: then no limit of it counts.
+
+        So it is with what a drawn population leaves of its parent.
+        """
+        decided = self._engine.decided
+        return population in decided.masks or population in decided.opposites
+
+    def find_shape(self, population: str) -> Decision | None:
+        """Return the shape that a person drew for a population, if it counts in this tube."""
+        decided = self._engine.decided
+        return decided.shapes[population] if population in decided.masks else None
 
     def terms(self, population: str) -> tuple[Term, ...]:
         """Return the claims of a population that count in this tube, those of which all must hold."""
@@ -207,14 +223,70 @@ class Bench:
                 mask &= self.meets(term)
         return mask
 
+    def count_shape(self, population: str, tree: GateTree, gate: str) -> int | None:
+        """Count a population as if its gate were a shape drawn here; None where it has no parent to be in.
+
+        Only events of the parent are looked at, and their places on the shape's axes are kept.
+
+        Raises
+        ------
+        InputError
+            If the shape has no extent.
+        KeyError
+            If it is a combination of other gates, or the tube lacks its channel.
+        """
+        rule, geometry = self.rule(population), tree.gates[gate].geometry
+        parent = self.select(rule.parent) if rule.parent else None
+        if parent is None or isinstance(geometry, Boolean):
+            return None
+        n = int(parent.sum())
+
+        def read(dimension: Dimension) -> Values:
+            return self._place_in(rule.parent, dimension.channel, tree.scales.get(dimension.scale))
+
+        return int(apply_shape(geometry, read, n).sum())
+
+    def _place_in(self, population: str, channel: str, scale: Scale | None) -> Values:
+        """Return where the events of a population lie on a scale, or their values without one."""
+        key = (population, channel, scale)
+        if key not in self._placed:
+            mask, values = self.select(population), self.tube.read(channel)
+            if mask is None or values is None:
+                raise KeyError(channel)
+            inside = values[mask]
+            while len(self._placed) >= _MOST_PLACED:
+                self._placed.pop(next(iter(self._placed)), None)
+            self._placed[key] = inside if scale is None else apply_scale(inside, scale)
+        return self._placed[key]
+
     def try_limits(self, limits: Mapping[str, float]) -> "Bench":
         """Return the same tube with some limits set by hand and all others held where they are."""
+        return self.try_decided(limits, {})
+
+    def try_decided(self, limits: Mapping[str, float], shapes: Mapping[str, Decision | None]) -> "Bench":
+        """Return the same tube with some limits set and some shapes drawn; all others are held.
+
+        Parameters
+        ----------
+        limits
+            By gate, in linear compensated units.
+        shapes
+            By population; None takes a shape back, and the limits count again.
+
+        Raises
+        ------
+        InputError
+            If a shape holds no usable gate.
+        """
+        decided = self._engine.decided
+        if shapes:
+            decided = redraw(decided, shapes, tube=self.tube, template=self.template)
         decisions = {gate: decide_cut(gate, limit) for gate, limit in limits.items()}
-        decided = replace(self._engine.decided, cuts={**self._engine.decided.cuts, **decisions})
+        decided = replace(decided, cuts={**decided.cuts, **decisions})
         cuts = {**self.cuts, **{gate: self._move(gate, limit) for gate, limit in limits.items()}}
         engine = _Applied(self.tube, self.template, self.name, controls={}, priors={}, decided=decided)
         engine.cuts = dict(cuts)
-        touched = find_touched(self.template, limits)
+        touched = find_touched(self.template, limits, list_decided(decided, shapes, self.template))
         # Copies first: another request may gate more of this tube meanwhile.
         masks, reasons = dict(self._engine.masks), dict(self._engine.reasons)
         engine.masks = {name: mask for name, mask in masks.items() if name not in touched}
@@ -248,10 +320,26 @@ def open_bench(
         If a decision holds no usable gate.
     """
     placed = {cut.gate: cut for cut in cuts}
-    decided = prepare_decisions(decisions, tube.acquisition, template)
+    decided = prepare_decisions(decisions, tube.acquisition, template, read_own=tube.read)
     engine = _Applied(tube, template, name, controls={}, priors={}, decided=decided)
     engine.cuts = dict(placed)
     return Bench(tube=tube, template=template, name=name, cuts=placed, _engine=engine)
+
+
+def make_cuts(rows: Iterable[Mapping[str, Any]]) -> list[Cut]:
+    """Make the limits of one file of the rows of the table ``cuts``; a missing number is NaN."""
+    return [
+        Cut(
+            gate=row["gate"], marker=row["marker"], cut=float(row["cut"]), units=float("nan"),
+            score=float(row["score"]), recipe=row["recipe"], source=row["gate_source"],
+            control=row["control"], n_reference=_whole(row["n_reference"]), reason=row["reason"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _whole(value: Any) -> int:
+    return int(value) if value == value and value is not None else 0  # noqa: PLR0124 - NaN is not itself
 
 
 def unplaced(rule: CutRule) -> Cut:
@@ -262,28 +350,40 @@ def unplaced(rule: CutRule) -> Cut:
     )  # fmt: skip
 
 
-def find_touched(template: Template, limits: Iterable[str]) -> frozenset[str]:
-    """Return the populations whose events change with limits that move, all others held."""
+def find_touched(
+    template: Template, limits: Iterable[str], populations: Iterable[str] = ()
+) -> frozenset[str]:
+    """Return the populations whose events change with limits, or shapes, that move, all others held."""
     moved = set(limits)
     touched: set[str] = set()
+    drawn = set(populations)
     for rule in template.populations:
         own = {term.cut for term in (*rule.all_of, *rule.any_of)}
         if rule.gate == SIDE_SCATTER:
             own.add(SIDE_SCATTER)
-        if own & moved or touched & {rule.parent, *rule.none_of}:
+        if rule.name in drawn or own & moved or touched & {rule.parent, *rule.none_of}:
             touched.add(rule.name)
     return frozenset(touched)
 
 
-def find_dependents(template: Template, limits: Iterable[str]) -> tuple[str, ...]:
+def find_dependents(
+    template: Template, limits: Iterable[str], populations: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return the limits that a run fits to populations which change with others; in their order.
 
     A preview holds them where they are; the run places them anew.
+
+    Parameters
+    ----------
+    template
+        The panel's.
+    limits, populations
+        Limits that move, and populations whose shape does.
     """
-    moved = set(limits)
+    moved, drawn = set(limits), tuple(populations)
     found: set[str] = set()
     while True:
-        touched = find_touched(template, moved | found)
+        touched = find_touched(template, moved | found, drawn)
         more = {
             name
             for name, rule in template.cuts.items()

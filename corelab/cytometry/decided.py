@@ -9,7 +9,7 @@ import numpy as np
 from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.model import GateTree
 from corelab.cytometry.interchange.parity import compare_counts
-from corelab.cytometry.interchange.reference import Replay
+from corelab.cytometry.interchange.reference import ReadOwn, Replay
 from corelab.cytometry.interchange.revision import Decision, Kind, read_cause, read_limit, read_shape
 from corelab.cytometry.records import Cut, Finding, Mask
 from corelab.cytometry.template import CutRule, PopulationRule, Template
@@ -29,14 +29,16 @@ class Decided:
 
     ``cuts`` is by cut, ``shapes`` by population, ``masks`` the events inside each shape that can be
     used here, ``(n_events,)``. A shape of ``whole`` came with all gates above it (a workspace, a
-    Gating-ML file): what it holds belongs to the fitted populations above it as well. ``alone``:
-    nothing is fitted beside what was decided.
+    Gating-ML file): what it holds belongs to the fitted populations above it as well. ``opposites``
+    leads from a population to the drawn one whose complement it is (no CAR, where CAR was drawn).
+    ``alone``: nothing is fitted beside what was decided.
     """
 
     cuts: Mapping[str, Decision] = field(default_factory=dict)
     shapes: Mapping[str, Decision] = field(default_factory=dict)
     masks: Mapping[str, Mask] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+    opposites: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     alone: bool = False
 
@@ -48,6 +50,8 @@ class Decided:
         """List the decisions about a population's own gate."""
         if rule.name in self.masks:
             return [self.shapes[rule.name]]
+        if rule.name in self.opposites:
+            return [self.shapes[self.opposites[rule.name]]]
         names = [term.cut for term in (*rule.all_of, *rule.any_of)]
         names += [rule.name] if rule.gate == _SIDE_SCATTER else []
         return [self.cuts[name] for name in dict.fromkeys(names) if name in self.cuts]
@@ -76,8 +80,9 @@ class Decided:
 
 
 def prepare_decisions(
-    decisions: Sequence[Decision], acquisition: Acquisition, template: Template, *, alone: bool = False
-) -> Decided:
+    decisions: Sequence[Decision], acquisition: Acquisition, template: Template, *,
+    read_own: ReadOwn | None = None, alone: bool = False,
+) -> Decided:  # fmt: skip
     """Apply what was decided to one acquisition.
 
     Parameters
@@ -88,6 +93,8 @@ def prepare_decisions(
         As read.
     template
         Decisions about populations that it does not have are left aside.
+    read_own
+        What gives the tube's channels by marker, for shapes that were drawn here.
     alone
         Whether nothing is to be fitted beside them.
 
@@ -103,21 +110,79 @@ def prepare_decisions(
     known = {*template.cuts, *(rule.name for rule in template.populations if rule.gate == _SIDE_SCATTER)}
     findings = [_refuse(one.gate, read_cause(one)) for one in decisions if one.kind is Kind.REFUSED]
     findings += [_refuse(name, "the template has no such cut") for name in sorted(set(cuts) - known)]
-    masks, more = _apply_shapes(shapes, acquisition)
+    masks, more = _apply_shapes(shapes, acquisition, read_own)
     return Decided(
         cuts={name: one for name, one in cuts.items() if name in known}, shapes=shapes, masks=masks,
         whole=frozenset(name for name in masks if shapes[name].source != GateSource.MANUAL),
-        findings=(*findings, *more), alone=alone,
+        opposites={} if alone else find_opposites(template, masks), findings=(*findings, *more), alone=alone,
     )  # fmt: skip
 
 
+def redraw(
+    decided: Decided, shapes: Mapping[str, Decision | None], *, tube: Tube, template: Template
+) -> Decided:
+    """Return decisions with some shapes drawn anew, or taken back where None.
+
+    Raises
+    ------
+    InputError
+        If a shape holds no usable gate.
+    """
+    fresh = prepare_decisions(
+        [one for one in shapes.values() if one is not None], tube.acquisition, template, read_own=tube.read
+    )
+    kept = {name: mask for name, mask in decided.masks.items() if name not in shapes}
+    known = {name: one for name, one in decided.shapes.items() if name not in shapes}
+    masks = {**kept, **fresh.masks}
+    return replace(
+        decided, shapes={**known, **fresh.shapes}, masks=masks,
+        whole=frozenset(kept) & decided.whole | fresh.whole, opposites=find_opposites(template, masks),
+    )  # fmt: skip
+
+
+def list_decided(decided: Decided, shapes: Iterable[str], template: Template) -> frozenset[str]:
+    """List the populations that change with some shapes: they, their contraries, what they widen above."""
+    names = set(shapes)
+    names |= {name for name, drawn in find_opposites(template, names).items() if drawn in names}
+    parents = {rule.name: rule.parent for rule in template.populations}
+    for name in names & decided.whole:
+        above = parents[name]
+        while above:
+            names.add(above)
+            above = parents[above]
+    return frozenset(names)
+
+
+def find_opposites(template: Template, drawn: Iterable[str]) -> dict[str, str]:
+    """Find the populations that are what a drawn one leaves of its parent.
+
+    They are those that claim of one limit exactly the contrary: with a shape in the place of the limit,
+    an event would otherwise belong to both or to none.
+    """
+    shapes = set(drawn)
+    return {
+        rule.name: other.name
+        for rule in template.populations
+        for other in template.populations
+        if rule.name not in shapes and other.name in shapes and _is_contrary(rule, other)
+    }
+
+
+def _is_contrary(rule: PopulationRule, other: PopulationRule) -> bool:
+    if rule.parent != other.parent or len(rule.all_of) != 1 or len(other.all_of) != 1:
+        return False
+    (own,), (theirs,) = rule.all_of, other.all_of
+    is_alone = not (rule.any_of or rule.none_of or other.any_of or other.none_of)
+    return is_alone and own == replace(theirs, positive=not theirs.positive)
+
+
 def _apply_shapes(
-    shapes: Mapping[str, Decision], acquisition: Acquisition
+    shapes: Mapping[str, Decision], acquisition: Acquisition, read_own: ReadOwn | None
 ) -> tuple[dict[str, Mask], list[Finding]]:
     masks: dict[str, Mask] = {}
     findings: list[Finding] = []
     for tree, wanted in _join_trees(shapes):
-        replay = evaluate(tree, acquisition)
+        replay = evaluate(tree, acquisition, read_own=read_own)
         causes = {refusal.gate: refusal.cause for refusal in replay.refusals}
         for population, gate in wanted.items():
             if gate in replay.masks:

@@ -78,6 +78,8 @@ class Engine:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
         if rule.name in self.decided.masks:
             return self._take_shape(rule)
+        if rule.name in self.decided.opposites:
+            return self._take_opposite(rule)
         if self.decided.alone and not self.decided.decides(rule):
             self.reasons[rule.name] = NOT_GIVEN
             return self.select(rule.parent) if rule.passes_on else None
@@ -91,6 +93,16 @@ class Engine:
         while parent is None:
             parent, above = self.select(above), self.rules[above].parent
         return parent & self.decided.masks[rule.name]
+
+    def _take_opposite(self, rule: PopulationRule) -> Mask | None:
+        """Take what a person's shape of the contrary population leaves of their parent."""
+        drawn, parent = self.decided.opposites[rule.name], self.select(rule.parent)
+        decision = self.decided.shapes[drawn]
+        if parent is None:
+            self.reasons[rule.name] = self.reasons.get(rule.parent, "")
+            return None
+        self.sources[rule.name] = make_decided_cut(rule.name, "", decision)
+        return parent & ~self.decided.masks[drawn]
 
     def _widen(self, rule: PopulationRule, mask: Mask | None) -> Mask | None:
         """Let in what people put into a population below a fitted one; a limit they set stands."""
@@ -177,7 +189,8 @@ class Engine:
         """Count a population with its deciding limit moved up, and down, as the template says."""
         deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
         counted = self.select(rule.name)
-        if deciding is None or counted is None or rule.name in self.decided.masks:
+        is_drawn = rule.name in self.decided.masks or rule.name in self.decided.opposites
+        if deciding is None or counted is None or is_drawn:
             return None, None
         spread = self.place(deciding.cut).spread
         if not np.isfinite(spread):

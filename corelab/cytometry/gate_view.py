@@ -9,6 +9,13 @@ import numpy.typing as npt
 
 from corelab.cytometry.axes import Axis, build_axis
 from corelab.cytometry.bench import SIDE_SCATTER, Bench
+from corelab.cytometry.drawn import Drawn, Frame, Point, move_drawn, outline_drawn
+from corelab.cytometry.gate_shape import (
+    draw_as_then,
+    find_drawn,
+    list_shape_channels,
+    select_in_shape,
+)
 from corelab.cytometry.records import Mask, Values
 from corelab.cytometry.template import PopulationRule, Term
 
@@ -49,7 +56,9 @@ class GateView:
     """A plot of one gate.
 
     ``shown`` marks the events to draw: those of the parent that meet every claim which has no axis
-    here (``held``); ``inside`` those of the population. ``lines`` are what divides them.
+    here (``held``); ``inside`` those of the population. ``lines`` are what divides them, or ``shape``
+    where a person drew one on these axes. ``is_whole``: everything of the parent is shown, as a shape is
+    drawn on it.
     """
 
     population: str
@@ -62,14 +71,34 @@ class GateView:
     held: tuple[Term, ...]
     unseen: tuple[Term, ...]
     """Alternatives without an axis here: one of them alone lets an event in as well."""
+    time_step: float | None
+    shape: Drawn | None = None
+    is_whole: bool = False
 
     @property
     def has_lines(self) -> bool:
         """Whether limits on these axes decide; beads, singlets and time have gates of other kinds."""
         return bool(self.lines)
 
+    @property
+    def has_gate(self) -> bool:
+        """Whether limits or a shape on these axes decide."""
+        return bool(self.lines) or self.shape is not None
 
-def describe_view(bench: Bench, population: str, *, x: str = "", y: str = "") -> GateView | None:
+    @property
+    def is_divided(self) -> bool:
+        """Whether what divides the events is on these axes, or is still to be drawn on them."""
+        return self.has_gate or self.is_whole
+
+    @property
+    def frame(self) -> Frame:
+        """The axes, for shapes."""
+        return Frame(x=self.x, y=self.y, time_step=self.time_step)
+
+
+def describe_view(
+    bench: Bench, population: str, *, x: str = "", y: str = "", is_whole: bool = False
+) -> GateView | None:
     """Choose and describe the plot of a population's gate.
 
     Parameters
@@ -80,35 +109,57 @@ def describe_view(bench: Bench, population: str, *, x: str = "", y: str = "") ->
         Whose gate.
     x, y
         Channels to take instead of the usual ones; one that the tube does not have is ignored.
+    is_whole
+        Show everything of the parent and no gate: a shape is to be drawn there.
 
     Returns
     -------
     GateView or None
-        None where the population has no gate in this tube or the tube no two channels to draw it on.
+        None where neither the population nor its parent has a gate in this tube, or the tube no two channels
+        to draw it on.
 
     Raises
     ------
     KeyError
         If the template has no such population.
     """
-    rule, inside = bench.rule(population), bench.select(population)
-    axes = [build_axis(bench.tube, name) for name in choose_channels(bench, rule, x=x, y=y)]
-    if inside is None or len(axes) < 2 or axes[0] is None or axes[1] is None:
+    rule = bench.rule(population)
+    inside, parent = bench.select(population), bench.select(rule.parent) if rule.parent else None
+    channels = choose_channels(bench, rule, x=x, y=y)
+    axes = _build_axes(bench, population, channels)
+    if axes is None or (inside is None and (parent is None or _lacks_marker(bench, rule))):
         return None
-    channels = [axis.channel for axis in axes if axis]
-    shown = bench.select_shown(population, channels)
+    is_whole = is_whole or inside is None
+    shown = parent if is_whole and parent is not None else bench.select_shown(population, channels)
     if shown is None:
         return None
-    claims = (*bench.terms(population), *bench.alternatives(population))
-    return GateView(
-        population=population, parent=rule.parent, x=axes[0], y=axes[1], shown=shown, inside=inside,
-        lines=tuple(_list_lines(bench, rule, axes[0], axes[1])),
-        held=tuple(t for t in bench.terms(population) if bench.template.cuts[t.cut].marker not in channels),
+    terms = () if is_whole else bench.terms(population)
+    view = GateView(
+        population=population, parent=rule.parent, x=axes[0], y=axes[1], shown=shown,
+        inside=np.zeros_like(shown) if inside is None else inside,
+        lines=() if is_whole else tuple(_list_lines(bench, rule, *axes)),
+        held=tuple(t for t in terms if bench.template.cuts[t.cut].marker not in channels),
         unseen=tuple(
-            t for t in claims[len(bench.terms(population)):]
+            t for t in (() if is_whole else bench.alternatives(population))
             if bench.template.cuts[t.cut].marker not in channels
         ),
+        time_step=bench.tube.acquisition.time_step, is_whole=is_whole,
     )  # fmt: skip
+    return view if is_whole else replace(view, shape=find_drawn(bench, population, view.frame))
+
+
+def _lacks_marker(bench: Bench, rule: PopulationRule) -> bool:
+    """Tell whether a claim of a population is about a marker that the tube does not have."""
+    needed = (bench.template.cuts[term.cut].marker for term in rule.all_of if not term.optional)
+    return any(bench.tube.column(marker) is None for marker in needed)
+
+
+def _build_axes(bench: Bench, population: str, channels: tuple[str, str]) -> tuple[Axis, Axis] | None:
+    """Build the axes of a plot; those of a shape that was drawn here are as they were then."""
+    axes = [build_axis(bench.tube, name) for name in channels]
+    if axes[0] is None or axes[1] is None:
+        return None
+    return draw_as_then(bench, population, axes[0]), draw_as_then(bench, population, axes[1])
 
 
 def choose_channels(bench: Bench, rule: PopulationRule, *, x: str = "", y: str = "") -> tuple[str, str]:
@@ -120,6 +171,9 @@ def choose_channels(bench: Bench, rule: PopulationRule, *, x: str = "", y: str =
 
 
 def _find_usual(bench: Bench, rule: PopulationRule) -> tuple[str, str]:
+    drawn = list_shape_channels(bench, rule.name)
+    if len(drawn) == 2 and all(_has(bench, name) for name in drawn) and drawn[0] != drawn[1]:
+        return drawn[0], drawn[1]
     known = _OF_KIND.get(rule.gate) or _OF_POPULATION.get(rule.name)
     if known and all(_has(bench, name) for name in known):
         return known
@@ -163,6 +217,13 @@ def _list_lines(bench: Bench, rule: PopulationRule, x: Axis, y: Axis) -> Iterato
                 side=side, gate=term.cut, limit=cut.cut, place=place, is_positive=term.positive,
                 is_alternative=is_alternative,
             )  # fmt: skip
+
+
+def outline_view(view: GateView) -> list[list[Point]]:
+    """Return the closed lines around what a view's limits or its shape let in."""
+    if view.shape is not None:
+        return [outline_drawn(view.shape)]
+    return outline_region(view.lines) if view.lines else []
 
 
 def outline_region(lines: Sequence[Line]) -> list[list[tuple[float, float]]]:
@@ -235,12 +296,37 @@ def count_grid(bench: Bench, mask: Mask, *, x: Axis, y: Axis, shape: tuple[int, 
     return np.bincount(place, minlength=up * across).reshape(up, across)
 
 
+def select_shown_in(bench: Bench, view: GateView) -> Mask | None:
+    """Return the events of another tube that a view would show: where a shape decides, all of the parent."""
+    if view.shape is not None or view.is_whole:
+        return bench.select(view.parent) if view.parent else None
+    return bench.select_shown(view.population, (view.x.channel, view.y.channel))
+
+
+def select_in_gate(bench: Bench, own: Bench, view: GateView) -> Mask | None:
+    """Return the events of another tube that the limits, or the shape, of a view would let in.
+
+    What has no axis in the view is judged by the tube's own limits.
+
+    Parameters
+    ----------
+    bench
+        The other tube.
+    own
+        The tube of the view.
+    view
+        The view.
+    """
+    is_drawn = own.find_shape(view.population) is not None and not view.is_whole
+    return select_in_shape(bench, own, view.population) if is_drawn else select_in_limits(bench, view)
+
+
 def select_in_limits(bench: Bench, view: GateView) -> Mask | None:
     """Return the events of another tube that the limits of a view would let in.
 
     What has no axis in the view is judged by the tube's own limits.
     """
-    shown = bench.select_shown(view.population, (view.x.channel, view.y.channel))
+    shown = select_shown_in(bench, view)
     if shown is None:
         return None
     mask = shown.copy()
@@ -260,4 +346,6 @@ def select_in_limits(bench: Bench, view: GateView) -> Mask | None:
 def place_on(view: GateView, *, x: Axis, y: Axis) -> GateView:
     """Return the same plot on the axes of another tube, so that both compare."""
     lines = [replace(line, place=(x if line.side == "x" else y).place(line.limit)) for line in view.lines]
-    return replace(view, x=x, y=y, lines=tuple(lines))
+    moved = replace(view, x=x, y=y, lines=tuple(lines))
+    shape = None if view.shape is None else move_drawn(view.shape, view.frame, moved.frame)
+    return replace(moved, shape=shape)

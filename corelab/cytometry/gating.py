@@ -109,7 +109,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
     )
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    decided = prepare_decisions(decisions, acquisition, template, alone=only_decided)
+    decided = prepare_decisions(decisions, acquisition, template, read_own=prepared.read, alone=only_decided)
     engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:

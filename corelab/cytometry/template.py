@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -138,12 +139,18 @@ def load_template(panel: str | Path) -> Template:
     """
     name = str(panel)
     if name in tuple(Panel):
-        source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
-        return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
+        return _load_builtin(name)
     path = Path(panel)
     if not path.is_file():
         raise ConfigError(f"no panel {name!r}", expected=f"{' or '.join(Panel)}, or a template file")
     return parse_template(path.read_text(encoding="utf-8"), place=path.name)
+
+
+@cache
+def _load_builtin(name: str) -> Template:
+    """Load a template of the package, once: it is never changed."""
+    source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
+    return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
 
 
 def parse_template(text: str, *, place: str) -> Template:

@@ -1,6 +1,6 @@
 """One acquisition made ready for gating: markers found, events compensated, noise measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -53,6 +53,35 @@ class Tube:
         """Return a scatter or time channel as recorded, None where it is not there."""
         column = self.markers.scatter.get(name)
         return None if column is None else self.acquisition.column(column)
+
+    def read(self, channel: str) -> Values | None:
+        """Return a marker compensated or a scatter channel as recorded, time in seconds where it can be."""
+        return read_channel(channel, self.markers, self.acquisition, values=self.values)
+
+
+def read_channel(
+    channel: str, markers: MarkerMap, acquisition: Acquisition, *, values: Callable[[int], Values]
+) -> Values | None:
+    """Return a channel as gates that are drawn by hand see it; None where it is not there.
+
+    Parameters
+    ----------
+    channel
+        A marker, a scatter channel or ``time``.
+    markers, acquisition
+        Where which marker is, and the acquisition as recorded.
+    values
+        Gives a column compensated.
+    """
+    column = markers.columns.get(channel)
+    if column is not None:
+        return values(column)
+    place = markers.scatter.get(channel)
+    if place is None:
+        return None
+    recorded = acquisition.column(place)
+    step = acquisition.time_step if channel == "time" else None
+    return recorded if step is None else np.asarray(recorded * step)
 
 
 def prepare_tube(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE_FORMATS: Final = ("csv", "parquet", "xlsx")
-FORMATS: Final = (*TABLE_FORMATS, "xpt", "h5ad")
+FORMATS: Final = (*TABLE_FORMATS, "xpt", "h5ad", "pdf")
 
 ReadTable = Callable[[str], "pd.DataFrame"]
 ReadBytes = Callable[[str], bytes]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from corelab.cytometry.sketch import CellSketch
+from corelab.singlecell.model import CellModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,32 @@ def build_events(
             "shared_markers": [m for m, one in zip(markers, shared, strict=True) if one],
         },
     )
+
+
+def add_clusters(events: "AnnData", model: CellModel) -> None:
+    """Add to each cell its cluster by a frozen model and its place on the map, in place.
+
+    ``obs["cluster"]`` is empty, and ``obsm["X_umap"]`` NaN, for cells of a panel that the model has no part
+    for, or of a file that lacks one of its markers. Each panel has a map of its own.
+    """
+    import pandas as pd
+
+    names = np.full(events.n_obs, "", dtype=object)
+    places = np.full((events.n_obs, 2), np.nan, dtype=np.float32)
+    layer = pd.DataFrame(events.layers["transformed"], columns=events.var_names)
+    for panel, one in sorted(model.panels.items()):
+        values = layer.reindex(columns=list(one.markers)).to_numpy(dtype=np.float64)
+        rows = np.flatnonzero((events.obs["panel"] == panel).to_numpy() & np.isfinite(values).all(axis=1))
+        labels = one.assign(values[rows])
+        names[rows] = np.array(one.names, dtype=object)[labels]
+        places[rows] = one.find_places(values[rows], labels)
+    events.obs["cluster"] = pd.Categorical(names, categories=sorted(set(names)))
+    events.obsm["X_umap"] = places
+    events.uns["clusters"] = {
+        name: words
+        for one in model.panels.values()
+        for name, words in zip(one.names, one.descriptions, strict=True)
+    }  # fmt: skip
 
 
 def _align(sketches: Sequence[CellSketch], markers: Sequence[str], layer: str) -> Any:

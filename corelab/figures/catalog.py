@@ -2,21 +2,30 @@
 
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from corelab.errors import ConfigError
+from corelab.figures.recorded import Recorded, build_recorded
+
+LANGUAGES: Final = ("en", "zh")
+"""The languages of every catalog; the first stands where nobody has chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Sentences of one language by dotted key (``patient.row.car_abs``)."""
+    """Sentences of one language by dotted key (``patient.row.car_abs``).
+
+    ``recorded`` has words for text that arrives with the data: criteria, terms, findings, reasons.
+    """
 
     language: str
     words: Mapping[str, str]
+    recorded: Recorded = field(default_factory=Recorded)
 
     def text(self, key: str, **values: object) -> str:
         """Return the sentence of a key with its named places filled.
@@ -27,6 +36,10 @@ class Catalog:
             If the key is not in the catalog, or a place of the sentence is not given: a defect of ours.
         """
         return self.words[key].format(**values) if values else self.words[key]
+
+    def say(self, text: str) -> str:
+        """Return text of a table, a rule or the registry in this language, or as it was recorded."""
+        return self.recorded.say(text)
 
     def has(self, key: str) -> bool:
         """Tell whether the catalog knows a key; for words that arrive with the data (drugs, analytes)."""
@@ -63,12 +76,19 @@ def read_catalog(path: Path) -> Catalog:
 def figure_catalog(language: str = "en") -> Catalog:
     """Return the figures' own sentences, which ship with corelab."""
     name = f"{language}.yaml"
-    source = resources.files("corelab.figures").joinpath("words", name)
+    folder = resources.files("corelab.figures").joinpath("words")
     try:
-        text = source.read_text(encoding="utf-8")
+        text = folder.joinpath(name).read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"language {language!r} is unknown", place=name, expected="en") from error
-    return parse_catalog(text, language=language, place=name)
+        expected = " or ".join(LANGUAGES)
+        raise ConfigError(f"language {language!r} is unknown", place=name, expected=expected) from error
+    catalog = parse_catalog(text, language=language, place=name)
+    recorded = folder.joinpath(f"recorded.{name}")
+    if not recorded.is_file():
+        return catalog
+    parts = yaml.safe_load(recorded.read_text(encoding="utf-8"))
+    words = {key: word for part in parts.values() for key, word in part.items()}
+    return replace(catalog, recorded=build_recorded(words))
 
 
 def list_places(sentence: str) -> set[str]:

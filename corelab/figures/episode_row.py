@@ -29,9 +29,9 @@ class Lanes:
 
 
 def name_term(name: str, catalog: Catalog) -> str:
-    """Return the short form of a term that has one, else the term as delivered."""
+    """Return the short form of a term that has one, else the term in words of the language."""
     key = f"term.{re.sub('[^a-z0-9]+', '_', name.lower())}"
-    return catalog.text(key) if catalog.has(key) else name
+    return catalog.text(key) if catalog.has(key) else catalog.say(name)
 
 
 def arrange_lanes(episodes: Sequence[Episode], *, at_most: int) -> Lanes:

@@ -185,16 +185,19 @@ def _draw_marks(place: _Place, axis: LogGutter, tokens: Tokens, catalog: Catalog
     if place.is_scatter:
         x = [pair.outcome for pair in pairs]
         names = [f" {escape_markup(pair.subject_id)}" if len(pairs) <= MANY else "" for pair in pairs]
+        sides = _place_names(pairs, place, axis)
     else:
-        shifts = _dodge(pairs, axis)
+        rightmost = groups[-1][0] if len(groups) > 1 else None
+        shifts = _dodge(pairs, axis, rightmost)
         x = [order[pair.outcome] + shift for pair, (shift, _) in zip(pairs, shifts, strict=True)]
         names = [name if len(pairs) <= MANY else "" for _, name in shifts]
+        sides = ["middle left" if pair.outcome == rightmost else "middle right" for pair in pairs]
     colours = [{"low": tokens.low, "high": tokens.high}.get(pair.arm, tokens.muted) for pair in pairs]
     return {
         "type": "scatter", "mode": "markers+text", "xaxis": f"x{place.suffix}", "yaxis": f"y{place.suffix}",
         "x": x, "y": [axis.height(pair.exposure) for pair in pairs], "showlegend": False,
         "name": place.panel.outcome, "text": names,
-        "textposition": _place_names(pairs, place, axis) if place.is_scatter else "middle right",
+        "textposition": sides,
         "textfont": font(FONT_TICK, tokens.muted),
         "marker": {
             "symbol": [ARM_SYMBOLS.get(pair.arm, "circle-open") for pair in pairs], "size": 8,
@@ -239,16 +242,21 @@ def _swarm(cluster: Sequence[Pair], axis: LogGutter) -> list[int]:
     return placed
 
 
-def _dodge(pairs: Sequence[Pair], axis: LogGutter) -> list[tuple[float, str]]:
-    """Return for each mark its shift to the side, and the names that stand beside the last of a cluster."""
+def _dodge(pairs: Sequence[Pair], axis: LogGutter, rightmost: float | None) -> list[tuple[float, str]]:
+    """Return for each mark its shift to the side, and the names that stand beside the last of a cluster.
+
+    In the rightmost group they stand before the first of it: beside it there is no room.
+    """
     placed = []
     for cluster in _cluster(pairs, axis):
         shifts = _swarm(cluster, axis)
-        last = shifts.index(max(shifts))
+        is_left = cluster[0].outcome == rightmost
+        last = shifts.index(min(shifts) if is_left else max(shifts))
         names = ", ".join(escape_markup(pair.subject_id) for pair in cluster[:NAMED])
         more = "…" if len(cluster) > NAMED else ""
         for number, shift in enumerate(shifts):
-            placed.append((shift * DODGE, f" {names}{more}" if number == last else ""))
+            told = f"{names}{more} " if is_left else f" {names}{more}"
+            placed.append((shift * DODGE, told if number == last else ""))
     return placed
 
 

@@ -13,8 +13,9 @@ from corelab.cytometry.gate_view import (
     Line,
     bin_events,
     count_grid,
-    outline_region,
-    select_in_limits,
+    outline_view,
+    select_in_gate,
+    select_shown_in,
 )
 from corelab.cytometry.records import Mask
 from corelab.figures.gate_raster import Grid, Layers, draw_events, smooth_grid, trace_contour
@@ -100,12 +101,12 @@ def build_gate_plot(
     over = overlays or Overlays()
     shape = (max(canvas.height // canvas.bin_px, 8), max(canvas.width // canvas.bin_px, 8))
     tokens = SCHEMES[scheme]
-    before = None if over.before is None or not view.has_lines else select_in_limits(over.before, view)
+    before = None if over.before is None or not view.has_gate else select_in_gate(over.before, bench, view)
     back = _find_back(bench, view, over.back)
     is_few = back is not None and back.sum() <= _MOST_SINGLE
     layers = Layers(
-        density=_grid(bench, view.shown if view.has_lines else view.inside, view, shape),
-        faint=None if view.has_lines else _grid(bench, view.shown & ~view.inside, view, shape),
+        density=_grid(bench, view.shown if view.is_divided else view.inside, view, shape),
+        faint=None if view.is_divided else _grid(bench, view.shown & ~view.inside, view, shape),
         back=_grid(bench, back, view, shape) if back is not None and is_few else None,
         crosses=_find_crosses(over.before, before, view, shape),
     )
@@ -114,7 +115,7 @@ def build_gate_plot(
         population=view.population, x=view.x, y=view.y,
         picture=draw_events(layers, scheme=scheme, back_colour=back_colour, bin_px=canvas.bin_px),
         colour=choose_colour(view.population, tokens), lines=view.lines,
-        region=outline_region(view.lines) if view.has_lines else [],
+        region=outline_view(view),
         contour=_trace_fmo(over.fmo, view),
         back_contour=[] if back is None or is_few else _trace(bench, back, view, BACK_SHARE),
         back_colour=back_colour,
@@ -157,8 +158,8 @@ def _find_crosses(
 
 
 def _trace_fmo(fmo: Bench | None, view: GateView) -> list[Grid]:
-    mask = None if fmo is None else fmo.select_shown(view.population, (view.x.channel, view.y.channel))
-    if fmo is None or mask is None or _lacks_channel(fmo, view) or not view.has_lines:
+    mask = None if fmo is None else select_shown_in(fmo, view)
+    if fmo is None or mask is None or _lacks_channel(fmo, view) or not view.is_divided:
         return []
     return _trace(fmo, mask, view, FMO_SHARE)
 
@@ -178,7 +179,7 @@ def _build_margin(bench: Bench, view: GateView, over: Overlays) -> Margin:
 
 def _scale_to(own: Curve, other: Bench | None, view: GateView) -> Curve | None:
     """Count another tube along the axis, scaled to the events of this one, so that shapes compare."""
-    mask = None if other is None else other.select_shown(view.population, (view.x.channel, view.y.channel))
+    mask = None if other is None else select_shown_in(other, view)
     if other is None or mask is None or _lacks_channel(other, view) or mask.sum() < _FEWEST_IN_CURVE:
         return None
     return np.asarray(_count_along(other, mask, view) * (own.sum() / mask.sum()))

@@ -22,6 +22,7 @@ _TICK: Final = 5
 _MINOR: Final = 3
 _CLOSEST_PX: Final = 30
 _HALO: Final = 5
+_STAMP: Final = 22
 _SUPERSCRIPT: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -50,8 +51,9 @@ def find_plot_box(width: int, height: int, *, has_margin: bool) -> Box:
 
 
 def write_gate_svg(
-    plot: GatePlot, *, size: tuple[int, int], scheme: Scheme, catalog: Catalog, with_limits: bool = True
-) -> str:
+    plot: GatePlot, *, size: tuple[int, int], scheme: Scheme, catalog: Catalog, with_limits: bool = True,
+    stamp: str = "",
+) -> str:  # fmt: skip
     """Write a plot with axes; with the curves beside it where the plot has any.
 
     Parameters
@@ -64,6 +66,8 @@ def write_gate_svg(
         Colours and words.
     with_limits
         False where the page itself draws the limits, because they can be moved.
+    stamp
+        What the drawing was made from, written under it; nothing is added without it.
     """
     tokens = SCHEMES[scheme]
     box = find_plot_box(*size, has_margin=plot.margin is not None)
@@ -84,7 +88,11 @@ def write_gate_svg(
         parts += _write_margin(plot, plot.margin, beside, tokens)
         parts.append(_text(beside.left + beside.width / 2, box.top + box.height + 31,
                            catalog.text("gate.per_bin"), tokens.muted, FONT_TICK))  # fmt: skip
-    return _wrap(size, "".join(parts))
+    if not stamp:
+        return _wrap(size, "".join(parts))
+    below = f'<rect y="{size[1]}" width="{size[0]}" height="{_STAMP}" fill="{tokens.body}"/>'
+    line = _text(8, size[1] + 14, stamp, tokens.muted, FONT_TICK, anchor="start")
+    return _wrap((size[0], size[1] + _STAMP), "".join([*parts, below, line]))
 
 
 def write_small_svg(plot: GatePlot, *, size: tuple[int, int], scheme: Scheme) -> str:

@@ -1,7 +1,7 @@
 """The trial at a glance: a row a child, a column a visit, four pips for what came of it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from corelab.figures.text_width import measure_text
 from corelab.figures.tokens import ARM_SYMBOLS, FONT_LABEL, FONT_TICK, SCHEMES, Scheme, Tokens
 
 __all__ = [
-    "OverviewCounts", "count_overview", "overview_figure", "overview_height", "summarise_overview",
+    "OverviewCounts", "count_overview", "overlay_reviews", "overview_figure", "overview_height",
+    "summarise_overview",
 ]  # fmt: skip
 
 LEFT_PX: Final = 132.0
@@ -33,6 +34,9 @@ GROUP_ROWS: Final = 5
 FIRST_MONTH: Final = "M2"
 FIRST_DAY: Final = "D1"
 STATES: Final = ("done", "missing", "failed", "not_due")
+REVIEWED: Final = ("signed", "review", "stale")
+"""What becomes of ``done`` where reviews are known."""
+RECEIVED: Final = frozenset({"done", *REVIEWED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,23 @@ class _Grid:
 
     def paper(self, top_px: float) -> float:
         return 1.0 - top_px / self.height
+
+
+def overlay_reviews(overview: pd.DataFrame, marks: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """Return an overview in which what came says whether it is signed.
+
+    Parameters
+    ----------
+    overview
+        Made by `summarise_overview`.
+    marks
+        By child and visit: ``signed``, ``review`` or ``stale``; what is not there is to review.
+    """
+    keys = zip(overview["subject_id"], overview["visit"], overview["state"], strict=True)
+    states = []
+    for subject, visit, state in keys:
+        states.append(marks.get((subject, visit), "review") if state == "done" else state)
+    return overview.assign(state=states)
 
 
 def overview_height(children: int, available: int) -> int:
@@ -88,10 +109,10 @@ def overview_figure(
     rows = overview.to_dict(orient="records")
     return {
         "data": [
-            *(_draw_pips(state, rows, grid, tokens) for state in STATES),
+            *(_draw_pips(state, rows, grid, tokens) for state in _list_states(overview)),
             *_draw_names(overview, grid, tokens, catalog),
             _draw_today(overview, grid, tokens),
-            *_draw_key(grid, tokens, catalog),
+            *_draw_key(_list_states(overview), grid, tokens, catalog),
         ],
         "layout": _layout(grid, tokens, catalog),
     }
@@ -113,14 +134,25 @@ def _pip(state: str, tokens: Tokens) -> Piece:
     """Return the mark of a state; exceptions by shape, what came is quiet."""
     colours = {
         "done": tokens.signed,
+        "signed": tokens.signed,
+        "review": tokens.action,
+        "stale": tokens.warn,
         "missing": tokens.warn,
         "failed": tokens.fail,
         "not_due": tokens.context,
     }
-    symbols = {"done": "square", "missing": "diamond", "failed": "x-thin-open", "not_due": "circle"}
-    sizes = {"done": 7, "missing": 6.2, "failed": 6, "not_due": 2}
-    widths = {"done": 0, "missing": 1.6, "failed": 1.8, "not_due": 0}
-    fill = tokens.body if state == "missing" else colours[state]
+    symbols = {
+        "done": "square", "signed": "square", "review": "square", "stale": "triangle-up",
+        "missing": "diamond", "failed": "x-thin-open", "not_due": "circle",
+    }  # fmt: skip
+    sizes = {
+        "done": 7, "signed": 7, "review": 6, "stale": 6.6, "missing": 6.2, "failed": 6, "not_due": 2,
+    }  # fmt: skip
+    widths = {
+        "done": 0, "signed": 0, "review": 1.4, "stale": 1.4, "missing": 1.6, "failed": 1.8, "not_due": 0,
+    }  # fmt: skip
+    is_hollow = state in ("missing", "review", "stale")
+    fill = tokens.body if is_hollow else colours[state]
     return {
         "symbol": symbols[state], "size": sizes[state], "color": fill, "opacity": 1,
         "line": {"color": colours[state], "width": widths[state]},
@@ -158,7 +190,7 @@ def _draw_names(overview: pd.DataFrame, grid: _Grid, tokens: Tokens, catalog: Ca
 
 
 def _stage(row: dict[str, Any], overview: pd.DataFrame, catalog: Catalog) -> str:
-    mine = overview[(overview["subject_id"] == row["subject_id"]) & (overview["state"] == "done")]
+    mine = overview[(overview["subject_id"] == row["subject_id"]) & overview["state"].isin(RECEIVED)]
     key, number = name_stage(float(row["study_day"]), mine["visit"])
     return catalog.text(f"home.stage.{key}", n=number)
 
@@ -181,10 +213,15 @@ def _cut(tokens: Tokens) -> Piece:
     return {"symbol": "line-ns", "size": 5, "color": tokens.ink, "opacity": 1, "line": line}
 
 
-def _draw_key(grid: _Grid, tokens: Tokens, catalog: Catalog) -> list[Piece]:
+def _list_states(overview: pd.DataFrame) -> tuple[str, ...]:
+    is_reviewed = overview["state"].isin(REVIEWED).any()
+    return (*REVIEWED, *STATES[1:]) if is_reviewed else STATES
+
+
+def _draw_key(states: Sequence[str], grid: _Grid, tokens: Tokens, catalog: Catalog) -> list[Piece]:
     left = measure_text(catalog.text("home.key"), FONT_LABEL) + 22.0
     places = []
-    for state in (*STATES, "today"):
+    for state in (*states, "today"):
         places.append((state, left))
         left += 14.0 + measure_text(catalog.text(f"home.state.{state}"), FONT_LABEL) + 18.0
     y = [0.5] * len(places)

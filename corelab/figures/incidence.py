@@ -107,11 +107,12 @@ def _build_line(row: Mapping[str, Any], arm: str, catalog: Catalog, *, is_hollow
     share, low, high = (to_float(row[name]) for name in ("estimate", "ci_low", "ci_high"))
     has_any = to_float(row["n_total"]) > 0
     text = write_share(row) if has_any else catalog.text("incidence.nobody")
+    group = catalog.text(f"group.{arm}")
     words = (str(row["endpoint"]), str(row["visit"]), str(row["method"]), arm)
     return ForestLine(
         share=share, low=low, high=high, colour=COLOURS[arm], symbol=SYMBOLS[arm], is_hollow=is_hollow,
-        text=text, name=f"{GLYPHS[arm]} {catalog.text(f'group.{arm}')}",
-        choice=("share", *words, f"{name_endpoint(words[0], catalog)} {words[1]} · {arm} · {text}"),
+        text=text, name=f"{GLYPHS[arm]} {group}",
+        choice=("share", *words, f"{name_endpoint(words[0], catalog)} {words[1]} · {group} · {text}"),
     )  # fmt: skip
 
 

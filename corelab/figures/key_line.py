@@ -1,6 +1,6 @@
 """The line above a course that says what each mark means."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,8 @@ KEYS: Final = (
     "failed",
     "missing",
 )
+RINGS: Final[Mapping[str, str]] = {"to_review": "circle-open", "stale": "square-open"}
+_DRAWN_HERE: Final = ("upper_limit", "lloq", *RINGS)
 MARK_PX: Final = 8.0
 TEXT_PX: Final = 18.0
 GAP_PX: Final = 16.0
@@ -35,20 +37,21 @@ class KeyEntry:
     text: str
 
 
-def key_entries(catalog: Catalog) -> tuple[KeyEntry, ...]:
-    """Return the marks of a course in the order of the key line."""
-    return tuple(KeyEntry(status=key, text=catalog.text(f"key.{key}")) for key in KEYS)
+def key_entries(catalog: Catalog, *, rings: Collection[str] = ()) -> tuple[KeyEntry, ...]:
+    """Return the marks of a course in the order of the key line, with the rings of a review that it has."""
+    shown = (*KEYS, *(key for key in RINGS if key in rings))
+    return tuple(KeyEntry(status=key, text=catalog.text(f"key.{key}")) for key in shown)
 
 
 def draw_key_line(entries: Sequence[KeyEntry], slot: Slot, frame: Frame, *, xaxis: str) -> list[Piece]:
     """Draw the entries from left to right on axes in px; those beyond the width are left out."""
     lefts = _place(entries, frame.span.width_px)
     shown = [(entry, left) for entry, left in zip(entries, lefts, strict=False)]
-    statuses = [
-        entry.status if entry.status not in ("upper_limit", "lloq") else "quantified" for entry, _ in shown
-    ]
+    statuses = [entry.status if entry.status not in _DRAWN_HERE else "quantified" for entry, _ in shown]
     markers = build_markers(statuses, frame.tokens.car_t, frame.tokens)
     for index, (entry, _) in enumerate(shown):
+        if entry.status in RINGS:
+            _draw_as_ring(markers, index, entry.status, frame)
         if entry.status in ("upper_limit", "lloq"):
             _draw_as_dash(markers, index, entry.status, frame)
     stems = [left + MARK_PX for entry, left in shown if entry.status == "upper_limit"]
@@ -92,6 +95,16 @@ def _draw_as_dash(markers: Piece, index: int, status: str, frame: Frame) -> None
     markers["color"][index] = colour
     markers["line"]["color"][index] = colour
     markers["line"]["width"][index] = 1.2
+
+
+def _draw_as_ring(markers: Piece, index: int, status: str, frame: Frame) -> None:
+    """Turn one mark of the arrays made here into a ring, or the square of what changed."""
+    colour = frame.tokens.warn if status == "stale" else frame.tokens.ink_2
+    markers["symbol"][index] = RINGS[status]
+    markers["size"][index] = 12
+    markers["color"][index] = colour
+    markers["line"]["color"][index] = colour
+    markers["line"]["width"][index] = 1.3
 
 
 def draw_mark_key(

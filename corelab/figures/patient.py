@@ -1,6 +1,6 @@
 """One subject's course on the infusion clock: every assay, its doubt, its gaps, on one time axis."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from corelab.figures.build_course import build_course
@@ -33,6 +33,7 @@ from corelab.figures.readout import (
     readout_at,
     summarise_readout,
 )
+from corelab.figures.review_marks import ring_marks
 from corelab.figures.tokens import FONT_LABEL, SCHEMES, Scheme, Tokens
 
 __all__ = [
@@ -58,6 +59,7 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
     stamp: str = "",
     readout: ReadOut | None = None,
     with_readout: bool = True,
+    marks: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the figure of one course.
 
@@ -77,6 +79,8 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
         Lines beside the rows; by default peak and last. Give `readout_at` for the cursor's visit.
     with_readout
         False leaves the read-out's column out, for a page that shows it beside the figure.
+    marks
+        ``review`` or ``stale`` by visit, drawn as rings and squares around its marks.
 
     Notes
     -----
@@ -97,10 +101,12 @@ def patient_figure(  # noqa: PLR0913 - the page's own choices, all of them by ke
     plan = plan_rows(list_rows(course), top_px=HEAD_PX, bottom_px=tall - STAMP_PX)
     drawings = {slot: draw_row(course, slot, frame) for slot in plan.slots}
     lines = readout if readout is not None else summarise_readout(course, catalog)
+    traces = [trace for drawing in drawings.values() for trace in drawing.traces]
     return {
         "data": [
-            *_draw_keys(len(plan.slots) + 1, frame),
-            *(trace for drawing in drawings.values() for trace in drawing.traces),
+            *_draw_keys(len(plan.slots) + 1, frame, set((marks or {}).values())),
+            *traces,
+            *ring_marks(traces, marks or {}, tokens),
         ],
         "layout": {
             **_layout(width, tall, frame, right_px),
@@ -183,9 +189,10 @@ def _axes(drawings: dict[Slot, Drawing], course: PatientCourse, frame: Frame) ->
     return axes
 
 
-def _draw_keys(number: int, frame: Frame) -> list[Piece]:
+def _draw_keys(number: int, frame: Frame, marks: Collection[str]) -> list[Piece]:
     slot = Slot(key="key", number=number, top_px=0, height_px=KEY_PX)
-    return draw_key_line(key_entries(frame.catalog), slot, frame, xaxis="x2")
+    rings = {"to_review" if mark == "review" else mark for mark in marks}
+    return draw_key_line(key_entries(frame.catalog, rings=rings), slot, frame, xaxis="x2")
 
 
 def _draw_waiting(

@@ -205,4 +205,6 @@ def _summarise_drugs(drugs: tuple[Episode, ...], catalog: Catalog) -> tuple[Line
     ongoing = list(dict.fromkeys(drug.name for drug in drugs if math.isnan(drug.end)))
     if not ongoing:
         return ()
-    return tuple((Span(text=catalog.text("patient.read.on_drug", drug=name)),) for name in ongoing[:3])
+    return tuple(
+        (Span(text=catalog.text("patient.read.on_drug", drug=catalog.say(name))),) for name in ongoing[:3]
+    )

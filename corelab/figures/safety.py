@@ -46,7 +46,7 @@ def build_event_matrix(tables: Mapping[str, pd.DataFrame], catalog: Catalog) -> 
     cells: dict[tuple[str, str], GradeCell] = {}
     for term in terms:
         for child, _ in children:
-            said = catalog.text("safety.none", subject=child, term=term)
+            said = catalog.text("safety.none", subject=child, term=catalog.say(term))
             cells[term, child] = GradeCell(grade=0, words=("event", child, term, said))
         for row in by_term[term]:
             child = str(row["subject_id"])
@@ -71,11 +71,11 @@ def read_grade(value: object) -> int:
 
 
 def _build_term(term: str, rows: Sequence[Mapping[str, Any]], total: int, catalog: Catalog) -> GradeRow:
-    severe = sum(read_grade(row["worst_grade"]) >= SEVERE for row in rows)
+    severe, said = sum(read_grade(row["worst_grade"]) >= SEVERE for row in rows), catalog.say(term)
     section = "safety.section.astct" if _is_astct(rows) else "safety.section.ctcae"
     is_aesi = any(row["aesi"] == "yes" for row in rows)
     return GradeRow(
-        key=term, label=term if measure_text(term, FONT_LABEL) <= NAME_PX else name_term(term, catalog),
+        key=term, label=said if measure_text(said, FONT_LABEL) <= NAME_PX else name_term(term, catalog),
         section=catalog.text(section), remark=catalog.text("safety.aesi") if is_aesi else "",
         count=f"{format_fraction(len(rows), total)} · {format_count(severe)}",
     )  # fmt: skip
@@ -85,8 +85,9 @@ def describe_event(row: Mapping[str, Any], catalog: Catalog) -> str:
     """Say one term of a child: worst grade, when it began and how long it lasted."""
     key = "safety.ongoing" if row["ongoing"] == "yes" else "safety.said"
     places = {
-        "subject": row["subject_id"], "term": row["term"], "grade": read_grade(row["worst_grade"]),
-        "scale": row["scale"], "day": format_exact(to_float(row["onset_day"])),
+        "subject": row["subject_id"], "term": catalog.say(str(row["term"])),
+        "grade": read_grade(row["worst_grade"]), "scale": row["scale"],
+        "day": format_exact(to_float(row["onset_day"])),
     }  # fmt: skip
     if key == "safety.said":
         places["days"] = format_exact(to_float(row["duration_days"]))
@@ -119,16 +120,16 @@ def build_lab_matrix(tables: Mapping[str, pd.DataFrame], phase: str, catalog: Ca
         for row in found[key]
     }
     return GradeMatrix(
-        rows=tuple(_build_lab_row(key, found[key]) for key in terms), children=children, cells=cells
+        rows=tuple(_build_lab_row(key, found[key], catalog) for key in terms), children=children, cells=cells
     )
 
 
-def _build_lab_row(key: str, rows: Sequence[Mapping[str, Any]]) -> GradeRow:
+def _build_lab_row(key: str, rows: Sequence[Mapping[str, Any]], catalog: Catalog) -> GradeRow:
     graded = [read_grade(row["worst_grade"]) for row in rows]
     judged = [grade for grade in graded if grade >= 0]
     had, severe = sum(grade > 0 for grade in judged), sum(grade >= SEVERE for grade in judged)
     return GradeRow(
-        key=key, label=str(rows[0]["term"]),
+        key=key, label=catalog.say(str(rows[0]["term"])),
         count=f"{format_fraction(had, len(judged))} · {format_count(severe)}",
     )  # fmt: skip
 
@@ -137,7 +138,7 @@ def describe_shift(row: Mapping[str, Any], catalog: Catalog) -> str:
     """Say the worst laboratory grade of a child in a phase beside that at baseline."""
     worst, before = read_grade(row["worst_grade"]), read_grade(row["baseline_grade"])
     return catalog.text(
-        "safety.shift", subject=row["subject_id"], term=row["term"], unit=row["unit"],
+        "safety.shift", subject=row["subject_id"], term=catalog.say(str(row["term"])), unit=row["unit"],
         value=format_number(to_float(row["value"])), grade="–" if worst < 0 else f"G{worst}",
         before="–" if before < 0 else f"G{before}",
     )  # fmt: skip

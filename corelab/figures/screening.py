@@ -238,7 +238,8 @@ def _draw_labels(grid: _Grid, tokens: Tokens, catalog: Catalog) -> list[Piece]:
     titles = {
         **common, "x": [ID_PX] * len(rows), "name": "titles", "textposition": "middle right",
         "text": [
-            escape_markup(shorten(grid.titles.get(name, name), FONT_LABEL, room)) for _, name in named
+            escape_markup(shorten(catalog.say(grid.titles.get(name, name)), FONT_LABEL, room))
+            for _, name in named
         ],
         "textfont": font(FONT_LABEL, tokens.ink),
     }  # fmt: skip
@@ -260,7 +261,7 @@ def _limit(grid: _Grid, criterion: str, catalog: Catalog) -> str:
     units = {cell.unit for cell in judgements if cell.unit}
     unit = units.pop() if len(units) == 1 else ""
     shown = "" if unit in ("1", "a", "score", "titre", "%") or "ULN" in text else write_unit(unit)
-    return shorten(f"{text} {shown}".strip(), FONT_TICK, LIMIT_SHARE * grid.left_px)
+    return shorten(f"{catalog.say(text)} {shown}".strip(), FONT_TICK, LIMIT_SHARE * grid.left_px)
 
 
 def _layout(grid: _Grid, tokens: Tokens, catalog: Catalog) -> Piece:

@@ -12,9 +12,10 @@ from corelab.figures.tokens import Tokens
 
 def describe_judgement(cell: Judgement, titles: Mapping[str, str], catalog: Catalog) -> str:
     """Say one cell in a sentence: whose, which criterion, what came of it and by which value."""
-    title = titles.get(cell.criterion, "")
+    title = catalog.say(titles.get(cell.criterion, ""))
     state = catalog.text(f"screening.mark.{cell.mark}")
-    value = " ".join(part for part in (cell.value, cell.unit if cell.unit not in ("1", "a") else "") if part)
+    unit = catalog.say(cell.unit) if cell.unit not in ("1", "a") else ""
+    value = " ".join(part for part in (catalog.say(cell.value), unit) if part)
     parts = [cell.subject_id, f"{cell.criterion} {title}".strip(), state, value or cell.reason]
     return " · ".join(part for part in parts if part)
 
@@ -27,7 +28,7 @@ def write_value(cell: Judgement, catalog: Catalog) -> str:
         return catalog.text("screening.short.negative")
     if re.fullmatch(r"\d+\.\d{3,}", cell.value):
         return format_number(float(cell.value), digits=4)
-    return re.sub(r" of \d{4}-\d\d-\d\d$", "", cell.value)
+    return catalog.say(re.sub(r" of \d{4}-\d\d-\d\d$", "", cell.value))
 
 
 def write_unit(unit: str) -> str:

@@ -28,6 +28,11 @@ _FARTHEST: Final = np.log(1e3)
 _MOST_CALLS: Final = 200
 _HUGE: Final = 1e30
 _NOISE_STEPS: Final = 40
+WEIGHTINGS: Final = {
+    "1/y^2": (-2.0, False), "1/y": (-1.0, False), "none": (0.0, False),
+    "1/y^2 raw": (-2.0, True), "1/y raw": (-1.0, True),
+}  # fmt: skip
+"""Power of the response by the name of a weighting, and whether the blank is part of the response."""
 _TOLERANCES: Final = {"xtol": 1e-12, "ftol": 1e-12, "gtol": 1e-12}
 
 
@@ -95,7 +100,8 @@ def fit_curve(
     floor
         Response above the blank below which the spread no longer shrinks, from the blank's own spread.
     weighting
-        ``1/y^2`` (default), ``1/y`` or ``none``; y is the mean response of the level, less the blank.
+        One of `WEIGHTINGS`: ``1/y^2`` (default), ``1/y`` or ``none``, where y is the mean response of the
+        level less the blank; with ``raw`` the whole response.
 
     Returns
     -------
@@ -127,7 +133,7 @@ def fit_curve(
 def compute_weights(
     concentration: Values, response: Values, *, blank: float, floor: float, weighting: str = "1/y^2"
 ) -> Values:
-    """Return weights by the mean response of each level above the blank, bounded below by ``floor``.
+    """Return weights by the mean response of each level above the blank (or raw), bounded by ``floor``.
 
     By the level's mean, not the single response, so that the lower of two replicates does not weigh more. A
     blank's own wells are weighted by their whole response: what lies above the blank is nothing there.
@@ -135,8 +141,9 @@ def compute_weights(
     _, level = np.unique(concentration, return_inverse=True)
     means = (np.bincount(level, response) / np.bincount(level))[level]
     least = floor if floor > 0 else float(np.min(means[means > 0], initial=1.0))
-    above = np.maximum(np.where(concentration > 0, means - blank, means), least)
-    return np.asarray(above ** {"1/y^2": -2.0, "1/y": -1.0, "none": 0.0}[weighting])
+    power, is_raw = WEIGHTINGS[weighting]
+    net = np.where(concentration > 0, means - blank, means)
+    return np.asarray(np.maximum(means if is_raw else net, least) ** power)
 
 
 def _fit(problem: _Problem, asymmetries: Values, *, side: int) -> Fit | None:

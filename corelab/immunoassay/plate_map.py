@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from corelab.immunoassay.nominal import (
@@ -45,14 +45,14 @@ class LayoutRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedWell:
-    """One row of the export with what it holds. ``specimen`` is (subject, visit, time), or empty."""
+    """One row of the export with what it holds. ``specimen`` is (subject, visit, time, matrix), or empty."""
 
     key: str
     role: SampleType
     name: str
     level: str
     dilution: float
-    specimen: tuple[str, str, str] | None = None
+    specimen: tuple[str, str, str, str] | None = None
     nominal: float = NAN
     names: tuple[str, ...] = ()
 
@@ -102,7 +102,9 @@ def map_plate(
         name that begins as standards, blanks and controls do, which is said. Everything else is
         ``unstated`` and takes no part.
     """
-    rows = {row.well: row for row in layout}
+    matrices = {row.matrix.casefold() for row in layout if row.matrix}
+    only = next(iter(matrices)) if len(matrices) == 1 else ""  # told once, it holds for the plate
+    rows = {row.well: replace(row, matrix=row.matrix.casefold() or only) for row in layout}
     analytes = name_analytes(export.analytes, standards)
     findings = [Finding(check="EXPORT", level="warn", reason=remark) for remark in export.remarks]
     wells = {well.key: _map_well(well, rows, findings) for well in export.wells}
@@ -139,8 +141,8 @@ def _map_well(well: Well, rows: Mapping[str, LayoutRow], findings: list[Finding]
         return _map_unlisted(well)
     first = given[0]
     same = all(
-        (row.sample_type, row.name, row.subject_id, row.visit, row.collected_at)
-        == (first.sample_type, first.name, first.subject_id, first.visit, first.collected_at)
+        (row.sample_type, row.name, row.subject_id, row.visit, row.collected_at, row.matrix)
+        == (first.sample_type, first.name, first.subject_id, first.visit, first.collected_at, first.matrix)
         for row in given
     )
     if not same:
@@ -159,7 +161,9 @@ def _map_well(well: Well, rows: Mapping[str, LayoutRow], findings: list[Finding]
             )
         )  # fmt: skip
     names = tuple(dict.fromkeys(text for text in (first.name, well.level, well.name) if text))
-    specimen = (first.subject_id, first.visit, first.collected_at) if first.subject_id else None
+    specimen = None
+    if first.subject_id:  # serum and plasma of one draw are two specimens
+        specimen = (first.subject_id, first.visit, first.collected_at, first.matrix)
     return MappedWell(
         key=well.key, role=first.sample_type, name=first.name or well.name, names=names,
         level=first.name or well.level or well.name, specimen=specimen, nominal=first.nominal,

@@ -23,7 +23,7 @@ _NET_OFF: Final = 1.0
 _NET_SHARE: Final = 0.02
 CONTRADICTED: Final = "CONTRADICTED"
 _EXCLUDING: Final = ("OUTLIER", "MALFUNCTION", LOW_BEAD, CONTRADICTED)
-Specimen = tuple[str, str, str]
+Specimen = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +281,7 @@ def _report_replicates(run: AnalyteRun, rules: RunRules) -> list[Finding]:
     for reason, (level, limit) in words.items():
         found = [specimen for specimen, result in run.results.items() if result.reason == reason]
         if found:
-            named = ", ".join(f"{subject} {visit}" for subject, visit, _ in found[:6])
+            named = ", ".join(f"{subject} {visit}" for subject, visit, *_ in found[:6])
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
             findings.append(
                 Finding(

@@ -5,13 +5,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from corelab.errors import ConfigError
+from corelab.immunoassay.fitting import WEIGHTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRules:
     """Limits by which standards, replicates and controls of a run are judged; percentages throughout.
 
-    ``tier`` is 2 for an exploratory multiplex marker whose wider limits were stated beforehand.
+    ``weighting`` is one of `corelab.immunoassay.fitting.WEIGHTINGS`. ``tier`` is 2 for an exploratory
+    multiplex marker whose wider limits were stated beforehand.
 
     References
     ----------
@@ -49,7 +51,7 @@ def build_rules(raw: Mapping[str, Any]) -> RunRules:
     Raises
     ------
     ConfigError
-        If a limit is unknown or no number.
+        If a limit is unknown or no number, or the weighting unknown.
 
     Examples
     --------
@@ -68,4 +70,6 @@ def build_rules(raw: Mapping[str, Any]) -> RunRules:
             fits = isinstance(value, int | float)
         if not fits:
             raise ConfigError(f"immunoassay setting {name} is {value!r}", expected=f"as {known[name]!r}")
+    if raw.get("weighting", base.weighting) not in WEIGHTINGS:
+        raise ConfigError(f"weighting {raw['weighting']!r} is unknown", expected=", ".join(WEIGHTINGS))
     return replace(base, **raw)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from corelab.errors import InputError
+from corelab.errors import InputError, ReviewError
 from corelab.ingest.arrival import (
     Candidate,
     Delivery,
@@ -30,8 +30,8 @@ from corelab.ingest.book import (
     Present,
     StoredFile,
     acquisition_key,
-    row_object,
 )
+from corelab.ingest.guards import check_lock, check_subject, check_withdrawn
 from corelab.ingest.layouts import BY_KIND
 from corelab.ingest.matching import as_file, is_answered_by, match_file, names_file, why_unnamed
 from corelab.ingest.matrices import describe_binding, make_held_matrix, match_matrices
@@ -72,10 +72,18 @@ def admit_delivery(
 def decide_pending(
     book: Book, chosen: Iterable[PendingCorrection], *, study: Study, reason: str, accept: bool
 ) -> Changes:
-    """Accept corrections that wait, or set them aside, and say so for the audit trail."""
+    """Accept corrections that wait, or set them aside, and say so for the audit trail.
+
+    Raises
+    ------
+    ReviewError
+        If one would change a locked plate.
+    """
     nothing = Delivery(tables=(), fcs={}, failed=())
     intake = _Intake(book=book, delivery=nothing, study=study, accept_reason=reason)
     for pending in chosen:
+        if accept and book.is_locked(pending.values):
+            raise ReviewError(f"plate {pending.values['plate']} is locked", remedy="unlock it first")
         if accept:
             intake.accept_pending(pending)
         else:
@@ -113,7 +121,8 @@ class _Intake:
         known = {file_id for file_id in self.delivery.file_ids if file_id in self.book.files}
         if self.accept_reason:
             for pending in [pending for pending in self.book.pending if pending.file_id in known]:
-                self.accept_pending(pending)
+                if not self.book.is_locked(pending.values):
+                    self.accept_pending(pending)
         self.report.counts["files_known"] += len(known)
         return known
 
@@ -151,10 +160,11 @@ class _Intake:
             if candidate.problem:
                 raise InputError(candidate.problem, place=candidate.place)
             checked = check_row(candidate.values, candidate.layout, study=self.study, place=candidate.place)
-            self._check_subject(checked, candidate.place)
+            check_subject(self.book, checked, place=candidate.place)
             if candidate.layout.kind == "acquisitions":
                 checked = self._bind_file(checked, candidate)
-            self._check_withdrawn(checked, candidate.place)
+            check_withdrawn(self.book, checked, place=candidate.place)
+            check_lock(self.book, checked, place=candidate.place)
         except _WaitsForFileError as waits:
             self._hold(self._held(candidate, str(waits), waiting=True))
             return
@@ -166,31 +176,6 @@ class _Intake:
             self._release(candidate.identity)
         if not candidate.waited:
             self.report.remarks.update(candidate.drop_row(remark) for remark in checked.remarks)
-
-    def _check_subject(self, checked: CheckedRow, place: str) -> None:
-        withdrawn = ("child", checked.subject_id) in self.book.withdrawn
-        if checked.kind == "subjects" or not checked.subject_id or withdrawn:
-            return
-        if not self.book.knows_subject(checked.subject_id):
-            raise InputError(
-                f"subject {checked.subject_id!r} is unknown", place=place, expected="a row in subjects.csv"
-            )
-        born = self.book.subject(checked.subject_id).get("birth_date", "")
-        when = checked.values.get("collected_at") or checked.values.get("start", "")
-        if born and when and when[:10] < born:
-            raise InputError(f"{when[:10]} lies before the subject's birth", place=place)
-
-    def _check_withdrawn(self, checked: CheckedRow, place: str) -> None:
-        """Keep out what was taken out of analysis, under whatever file it comes again."""
-        objects = {
-            "subject": ("child", checked.subject_id),
-            "file": ("file", checked.values.get("file_id", "")),
-            "row": ("row", row_object(checked.kind, checked.key)),
-        }
-        for what, identity in objects.items():
-            if identity in self.book.withdrawn:
-                reason = self.book.withdrawn[identity]
-                raise InputError(f"this {what} was withdrawn ({reason})", place=place)
 
     def _bind_file(self, checked: CheckedRow, candidate: Candidate) -> CheckedRow:
         name = checked.values["file"]

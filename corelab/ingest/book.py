@@ -102,7 +102,8 @@ class Book:
     """The registry in memory, read at the start of an admission and brought forward by it.
 
     ``withdrawn`` gives the reason by scope (child, file, row) and object: a subject's id, a file's id, or
-    the kind and key of a row.
+    the kind and key of a row. ``locked_plates`` are the names and batches of plates that a reviewer
+    locked, in lower case.
     """
 
     present: dict[tuple[str, str], Present] = field(default_factory=dict)
@@ -111,6 +112,7 @@ class Book:
     files: dict[str, StoredFile] = field(default_factory=dict)
     gone: dict[tuple[str, str], Gone] = field(default_factory=dict)
     withdrawn: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    locked_plates: frozenset[str] = frozenset()
 
     def knows_subject(self, subject_id: str) -> bool:
         """Tell whether a subject has been admitted."""
@@ -120,6 +122,10 @@ class Book:
         """Return a subject's row; empty where there is none."""
         found = self.present.get(("subjects", _subject_key(subject_id)))
         return found.values if found else {}
+
+    def is_locked(self, values: Mapping[str, str]) -> bool:
+        """Tell whether a row is one of a locked plate."""
+        return values.get("plate", "").casefold() in self.locked_plates if values.get("plate") else False
 
     def is_assigned(self, file_id: str) -> bool:
         """Tell whether a manifest has named a file."""

@@ -54,6 +54,8 @@ _SUBJECT = Field(name="subject_id", rule="subject", example="EXAMPLE-01")
 _VISIT = Field(name="visit", rule="visit", example="D14", filled=False)
 _COLLECTED = Field(name="collected_at", rule="moment", example="2025-03-17T08:30", unit="ISO 8601")
 
+_RECEIVED = _optional("received_at", "moment", "", "ISO 8601")
+
 _SUBJECTS = Layout(
     kind="subjects", stem="subjects", key=("subject_id",),
     fields=(
@@ -114,7 +116,7 @@ _CYTOKINES = Layout(
         _optional("lloq", "number", "2.4", "as unit", least=0),
         _optional("uloq", "number", "10000", "as unit", least=0),
         _optional("lod", "number", "0.8", "as unit", least=0),
-        _optional("matrix", "text", "serum"), _optional("platform", "text", "Luminex"),
+        _optional("matrix", "text", "serum"), _optional("platform", "text", "Luminex"), _RECEIVED,
     ),
 )  # fmt: skip
 
@@ -176,7 +178,7 @@ _PLATE_LAYOUT = Layout(
         _optional("subject_id", "subject", "EXAMPLE-01"), _optional("visit", "visit", "D14"),
         _optional("collected_at", "moment", "2025-03-17T08:30", "ISO 8601"),
         _optional("kit_lot", "text"), _optional("matrix", "text", "serum"),
-        _optional("run_at", "moment", "2025-03-20T14:00", "ISO 8601"),
+        _optional("run_at", "moment", "2025-03-20T14:00", "ISO 8601"), _RECEIVED,
     ),
 )  # fmt: skip
 

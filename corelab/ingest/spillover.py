@@ -38,7 +38,12 @@ def parse_spillover_csv(data: bytes, *, name: str) -> Spillover:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError("no UTF-8 text", place=name, expected="a CSV in UTF-8") from None
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    try:
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if any(map(str.strip, row))
+        ]
+    except csv.Error as error:
+        raise InputError(f"not readable as CSV ({error})", place=name) from error
     if len(rows) < 2:
         raise InputError("no matrix", place=name, expected="a header of detectors and a row for each")
     header, body = [_bare(cell) for cell in rows[0]], rows[1:]

@@ -4,6 +4,12 @@ References
 ----------
 Kaplan EL, Meier P. J Am Stat Assoc 1958;53:457. Turnbull BW. J R Stat Soc B 1976;38:290. Kalbfleisch JD,
 Prentice RL. The Statistical Analysis of Failure Time Data. 1980 (log-log interval).
+
+Notes
+-----
+Kaplan-Meier is scipy's. Turnbull's estimate is our own: that of lifelines 0.30.3 takes both ends of an
+interval in, so that a loss after day 30 and by day 60 and one after day 60 and by day 90 both fall on day 60.
+The tests hold both against lifelines, its intervals opened on the left.
 """
 
 import warnings

@@ -11,7 +11,7 @@ from corelab.cytometry.run_tubes import Stains, find_stains
 from corelab.ingest.matrices import KIND as SPILLOVERS
 from corelab.store import schema
 from corelab.store.database import reading
-from corelab.store.inputs import place_in_visit, read_infusions
+from corelab.store.inputs import place_in_visits, place_withdrawn
 from corelab.store.registry import ACTIVE, WITHDRAWN, ActiveRow, Registry
 
 _KINDS: Final = ("acquisitions", "subjects", SPILLOVERS)
@@ -54,14 +54,13 @@ def list_acquisitions(registry: Registry) -> list[AcquisitionFile]:
         found = [_read_row(row) for row in connection.execute(rows)]
         stored = {row.file_id: row for row in connection.execute(files)}
     active = [row for row, state in found if state == ACTIVE]
-    infusions = read_infusions(active)
     given = _find_given(active, stored)
+    study = registry.study
+    placed = [(row, ACTIVE) for row in place_in_visits(active, study=study)]
+    placed += [(place_withdrawn(row, active, study=study), state) for row, state in found if state != ACTIVE]
     listed = [
-        replace(
-            _join(row, state, stored[row.values["file_id"]], infusions, registry),
-            **given.get(row.values["file_id"], {}),
-        )
-        for row, state in found
+        replace(_join(row, state, stored[row.values["file_id"]]), **given.get(row.values["file_id"], {}))
+        for row, state in placed
         if row.kind == "acquisitions" and row.values["file_id"] in stored
     ]
     return sorted(
@@ -93,10 +92,9 @@ def _read_row(row: Any) -> tuple[ActiveRow, str]:
     return read, str(row.state)
 
 
-def _join(row: ActiveRow, state: str, file: Any, infusions: Any, registry: Registry) -> AcquisitionFile:
-    values = place_in_visit(row.values, infusions.get(row.subject_id), study=registry.study)
+def _join(row: ActiveRow, state: str, file: Any) -> AcquisitionFile:
     facts = json.loads(file.facts)
-    names: dict[str, Any] = {n: values.get(n, "") for n in ("visit", "collected_at", "panel", "tube")}
+    names: dict[str, Any] = {n: row.values.get(n, "") for n in ("visit", "collected_at", "panel", "tube")}
     return AcquisitionFile(
         file_id=file.file_id, object_id=file.object_id, name=file.name, subject_id=row.subject_id,
         acquired_at=facts.get("acquired_at", ""), received_at=file.received_at, state=state, **names,

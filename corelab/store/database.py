@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from corelab.errors import ConfigError, HomeError
+from corelab.errors import ConfigError, DatabaseAwayError, HomeError
 from corelab.store import schema
 
 _BUSY_TIMEOUT_MS = 60_000
@@ -72,7 +72,7 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises
     ------
-    HomeError
+    DatabaseAwayError
         If the database cannot be reached.
     """
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
@@ -86,7 +86,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
     Raises
     ------
-    HomeError
+    DatabaseAwayError
         If the database cannot be reached.
     """
     options = {"corelab_writes": True}
@@ -105,9 +105,9 @@ def _reached(engine: sa.Engine) -> Iterator[None]:
         # A broken file is the base class itself; a broken rule of ours is one of the others, and ours.
         if type(error) not in (sa.exc.OperationalError, sa.exc.DatabaseError):
             raise
-        where = engine.url.render_as_string(hide_password=True) if engine.url.host else "registry.db"
+        where = "registry.db" if engine.dialect.name == "sqlite" else engine.url.render_as_string()
         cause = re.sub(r"\s+", " ", str(error.orig)).strip()
-        raise HomeError(f"the database did not answer ({cause})", place=where) from error
+        raise DatabaseAwayError(f"the database did not answer ({cause})", place=where) from error
 
 
 def read_revision(engine: sa.Engine) -> str | None:
@@ -148,7 +148,7 @@ def migrate(engine: sa.Engine, *, revision: str = "head") -> None:
 
     Raises
     ------
-    HomeError
+    DatabaseAwayError
         If the database cannot be reached.
     """
     from alembic import command

@@ -21,7 +21,7 @@ from corelab.errors import ConfigError
 from corelab.store import schema
 from corelab.store.audit import AuditTrail, Entry, Head, append_entries, format_moment
 from corelab.store.database import reading, writing
-from corelab.store.inputs import place_in_visit, read_infusions
+from corelab.store.inputs import place_in_visits
 from corelab.study import Study
 from corelab.vocabulary import GateSource
 
@@ -145,18 +145,17 @@ def pick_for_rows(
     Parameters
     ----------
     rows
-        Every active row: the visit of a row without one follows from its subject's infusion.
+        Every active row: the visit of a row without one follows from its subject's infusion and other draws.
     revisions
         All that were ever recorded.
     study
         Visits and windows.
     """
-    infusions = read_infusions(rows)
+    needed = [row for row in rows if row.kind in {"acquisitions", "subjects"}]
     tubes = []
-    for row in rows:
+    for row in place_in_visits(needed, study=study):
         if row.kind == "acquisitions":
-            values = place_in_visit(row.values, infusions.get(row.subject_id), study=study)
-            names = {name: values.get(name, "") for name in ("file_id", "visit", "panel")}
+            names = {name: row.values.get(name, "") for name in ("file_id", "visit", "panel")}
             tubes.append(TubeKey(subject_id=row.subject_id, **names))
     return pick_for_tubes(revisions, tubes)
 

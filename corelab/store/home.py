@@ -18,7 +18,10 @@ from corelab.store.users import Users
 from corelab.study import Study, parse_study
 
 if TYPE_CHECKING:
+    from corelab.store.cell_maps import CellMaps
+    from corelab.store.cell_models import CellModels
     from corelab.store.jobs import Jobs
+    from corelab.store.plate_locks import PlateLocks
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
 
@@ -60,11 +63,32 @@ class Home:
         return Reviews(home=self)
 
     @property
+    def plate_locks(self) -> "PlateLocks":
+        """Which plates are locked."""
+        from corelab.store.plate_locks import PlateLocks
+
+        return PlateLocks(home=self)
+
+    @property
     def uploads(self) -> "Uploads":
         """Files on their way in from a browser."""
         from corelab.store.uploads import Uploads
 
         return Uploads(engine=self.registry.engine, audit=self.registry.audit, folder=self.path / "uploads")
+
+    @property
+    def cell_models(self) -> "CellModels":
+        """Frozen models of single cells."""
+        from corelab.store.cell_models import CellModels
+
+        return CellModels(engine=self.registry.engine, audit=self.registry.audit, objects=self.objects)
+
+    @property
+    def cell_maps(self) -> "CellMaps":
+        """Single cells of snapshots by the frozen model."""
+        from corelab.store.cell_maps import CellMaps
+
+        return CellMaps(folder=self.cache / "phenotype")
 
     @property
     def jobs(self) -> "Jobs":
@@ -76,17 +100,19 @@ class Home:
     def status(self) -> dict[str, Any]:
         """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.
 
-        Stale is counted in children: those with data newer than the snapshot, and those with signed
-        results that are no longer what was signed. ``reviews`` counts the signed results.
+        Stale is counted in children, those with data newer than the snapshot and those with signed results
+        that are no longer what was signed, and in locked plates that are no longer what was locked.
+        ``reviews`` counts the signed results.
         """
         current = self.snapshots.current()
         standings = self.reviews.standings().values()
         changed = self.reviews.stale()
         waiting = {subject for subject in self.stale_subjects() if subject}
+        waiting |= {standing.target.subject_id or standing.target.file_id for standing in changed}
         return {
             "snapshot": current.id if current else None,
             **self.registry.status(),
-            "stale": len(waiting | {standing.target.subject_id for standing in changed}),
+            "stale": len(waiting),
             "reviews": {**Counter(standing.state.value for standing in standings), "stale": len(changed)},
         }
 

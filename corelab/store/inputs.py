@@ -1,11 +1,12 @@
 """Active rows to the typed tables of `corelab.tables.inputs`."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from corelab.ingest.visits import name_platforms, place_rows
 from corelab.study import Study
-from corelab.study.schedule import assign_visit
 
 if TYPE_CHECKING:
     from corelab.store.registry import ActiveRow
@@ -19,27 +20,35 @@ def build_study_inputs(rows: "Iterable[ActiveRow]", *, study: Study) -> "Inputs"
     from corelab.tables.inputs import INPUT_COLUMNS, build_inputs
 
     grouped: dict[str, list[dict[str, object]]] = {kind: [] for kind in INPUT_COLUMNS}
-    ordered = list(rows)
-    infusions = read_infusions(ordered)
-    for row in ordered:
-        values = place_in_visit(row.values, infusions.get(row.subject_id), study=study)
-        grouped[row.kind].append({**_typed(row.kind, values), "source_id": row.source})
+    for row in place_in_visits(list(rows), study=study):
+        grouped[row.kind].append({**_typed(row.kind, row.values), "source_id": row.source})
     return build_inputs({kind: pd.DataFrame(listed) for kind, listed in grouped.items() if listed})
 
 
-def place_in_visit(
-    values: Mapping[str, str], infusion: dt.datetime | None, *, study: Study
-) -> Mapping[str, str]:
-    """Name the visit of a row that was delivered without one; a delivered visit is kept as it is."""
-    if not values.get("subject_id") or values.get("visit") or not values.get("collected_at"):
-        return values
-    if infusion is None:
-        return {**values, "visit": "UNS"}
-    collected = study.localise(dt.datetime.fromisoformat(values["collected_at"])).date()
-    return {
-        **values,
-        "visit": assign_visit(collected, study.localise(infusion).date(), study.visits),
-    }
+def place_in_visits(rows: "Sequence[ActiveRow]", *, study: Study) -> "list[ActiveRow]":
+    """Name the visits of rows that were delivered without one; a delivered visit is kept as it is.
+
+    The rows are judged against each other, so they must be all of their subjects, with those of the plates.
+    """
+    placed = place_rows(
+        [(row.kind, row.values) for row in rows],
+        infusions=read_infusions(rows),
+        platforms=name_platforms([row.values for row in rows if row.kind == "plates"]),
+        study=study,
+    )
+    return [
+        replace(row, values={**row.values, "visit": found.visit, "visit_taken": found.taken})
+        if found.visit != row.values.get("visit", "")
+        else row
+        for row, found in zip(rows, placed, strict=True)
+    ]
+
+
+def place_withdrawn(row: "ActiveRow", active: "Sequence[ActiveRow]", *, study: Study) -> "ActiveRow":
+    """Name the visit that a withdrawn row would have if it still counted; it moves no other row."""
+    if row.values.get("visit"):
+        return row
+    return place_in_visits([*active, row], study=study)[-1]
 
 
 def read_infusions(rows: "Iterable[ActiveRow]") -> dict[str, dt.datetime]:

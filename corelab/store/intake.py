@@ -23,6 +23,7 @@ from corelab.ingest.book import (
 from corelab.store import schema
 from corelab.store.audit import Entry, Head, append_entries, format_moment
 from corelab.store.database import writing
+from corelab.store.plate_locks import read_locked_plates
 from corelab.store.registry import (
     ACCEPTED,
     ACTIVE,
@@ -67,6 +68,7 @@ def read_book(connection: sa.Connection) -> Book:
         withdrawn={
             (row.scope, row.object): row.reason for row in connection.execute(sa.select(schema.withdrawal))
         },
+        locked_plates=read_locked_plates(connection),
     )
 
 

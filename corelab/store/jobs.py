@@ -18,6 +18,9 @@ from corelab.store.database import reading, writing
 
 INGEST: Final = "ingest"
 RUN: Final = "run"
+PHENOTYPE: Final = "phenotype"
+SHARED: Final = (RUN, PHENOTYPE)
+"""Kinds of which one that is queued serves everybody."""
 QUEUED: Final = "queued"
 RUNNING: Final = "running"
 DONE: Final = "done"
@@ -51,7 +54,7 @@ class Jobs:
     def add(
         self, kind: str, *, account: str, role: str, at: dt.datetime, payload: Mapping[str, Any] | None = None
     ) -> int:
-        """Queue a job and return its number; a run that is queued already serves everybody."""
+        """Queue a job and return its number; one of `SHARED` that is queued already serves everybody."""
         with writing(self.engine) as connection:
             return add_job(connection, kind, account=account, role=role, at=at, payload=payload)
 
@@ -81,9 +84,17 @@ class Jobs:
             query = sa.select(job.id).where((job.state == QUEUED) | dead).limit(1)
             return connection.execute(query).first() is not None
 
-    def extend(self, job_id: int, *, at: dt.datetime) -> None:
-        """Say that a job is still at work."""
-        self._set(job_id, {"lease_until": format_moment(at + LEASE)})
+    def extend(self, job_id: int, *, at: dt.datetime, done: int | None = None, total: int = 0) -> None:
+        """Say that a job is still at work, and how many files of how many are done."""
+        report = {} if done is None else {"report": _json({"done": done, "total": total})}
+        self._set(job_id, {"lease_until": format_moment(at + LEASE), **report})
+
+    def find_latest(self, kind: str) -> Job | None:
+        """Return the newest job of a kind, or None."""
+        query = sa.select(schema.job).where(schema.job.c.kind == kind).order_by(schema.job.c.id.desc())
+        with reading(self.engine) as connection:
+            row = connection.execute(query.limit(1)).mappings().first()
+        return None if row is None else _job(dict(row))
 
     def finish(
         self, job_id: int, report: Mapping[str, Any], *, at: dt.datetime, failed: bool = False
@@ -117,8 +128,8 @@ def add_job(
 ) -> int:  # fmt: skip
     """Queue a job inside a writing transaction."""
     job = schema.job.c
-    if kind == RUN:
-        waits = sa.select(job.id).where(job.kind == RUN, job.state == QUEUED)
+    if kind in SHARED:
+        waits = sa.select(job.id).where(job.kind == kind, job.state == QUEUED)
         known = connection.execute(waits).first()
         if known:
             return int(known.id)

@@ -36,8 +36,10 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o644, scratch: Path |
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write that fails does not say of which file
         raise
     sync_folder(path.parent)
 

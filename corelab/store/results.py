@@ -1,4 +1,4 @@
-"""What a reviewer signs: the results of one acquisition, or of one visit of a child, by their content."""
+"""What a reviewer signs: the results of an acquisition, of a visit of a child, or of a plate, by content."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -21,11 +21,15 @@ class ResultScope(StrEnum):
 
     ACQUISITION = "acquisition"
     VISIT = "visit"
+    PLATE = "plate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ResultTarget:
-    """An acquisition (its file) or a visit of a child; an acquisition names its child and visit as well."""
+    """An acquisition (its file), a visit of a child, or a plate (the file of its export).
+
+    An acquisition names its child and visit as well; a plate has neither.
+    """
 
     scope: ResultScope
     subject_id: str
@@ -35,8 +39,7 @@ class ResultTarget:
     @property
     def name(self) -> str:
         """How the audit trail names it."""
-        what = f"{self.subject_id} {self.visit}"
-        return f"results {self.scope} {what} {self.file_id}".strip()
+        return " ".join(["results", self.scope, *filter(None, (self.subject_id, self.visit, self.file_id))])
 
 
 def check_target(target: ResultTarget) -> ResultTarget:
@@ -47,6 +50,10 @@ def check_target(target: ResultTarget) -> ResultTarget:
     InputError
         If it names too little or too much.
     """
+    if target.scope is ResultScope.PLATE:
+        if target.subject_id or target.visit or not target.file_id:
+            raise InputError("results of a plate", expected="the file of its export and nothing else")
+        return target
     needs_file = target.scope is ResultScope.ACQUISITION
     if not target.subject_id or not target.visit or bool(target.file_id) is not needs_file:
         expected = "a subject and a visit" + (" and a file" if needs_file else " and no file")
@@ -82,13 +89,14 @@ def hash_results(
     """Hash the rows of each target in every table; a target without a row is not in the answer.
 
     A visit's rows are those of its subject and visit, an acquisition's those of its file, in every table
-    that has such columns. Where a value was delivered is no part of it: the same values have one hash.
+    that has such columns; a plate's rows are those of its name. Where a value was delivered is no part of it:
+    the same values have one hash.
     """
     wanted = set(targets)
     digests: dict[ResultTarget, hashlib._Hash] = {}
     for name in sorted(names):
         table = read_table(name)
-        for scope in ResultScope:
+        for scope in (ResultScope.ACQUISITION, ResultScope.VISIT):
             columns = ["subject_id", "visit"] + (["file_id"] if scope is ResultScope.ACQUISITION else [])
             if not set(columns) <= set(table.columns):
                 continue
@@ -100,4 +108,28 @@ def hash_results(
                 if target in wanted:
                     digest = digests.setdefault(target, hashlib.sha256())
                     digest.update(f"{name}\n{group.to_csv(index=False)}".encode("utf-8", "surrogatepass"))
-    return {target: digest.hexdigest() for target, digest in digests.items()}
+    plates = {target for target in wanted if target.scope is ResultScope.PLATE}
+    hashed = _hash_plates(read_table, sorted(names), plates) if plates else {}
+    return hashed | {target: digest.hexdigest() for target, digest in digests.items()}
+
+
+def _hash_plates(
+    read_table: ReadTable, names: Iterable[str], targets: Iterable[ResultTarget]
+) -> dict[ResultTarget, str]:
+    """Hash the rows of plates in every table that has a column of that name."""
+    tables = {name: table for name in names if "plate" in (table := read_table(name)).columns}
+    plates = tables.get("plates")
+    if plates is None or "file_id" not in plates.columns:
+        return {}
+    hashed = {}
+    for target in targets:
+        own = plates.loc[plates["file_id"] == target.file_id, "plate"]
+        if own.empty:
+            continue
+        digest = hashlib.sha256()
+        for name, table in tables.items():
+            rows = table[table["plate"].isin(own)]
+            kept = rows.drop(columns=[column for column in _PROVENANCE if column in rows.columns])
+            digest.update(f"{name}\n{kept.to_csv(index=False)}".encode("utf-8", "surrogatepass"))
+        hashed[target] = digest.hexdigest()
+    return hashed

@@ -1,7 +1,7 @@
 """Review: results move from draft to reviewed to locked, each step signed, and go stale when they change."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from corelab.store.acquisitions import AcquisitionFile
     from corelab.store.home import Home
     from corelab.store.snapshots import Snapshot
+
+
+HashNow = Callable[[Sequence[ResultTarget]], Mapping[ResultTarget, str]]
 
 
 class ReviewState(StrEnum):
@@ -82,7 +85,13 @@ class Reviews:
     def all(self) -> list[Review]:
         """Return every decision in the order in which it was signed."""
         with reading(self.home.registry.engine) as connection:
-            return _read(connection)
+            return read_reviews(connection)
+
+    def mark(self) -> int:
+        """Return a number that grows with every decision."""
+        query = sa.select(sa.func.coalesce(sa.func.max(schema.review.c.id), 0))
+        with reading(self.home.registry.engine) as connection:
+            return int(connection.execute(query).scalar_one())
 
     def standings(self, targets: Iterable[ResultTarget] | None = None) -> dict[ResultTarget, Standing]:
         """Return where targets stand; without any given, those that were ever signed."""
@@ -92,18 +101,42 @@ class Reviews:
         hashes = self.hash_current(signed) if signed else {}
         return {target: _stand(target, latest.get(target), hashes) for target in sorted(asked)}
 
+    def stand(
+        self, targets: Iterable[ResultTarget], hash_now: HashNow, *, snapshot_id: str
+    ) -> dict[ResultTarget, Standing]:  # fmt: skip
+        """Return where targets stand, with hashes that the caller keeps.
+
+        What was signed in the current snapshot is what it was; only older signatures are compared.
+
+        Parameters
+        ----------
+        targets
+            Results.
+        hash_now
+            Gives the hashes of some targets in the current snapshot.
+        snapshot_id
+            Of the current snapshot.
+        """
+        latest = {review.target: review for review in self.all()}
+        asked = sorted(set(targets))
+        fresh = {t: r.content_hash for t, r in latest.items() if r.snapshot_id == snapshot_id}
+        older = [target for target in asked if target in latest and target not in fresh]
+        hashes = {**(hash_now(older) if older else {}), **fresh}
+        return {target: _stand(target, latest.get(target), hashes) for target in asked}
+
     def hash_current(self, targets: Iterable[ResultTarget]) -> dict[ResultTarget, str]:
         """Hash what the current snapshot holds of each target."""
         snapshot = self.home.snapshots.current()
         return {} if snapshot is None else hash_results(snapshot.table, snapshot.table_names, targets)
 
     def stale(self) -> list[Standing]:
-        """Return signed results that are no longer what was signed, of children who are in the trial."""
+        """Return signed results that are no longer what was signed, of plates and children in the trial."""
         subjects = self.home.registry.subject_hashes()
         return [
             standing
             for standing in self.standings().values()
-            if standing.is_stale and standing.target.subject_id in subjects
+            if standing.is_stale
+            and (standing.target.subject_id in subjects or standing.target.scope is ResultScope.PLATE)
         ]
 
     def sign(self, targets: Sequence[ResultTarget], state: ReviewState, signature: Signature) -> list[Review]:
@@ -118,18 +151,20 @@ class Reviews:
             If the password or the role is wrong, newer data wait for a run, there are no such results, a
             target is not in the state before, or the person worked on it.
         """
-        role = self._check_person(signature)
+        role = self.check_person(signature)
         if state is ReviewState.DRAFT:
             raise ReviewError("nothing is signed as a draft", expected="reviewed or locked")
-        snapshot = self._check_snapshot(signature.snapshot_id)
+        snapshot = self.check_snapshot(signature.snapshot_id)
         checked = [check_target(target) for target in dict.fromkeys(targets)]
+        if any(target.scope is ResultScope.PLATE for target in checked):
+            raise ReviewError("a plate is not signed like results", remedy="lock it on the page of plates")
         hashes = hash_results(snapshot.table, snapshot.table_names, checked)
-        self._check_up_to_date(checked)
+        self.check_up_to_date({target.subject_id for target in checked})
         for target in checked:
             if target not in hashes:
                 raise ReviewError(f"{target.name}: there are no results", remedy="look at the page again")
-            self._check_worker(target, signature.author)
-        return self._record(checked, state, signature, role=role, hashes=hashes)
+            self.check_worker(target, signature.author)
+        return self.record(checked, state, signature, role=role, hashes=hashes)
 
     def unlock(self, targets: Sequence[ResultTarget], signature: Signature) -> list[Review]:
         """Bring reviewed or locked results back to draft, for a reason.
@@ -141,9 +176,9 @@ class Reviews:
         """
         if not signature.reason.strip():
             raise ReviewError("no reason for the unlocking", expected="why the results are opened again")
-        role = self._check_person(signature)
+        role = self.check_person(signature)
         checked = [check_target(target) for target in dict.fromkeys(targets)]
-        return self._record(checked, ReviewState.DRAFT, signature, role=role, hashes={})
+        return self.record(checked, ReviewState.DRAFT, signature, role=role, hashes={})
 
     def check_unlocked(self, tubes: "Iterable[AcquisitionFile]") -> None:
         """Refuse a change to tubes whose results are locked, themselves or as part of their visit.
@@ -168,7 +203,7 @@ class Reviews:
         query = sa.select(entry.object, entry.new).where(entry.action.in_(["sign", "unlock"]))
         with reading(self.home.registry.engine) as connection:
             told = [(row.object, row.new) for row in connection.execute(query.order_by(entry.seq))]
-            kept = [(one.target.name, _describe(one)) for one in _read(connection)]
+            kept = [(one.target.name, _describe(one)) for one in read_reviews(connection)]
         findings = [
             f"review {number}: differs from what the audit trail says"
             for number, (one, other) in enumerate(zip(kept, told, strict=False), start=1)
@@ -178,7 +213,8 @@ class Reviews:
             findings.append(f"review: {len(kept)} signatures, {len(told)} in the audit trail")
         return findings
 
-    def _check_person(self, signature: Signature) -> Role:
+    def check_person(self, signature: Signature) -> Role:
+        """Return the role of who signs, proved by the password; only a reviewer signs."""
         users = self.home.registry.users
         user = users.verify(signature.author, signature.password, at=signature.at, purpose="sign")
         if user is None:
@@ -187,18 +223,22 @@ class Reviews:
             raise ReviewError(f"a {user.role} signs nothing", expected=Role.REVIEWER.value)
         return user.role
 
-    def _check_snapshot(self, seen: str) -> "Snapshot":
+    def check_snapshot(self, seen: str) -> "Snapshot":
+        """Return the current snapshot, which must be the one that was seen."""
         snapshot = self.home.snapshots.current()
         if snapshot is None or snapshot.id != seen:
             raise ReviewError("there is a newer snapshot than the one that was seen", remedy="load it first")
         return snapshot
 
-    def _check_up_to_date(self, targets: Sequence[ResultTarget]) -> None:
-        waiting = {target.subject_id for target in targets} & set(self.home.stale_subjects())
+    def check_up_to_date(self, subjects: Iterable[str]) -> None:
+        """Refuse where newer data of a child wait for a run; ``""`` is what belongs to no child."""
+        waiting = set(subjects) & set(self.home.stale_subjects())
         if waiting:
-            raise ReviewError(f"newer data of {min(waiting)} wait", remedy="run corelab run, then look again")
+            whose = min(waiting) or "plates or run tubes"
+            raise ReviewError(f"newer data of {whose} wait", remedy="run corelab run, then look again")
 
-    def _check_worker(self, target: ResultTarget, author: str) -> None:
+    def check_worker(self, target: ResultTarget, author: str) -> None:
+        """Refuse whose work the results are."""
         with reading(self.home.registry.engine) as connection:
             workers = find_workers(connection, target, study=self.home.study)
         if author in workers:
@@ -207,13 +247,14 @@ class Reviews:
                 expected="another reviewer",
             )
 
-    def _record(
+    def record(
         self, targets: Sequence[ResultTarget], state: ReviewState, signature: Signature, *, role: Role,
         hashes: Mapping[ResultTarget, str],
     ) -> list[Review]:  # fmt: skip
+        """Record a checked decision about results, all of them or none, with its lines of the audit."""
         signed = []
         with writing(self.home.registry.engine) as connection:
-            latest = {review.target: review for review in _read(connection)}
+            latest = {review.target: review for review in read_reviews(connection)}
             entries = []
             for target in targets:
                 before = latest.get(target)
@@ -247,7 +288,8 @@ def _check_step(target: ResultTarget, before: Review | None, state: ReviewState,
     if now is ReviewState.LOCKED:
         remedy = "" if is_same else "unlock it first"
         raise ReviewError(f"{target.name} is locked already", remedy=remedy)
-    if state is ReviewState.LOCKED and not (now is ReviewState.REVIEWED and is_same):
+    is_plate = target.scope is ResultScope.PLATE  # judged by its rules, it has no draft to be reviewed
+    if state is ReviewState.LOCKED and not is_plate and not (now is ReviewState.REVIEWED and is_same):
         raise ReviewError(f"{target.name} is not reviewed as it is now", remedy="review it first")
     if state is ReviewState.REVIEWED and now is ReviewState.REVIEWED and is_same:
         raise ReviewError(f"{target.name} is reviewed already")
@@ -279,7 +321,8 @@ def _describe(review: Review) -> str:
     return f"{review.state} {signed}".strip()
 
 
-def _read(connection: sa.Connection) -> list[Review]:
+def read_reviews(connection: sa.Connection) -> list[Review]:
+    """Read every decision in the order in which it was signed."""
     query = sa.select(schema.review).order_by(schema.review.c.id)
     return [_review(dict(row)) for row in connection.execute(query).mappings()]
 

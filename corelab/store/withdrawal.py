@@ -16,6 +16,7 @@ from corelab.ingest.book import acquisition_key, row_object
 from corelab.store import schema
 from corelab.store.audit import Entry, append_entries, format_moment
 from corelab.store.database import writing
+from corelab.store.plate_locks import check_plates_open
 from corelab.store.registry import ACTIVE, OPEN, PENDING, SUPERSEDED, WAITING, WITHDRAWN
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def withdraw(
         target = find_target(connection, what.strip())
         _check_new(connection, target)
         rows = _find_rows(connection, target)
+        if target.scope is not Scope.CHILD:  # a child may leave at any time
+            check_plates_open(connection, rows)
         values = {"scope": target.scope.value, "object": target.object, "author": author}
         values |= {"recorded_at": format_moment(at), "reason": reason.strip()}
         connection.execute(sa.insert(schema.withdrawal).values(values))

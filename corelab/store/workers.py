@@ -1,15 +1,14 @@
 """Whose work results are: who delivered or assigned what they were made of, and who set their gates."""
 
-import datetime as dt
 import json
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import sqlalchemy as sa
 
 from corelab.store import schema
-from corelab.store.inputs import place_in_visit
-from corelab.store.registry import ACTIVE, WITHDRAWN
+from corelab.store.inputs import place_in_visits, place_withdrawn
+from corelab.store.registry import ACTIVE, WITHDRAWN, ActiveRow
 from corelab.store.results import ResultScope, ResultTarget
 from corelab.study import Study
 
@@ -22,9 +21,10 @@ def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Stud
     Those are who delivered a file from which a row of the results came, who accepted a correction of one,
     and who set a gate that holds for one of its tubes. A name at a terminal is that of the same account.
     """
-    rows = _find_rows(connection, target, study=study)
+    is_plate = target.scope is ResultScope.PLATE
+    rows = _find_plate_rows(connection, target) if is_plate else _find_rows(connection, target, study=study)
     keys = {row.key for row in rows}
-    tubes = {json.loads(row.values)["file_id"] for row in rows if row.kind == "acquisitions"}
+    tubes = {row.values["file_id"] for row in rows if row.kind == "acquisitions"}
     files = _find_files(connection, keys) | tubes
     found = {_account(actor): "set a gate" for actor in _find_gate_authors(connection, target, rows)}
     found |= {_account(actor): "accepted a correction" for actor in _find_actors(connection, keys, "correct")}
@@ -35,25 +35,46 @@ def _account(actor: str) -> str:
     return actor.removeprefix(_AT_A_TERMINAL)
 
 
-def _find_rows(connection: sa.Connection, target: ResultTarget, *, study: Study) -> list[Any]:
+def _find_plate_rows(connection: sa.Connection, target: ResultTarget) -> list[ActiveRow]:
+    """Find the rows of a plate: its export, its layout and its standards."""
     record = schema.record.c
-    query = sa.select(record.kind, record.key, record["values"]).where(
-        record.subject_id == target.subject_id, record.state.in_([ACTIVE, WITHDRAWN])
+    query = sa.select(record.kind, record.key, record.subject_id, record["values"]).where(
+        record.kind.in_(["plates", "plate_layout", "plate_standards"]), record.state.in_([ACTIVE, WITHDRAWN])
     )
-    rows = connection.execute(query).all()
-    infusion = next(
-        (json.loads(row.values).get("infusion_at", "") for row in rows if row.kind == "subjects"), ""
-    )
-    moment = dt.datetime.fromisoformat(infusion) if infusion else None
-    return [row for row in rows if _belongs(json.loads(row.values), target, moment, study)]
+    rows = [
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source="")
+        for kind, key, subject_id, values in connection.execute(query)
+    ]
+    calls = {
+        row.values.get(name, "").casefold()
+        for row in rows
+        if row.kind == "plates" and row.values["file_id"] == target.file_id
+        for name in ("plate", "batch")
+    } - {""}
+    return [row for row in rows if row.values.get("plate", "").casefold() in calls]
 
 
-def _belongs(
-    values: dict[str, str], target: ResultTarget, infusion: dt.datetime | None, study: Study
-) -> bool:
+def _find_rows(connection: sa.Connection, target: ResultTarget, *, study: Study) -> list[ActiveRow]:
+    """Find the rows of the results, those withdrawn as well, each in its visit."""
+    record = schema.record.c
+    query = sa.select(record.kind, record.key, record.subject_id, record["values"], record.state).where(
+        (record.subject_id == target.subject_id) | (record.kind == "plates"),
+        record.state.in_([ACTIVE, WITHDRAWN]),
+    )
+    found = [
+        (ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source=""), state)
+        for kind, key, subject_id, values, state in connection.execute(query)
+    ]
+    active = [row for row, state in found if state == ACTIVE]
+    placed = place_in_visits(active, study=study)
+    placed += [place_withdrawn(row, active, study=study) for row, state in found if state != ACTIVE]
+    return [row for row in placed if row.subject_id == target.subject_id and _belongs(row.values, target)]
+
+
+def _belongs(values: Mapping[str, str], target: ResultTarget) -> bool:
     if target.scope is ResultScope.ACQUISITION:
         return values.get("file_id") == target.file_id
-    return bool(place_in_visit(values, infusion, study=study).get("visit") == target.visit)
+    return values.get("visit") == target.visit
 
 
 def _find_files(connection: sa.Connection, keys: Iterable[str]) -> set[str]:
@@ -78,8 +99,10 @@ def _find_actors(connection: sa.Connection, keys: Iterable[str], action: str) ->
     return {row.actor for row in connection.execute(query)}
 
 
-def _find_gate_authors(connection: sa.Connection, target: ResultTarget, rows: Iterable[Any]) -> set[str]:
-    tubes = [json.loads(row.values) for row in rows if row.kind == "acquisitions"]
+def _find_gate_authors(
+    connection: sa.Connection, target: ResultTarget, rows: Iterable[ActiveRow]
+) -> set[str]:
+    tubes = [row.values for row in rows if row.kind == "acquisitions"]
     files, panels = {tube["file_id"] for tube in tubes}, {tube["panel"] for tube in tubes}
     authors = set()
     for one in connection.execute(sa.select(schema.gate_revision)):

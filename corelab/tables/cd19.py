@@ -13,6 +13,7 @@ from corelab.vocabulary import GateSource, Level, Panel
 
 PEOPLE: Final = (GateSource.MANUAL.value, GateSource.FLOWJO.value, GateSource.GATINGML.value)
 SOURCES: Final = {"fmo_cd19": "fmo", "t_cells": "t_cells"}
+NO_TUBE: Final = "NO_SCREENING_TUBE;MISSING manifest.csv SCR bcell full tube"
 
 
 def derive_cd19_status(
@@ -84,7 +85,7 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
         rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, n.isna() | total.isna(),
         total < settings["minimum_b_reference"], source == "",
     ]  # fmt: skip
-    failed = ["NO_SCREENING_TUBE", rows["qc_reason"].fillna(""), "GATE_MISSING", "FEW_EVENTS", "NO_CONTROL"]
+    failed = [NO_TUBE, rows["qc_reason"].fillna(""), "GATE_MISSING", "FEW_EVENTS", "NO_CONTROL"]
     cutoff = settings["cutoff_percent"]
     is_open = ~np.logical_or.reduce(obstacles)
     call = np.select(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from corelab.errors import InputError
+from corelab.ingest.visits import SERIES, name_platforms, place_rows
 from corelab.study.model import Study
-from corelab.study.schedule import assign_visit, compute_study_day
+from corelab.study.placing import UNSCHEDULED
+from corelab.study.schedule import compute_study_day
 from corelab.tables.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -97,23 +99,19 @@ def order_inputs(inputs: Inputs, study: Study) -> Inputs:
     """Put rows into an order of their own and times into one spelling, and name missing visits.
 
     The order in which rows arrived leaves no trace. A row with a subject but without a visit gets the
-    visit in whose window it lies.
+    visit in whose window it lies, unless a nearer draw of the same series has it.
 
     Raises
     ------
     InputError
         If a time is not ISO 8601.
     """
-    infusions = {
-        row.subject_id: parse_moment(row.infusion_at, study, place=row.source_id)
-        for row in inputs.subjects.itertuples(index=False)
+    tables = {field.name: getattr(inputs, field.name) for field in fields(Inputs)}
+    tables |= {name: _spell_times(tables[name], study) for name in TIMED_TABLES}
+    tables |= {name: _name_visits(name, tables, study) for name in TIMED_TABLES}
+    ordered = {
+        name: table.sort_values(list(table.columns), ignore_index=True) for name, table in tables.items()
     }
-    ordered = {}
-    for field in fields(Inputs):
-        table = getattr(inputs, field.name)
-        if field.name in TIMED_TABLES:
-            table = _name_visits(_spell_times(table, study), infusions, study)
-        ordered[field.name] = table.sort_values(list(table.columns), ignore_index=True)
     acquisitions = ordered["acquisitions"].drop_duplicates("file_id", ignore_index=True)
     return replace(Inputs(**ordered), acquisitions=acquisitions)
 
@@ -127,21 +125,28 @@ def _spell_times(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     return table.assign(collected_at=table["collected_at"].map(spelled).astype(object))
 
 
-def _name_visits(
-    table: pd.DataFrame, infusions: Mapping[str, dt.datetime | None], study: Study
-) -> pd.DataFrame:
+def _name_visits(name: str, tables: Mapping[str, pd.DataFrame], study: Study) -> pd.DataFrame:
+    """Name the visits of a table's rows that have none, and say which of them another draw has."""
+    table = tables[name]
     unnamed = (table["visit"] == "") & (table["subject_id"] != "")
     if not unnamed.any():
         return table
-    visits = table["visit"].copy()
-    for index in table.index[unnamed]:
-        infusion = infusions.get(table.at[index, "subject_id"])
-        moment = parse_moment(table.at[index, "collected_at"], study)
-        if infusion and moment:
-            visits[index] = assign_visit(moment.date(), infusion.date(), study.visits)
-        else:
-            visits[index] = "UNS"
-    return table.assign(visit=visits)
+    infusions = {
+        str(row.subject_id): parse_moment(row.infusion_at, study, place=row.source_id)
+        for row in tables["subjects"].itertuples(index=False)
+    }
+    columns = ["subject_id", "visit", "collected_at", *SERIES[name]]
+    placed = place_rows(
+        [(name, row) for row in table[columns].to_dict("records")],
+        infusions=infusions,
+        platforms=name_platforms(tables["plates"].to_dict("records")),
+        study=study,
+    )
+    visits = pd.Series([one.visit or UNSCHEDULED for one in placed], index=table.index, dtype=object)
+    taken = pd.Series([one.taken for one in placed], index=table.index, dtype=object)
+    return table.assign(
+        visit=table["visit"].where(~unnamed, visits), visit_taken=table["visit_taken"].where(~unnamed, taken)
+    )
 
 
 def build_clocks(inputs: Inputs, *, study: Study, as_of: dt.datetime | None) -> Clocks:

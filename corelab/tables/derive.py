@@ -27,6 +27,7 @@ from corelab.tables import (
     laboratory,
     measurements,
     medications,
+    pairing,
     persistence,
     phenotype,
     plate_draws,
@@ -38,6 +39,7 @@ from corelab.tables import (
     responses,
     run_quality,
     soluble,
+    stability,
     subjects,
     summary,
     tubes,
@@ -133,9 +135,9 @@ def derive_described_tables(
     persistent = persistence.derive_persistence(decisions, transgene, clocks=clocks)
 
     judged_plates = plate_tables.derive_plates(inputs, exports or {}, settings=study.settings["immunoassay"])
-    concentrations = interference.mark_interference(
-        soluble.derive_concentrations(inputs.cytokines, judged_plates.results), inputs, clocks=clocks
-    )
+    concentrations = soluble.derive_concentrations(inputs.cytokines, judged_plates.results)
+    concentrations = stability.mark_unstable(concentrations, inputs, clocks=clocks)
+    concentrations = interference.mark_interference(concentrations, inputs, clocks=clocks)
     reportable = concentrations[plate_results.is_reportable(concentrations["reason"])]
     measured = measurements.derive_measurements(
         [
@@ -180,6 +182,7 @@ def derive_described_tables(
         "responses": responses.derive_responses(charts, clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(inputs.medications, clocks=clocks),
+        "pairing": pairing.derive_pairing(measured, judged.table, clocks=clocks),
         "quality": quality.derive_quality(
             inputs,
             tubes=judged,
@@ -190,6 +193,7 @@ def derive_described_tables(
                 draw_findings,
                 *judged_plates.findings,
                 soluble.find_conflicts(concentrations),
+                stability.find_unstable(concentrations),
                 concentration.find_disagreements(counted, tolerance_percent=tolerance),
             ],
         ),

@@ -18,23 +18,24 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "file_id": "text", "object_id": "text", "subject_id": "text", "visit": "text", "collected_at": "text",
         "panel": "text", "tube": "text", "beads_per_tube": "number", "blood_volume_ul": "number",
         "predilution": "number", "batch": "text", "instrument": "text", "lot": "text",
-        "acquired_volume_ul": "number", "acquired_at": "text", "spillover_id": "text",
+        "acquired_volume_ul": "number", "acquired_at": "text", "spillover_id": "text", "visit_taken": "text",
     },
     "labs": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "test": "text", "value": "text",
-        "unit": "text", "ref_low": "number", "ref_high": "number",
+        "unit": "text", "ref_low": "number", "ref_high": "number", "visit_taken": "text",
     },
     "cytokines": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "analyte": "text", "value": "text",
         "unit": "text", "lloq": "number", "uloq": "number", "lod": "number", "matrix": "text", "platform": "text",
+        "received_at": "text", "visit_taken": "text",
     },
     "qpcr": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "copies_per_ug": "text",
-        "lloq": "number", "lod": "number", "gdna_ng": "number",
+        "lloq": "number", "lod": "number", "gdna_ng": "number", "visit_taken": "text",
     },
     "assessments": {
         "subject_id": "text", "visit": "text", "collected_at": "text", "instrument": "text", "item": "text",
-        "value": "text", "by": "text", "comment": "text",
+        "value": "text", "by": "text", "comment": "text", "visit_taken": "text",
     },
     "medications": {
         "subject_id": "text", "drug": "text", "start": "text", "end": "text", "dose": "number", "unit": "text",
@@ -48,12 +49,13 @@ INPUT_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "plate_layout": {
         "plate": "text", "well": "text", "sample_type": "text", "name": "text", "nominal": "number",
         "dilution": "number", "subject_id": "text", "visit": "text", "collected_at": "text", "kit_lot": "text",
-        "matrix": "text", "run_at": "text",
+        "matrix": "text", "run_at": "text", "received_at": "text", "visit_taken": "text",
     },
     "plate_standards": {"plate": "text", "level": "text", "analyte": "text", "nominal": "number", "unit": "text"},
 }  # fmt: skip
 """Columns and types of every input table; each has ``source_id`` (``<file>:<row>``) besides. Text is
-never NaN (empty string instead); numbers are float64."""
+never NaN (empty string instead); numbers are float64. ``visit_taken`` is the visit in whose window a row
+without one lies, but which a nearer draw of its series has: the row is unscheduled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

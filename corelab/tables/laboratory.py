@@ -140,8 +140,8 @@ def _find_screening_dates(
 def match_lymphocytes(tubes: pd.DataFrame, laboratory: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
     """Return for each file the absolute lymphocytes of the same draw, where a blood count has them.
 
-    The blood count is of the same subject, visit and local day; of several the nearest in time, and of two
-    equally near the earlier.
+    The blood count is of the same subject, visit (or moment) and local day; of several the nearest in time,
+    and of two equally near the earlier.
     """
     counts = laboratory[
         (laboratory["name"] == "ALC")
@@ -151,9 +151,12 @@ def match_lymphocytes(tubes: pd.DataFrame, laboratory: pd.DataFrame, *, clocks: 
     placed = clocks.place(counts[["subject_id", "visit", "collected_at", "value"]])
     pairs = tubes[["file_id", "subject_id", "visit", "instant", "collected_at"]].merge(
         placed[["subject_id", "visit", "instant", "collected_at", "value"]],
-        on=["subject_id", "visit"],
+        on="subject_id",
         suffixes=("", "_count"),
     )
+    # One draw may be a visit for one assay and unscheduled for another, of which a nearer draw has the visit.
+    is_one = (pairs["visit"] == pairs["visit_count"]) | (pairs["instant"] == pairs["instant_count"])
+    pairs = pairs[is_one]
     # Times are spelled in the study's zone, so that the first ten characters are the local date.
     pairs = pairs[pairs["collected_at"].str[:10] == pairs["collected_at_count"].str[:10]]
     pairs = pairs.assign(

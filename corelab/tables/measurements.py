@@ -11,7 +11,7 @@ from corelab.vocabulary import Assay
 
 COLUMNS: Final = [
     *DRAW_KEY, *WHEN, "assay", "name", "metric", "value", "relation", "low", "high", "unit", "status",
-    "reason", "lod", "lloq", "uloq", "ci_low", "ci_high", "source_id",
+    "reason", "lod", "lloq", "uloq", "ci_low", "ci_high", "bridged", "source_id",
 ]  # fmt: skip
 
 

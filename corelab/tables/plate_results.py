@@ -6,7 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from corelab.immunoassay.quantitation import Quantity
-from corelab.immunoassay.run import AnalyteRun
+from corelab.immunoassay.run import AnalyteRun, Specimen
 from corelab.kinetics.parameter import join_reasons
 from corelab.tables.plates import FINDING_COLUMNS, RecordedPlate
 from corelab.vocabulary import Status
@@ -14,8 +14,8 @@ from corelab.vocabulary import Status
 NAN: Final = float("nan")
 REASSAY: Final = "REASSAY"
 COLUMNS: Final = [
-    "subject_id", "visit", "collected_at", "analyte", "platform", "value", "relation", "low", "high", "unit",
-    "status", "reason", "lod", "lloq", "uloq", "ci_low", "ci_high", "source_id",
+    "plate", "subject_id", "visit", "collected_at", "analyte", "platform", "matrix", "value", "relation",
+    "low", "high", "unit", "status", "reason", "lod", "lloq", "uloq", "ci_low", "ci_high", "source_id",
 ]  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def tabulate_results(recorded: Sequence[RecordedPlate]) -> pd.DataFrame:
 
 
 def _result_row(
-    one: RecordedPlate, run: AnalyteRun, specimen: tuple[str, str, str], quantity: Quantity
+    one: RecordedPlate, run: AnalyteRun, specimen: Specimen, quantity: Quantity
 ) -> dict[str, Any]:
     dilution = quantity.dilution
     calibration = run.calibration
@@ -53,8 +53,9 @@ def _result_row(
     # A failed result keeps the number that was read; elsewhere a value is one in range alone.
     value = quantity.calculated if quantity.status is Status.FAILED else quantity.value
     return {
-        "subject_id": specimen[0], "visit": specimen[1], "collected_at": specimen[2], "analyte": run.analyte,
-        "platform": one.judged.mapped.export.platform, "value": value, "relation": quantity.relation,
+        "plate": one.plate, "subject_id": specimen[0], "visit": specimen[1], "collected_at": specimen[2],
+        "analyte": run.analyte, "matrix": specimen[3], "platform": one.judged.mapped.export.platform,
+        "value": value, "relation": quantity.relation,
         "low": quantity.low, "high": quantity.high, "unit": run.unit, "status": quantity.status.value,
         "reason": quantity.reason, **limits, "ci_low": quantity.ci_low, "ci_high": quantity.ci_high,
         "source_id": one.source_id,

@@ -2,16 +2,20 @@
 
 from corelab.tables.columns import (
     ANY_SUBJECT,
+    ARM,
     COLLECTED,
     REASON,
     RELATIONS,
     SOURCE,
     STATUS,
+    SUBJECT,
     VISIT,
+    WHEN,
     YES_NO,
     number,
 )
 from corelab.tables.schema import Column, TableSchema
+from corelab.vocabulary import Panel
 
 _PLATE = Column(
     name="plate",
@@ -35,7 +39,8 @@ _ROLES = ("standard", "qc", "blank", "unknown", "unstated")
 PLATES = TableSchema(
     name="plates", row="plate", key=("plate",),
     columns=(
-        _PLATE, Column(name="batch", label="Batch name in the export", origin="delivered"),
+        _PLATE, Column(name="file_id", label="SHA-256 of the export as delivered", origin="delivered"),
+        Column(name="batch", label="Batch name in the export", origin="delivered"),
         Column(name="platform", label="Platform", origin="delivered", derivation="Luminex, MSD or ELISA"),
         Column(name="format", label="Format of the export"), Column(name="software", label="Version of the reader's software", origin="delivered"),
         _KIT_LOT, Column(name="matrix", label="Matrix", origin="delivered"), _RUN_AT,
@@ -115,5 +120,17 @@ PLATE_CONTROLS = TableSchema(
         number("centre", "Centre of the lot's chart", "as unit"), number("sd", "Spread of the lot's chart", "as unit"), number("z", "Deviations off the centre", "1"),
         Column(name="rules", label="Westgard rules broken", derivation="1_2s is a warning; 1_3s 2_2s R_4s 4_1s 10_x reject"),
         Column(name="verdict", label="Verdict of the chart", codes=("in_control", "warning", "out_of_control", "not_evaluable")),
+    ),
+)  # fmt: skip
+
+PAIRING = TableSchema(
+    name="pairing", row="draw of cytokines x panel of flow", key=("subject_id", "visit", "collected_at", "panel"),
+    columns=(
+        SUBJECT, ARM, *WHEN, Column(name="panel", label="Panel of the tube", codes=tuple(Panel), required=True),
+        Column(name="file_id", label="Primary tube of the same draw; empty: none", derivation="the nearest within the tolerance, of two the earlier"),
+        Column(name="flow_visit", label="Visit of the tube"), Column(name="flow_collected_at", label="When the tube was drawn", unit="ISO 8601"),
+        number("hours", "Tube drawn after the cytokines", "h"), number("tolerance_hours", "Tolerance", "h", derivation="study file, cytokine: pair_hours, after pair_until_day pair_hours_late"),
+        Column(name="state", label="Whether they are one draw", codes=("paired", "unpaired"), required=True), REASON,
+        Column(name="discarded", label="Other tubes within the tolerance, by their file", derivation="farther, or later of two equally near ones"),
     ),
 )  # fmt: skip

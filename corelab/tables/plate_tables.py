@@ -43,15 +43,17 @@ def derive_plates(
     rules = build_rules(settings)
     recorded, unknown = plates.judge_plates(inputs, exports, rules)
     controls = plate_controls.tabulate_controls(recorded)
+    curves = plates.tabulate_curves(recorded)
+    results = plate_results.tabulate_results(recorded)
     return PlateTables(
         tables={
             "plates": plates.tabulate_plates(recorded, rules),
-            "plate_curves": plates.tabulate_curves(recorded),
+            "plate_curves": curves,
             "plate_curve_points": plates.tabulate_points(recorded),
             "plate_wells": plates.tabulate_wells(recorded),
             "plate_controls": controls,
         },
-        results=plate_results.tabulate_results(recorded),
+        results=plate_controls.bridge_results(results, controls, curves),
         findings=(
             plates.tabulate_findings(recorded),
             unknown,

@@ -32,6 +32,7 @@ class RecordedPlate:
     """A judged plate with its name, and the file it came in."""
 
     plate: str
+    file_id: str
     source_id: str
     judged: JudgedPlate
 
@@ -73,7 +74,11 @@ def judge_plates(
             series_off=rules.series_off,
         )
         source = str(row.source_id).rpartition(":")[0]
-        recorded.append(RecordedPlate(plate=row.plate, source_id=source, judged=judge_plate(mapped, rules)))
+        recorded.append(
+            RecordedPlate(
+                plate=row.plate, file_id=row.file_id, source_id=source, judged=judge_plate(mapped, rules)
+            )
+        )
     return sorted(recorded, key=lambda one: one.order), _find_unknown_plates(inputs, named)
 
 
@@ -132,12 +137,13 @@ def _plate_row(one: RecordedPlate, rules: RunRules) -> Row:
     mapped, export = one.judged.mapped, one.judged.mapped.export
     specimens = {well.specimen for well in mapped.wells.values() if well.specimen}
     return {
-        "plate": one.plate, "batch": export.batch, "platform": export.platform, "format": export.format,
-        "software": export.software, "kit_lot": mapped.kit_lot, "matrix": mapped.matrix,
-        "run_at": mapped.run_at, "n_wells": sum(len(well.wells) for well in export.wells),
-        "n_specimens": len(specimens), "n_analytes": len(one.judged.runs),
-        "n_accepted": sum(run.is_accepted for run in one.judged.runs), "tier": rules.tier,
-        "state": one.judged.state.value, "reason": one.judged.reason, "source_id": one.source_id,
+        "plate": one.plate, "file_id": one.file_id, "batch": export.batch, "platform": export.platform,
+        "format": export.format, "software": export.software, "kit_lot": mapped.kit_lot,
+        "matrix": mapped.matrix, "run_at": mapped.run_at,
+        "n_wells": sum(len(well.wells) for well in export.wells), "n_specimens": len(specimens),
+        "n_analytes": len(one.judged.runs), "n_accepted": sum(run.is_accepted for run in one.judged.runs),
+        "tier": rules.tier, "state": one.judged.state.value, "reason": one.judged.reason,
+        "source_id": one.source_id,
     }  # fmt: skip
 
 
@@ -216,7 +222,7 @@ def tabulate_wells(recorded: Iterable[RecordedPlate]) -> pd.DataFrame:
 
 def _well_row(plate: str, run: AnalyteRun, result: WellResult) -> Row:
     well, reading = result.well, result.reading
-    subject, visit, collected = well.specimen or ("", "", "")
+    subject, visit, collected, _ = well.specimen or ("", "", "", "")
     row: Row = {
         "plate": plate, "analyte": run.analyte, "well": well.key, "role": well.role.value, "name": well.name,
         "subject_id": subject, "visit": visit, "collected_at": collected, "dilution": well.dilution,

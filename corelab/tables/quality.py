@@ -35,6 +35,7 @@ def derive_quality(
         _of_scores(measurements),
         _of_doses(inputs, subjects, clocks),
         _of_conflicts(inputs),
+        _of_taken_visits(inputs),
         *further,
     ]
     rows = stack_rows(parts, COLUMNS)
@@ -87,7 +88,7 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
 def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
     """Name what was measured again on another date of one visit; both are kept, the later one stands."""
     parts = []
-    for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform"]), ("qpcr", [])):
+    for name, what in (("labs", ["test"]), ("cytokines", ["analyte", "platform", "matrix"]), ("qpcr", [])):
         table = getattr(inputs, name)
         timed = table[
             (table["subject_id"] != "") & ~table["visit"].isin(UNTIMED) & (table["collected_at"] != "")
@@ -102,7 +103,23 @@ def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
         reason = (
             text + " of visit " + again["visit"] + " measured on " + again["first"] + " and " + again["date"]
         )
-        parts.append(again.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
+        told = again[["subject_id", "visit", "object"]]  # what was measured is no value of the check
+        parts.append(told.assign(check="VISIT_CONFLICT", level=Level.WARN.value, reason=reason))
+    return stack_rows(parts, COLUMNS)
+
+
+def _of_taken_visits(inputs: Inputs) -> pd.DataFrame:
+    """Name what came without a visit and is unscheduled, because a nearer draw has the visit of its date."""
+    parts = []
+    for name in TIMED_TABLES:
+        table = getattr(inputs, name)
+        rows = table[table["visit_taken"] != ""]
+        told = rows[["subject_id", "visit"]].assign(
+            object=rows["file_id" if name == "acquisitions" else "source_id"],
+            reason="without a visit, drawn " + rows["collected_at"].str[:10] + "; visit "
+            + rows["visit_taken"] + " belongs to a nearer or named draw",
+        )  # fmt: skip
+        parts.append(told.assign(check="VISIT_TAKEN", level=Level.WARN.value))
     return stack_rows(parts, COLUMNS)
 
 

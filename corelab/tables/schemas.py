@@ -28,7 +28,14 @@ from corelab.tables.columns import (
     gate_band,
     number,
 )
-from corelab.tables.plate_schemas import PLATE_CONTROLS, PLATE_CURVE_POINTS, PLATE_CURVES, PLATE_WELLS, PLATES
+from corelab.tables.plate_schemas import (
+    PAIRING,
+    PLATE_CONTROLS,
+    PLATE_CURVE_POINTS,
+    PLATE_CURVES,
+    PLATE_WELLS,
+    PLATES,
+)
 from corelab.tables.schema import Column, TableSchema
 from corelab.vocabulary import VISITS, Analyte, Assay, GateSource, Level, Panel
 
@@ -116,7 +123,8 @@ MEASUREMENTS = TableSchema(
         Column(name="unit", label="Unit of the row"), STATUS, REASON,
         number("lod", "Limit of detection", ROW_UNIT), number("lloq", "Lower limit of quantification", ROW_UNIT),
         number("uloq", "Upper limit of quantification", ROW_UNIT),
-        number("ci_low", "Lower 95 % limit", ROW_UNIT, derivation=EXACT), number("ci_high", "Upper 95 % limit", ROW_UNIT, derivation=EXACT), SOURCE,
+        number("ci_low", "Lower 95 % limit", ROW_UNIT, derivation=EXACT), number("ci_high", "Upper 95 % limit", ROW_UNIT, derivation=EXACT),
+        number("bridged", "Value on the scale of the first kit lot", ROW_UNIT, derivation="value / geometric mean ratio of the controls over each change of lot; only where three or more agree within 0.8 to 1.25 and every control passed"), SOURCE,
     ),
 )  # fmt: skip
 
@@ -359,6 +367,7 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
         PLATE_CURVE_POINTS,
         PLATE_WELLS,
         PLATE_CONTROLS,
+        PAIRING,
     )
 }
 """Schemas by table name. ``analysis`` is wide: its schema depends on its variables and is made by

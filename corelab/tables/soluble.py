@@ -16,19 +16,20 @@ from corelab.vocabulary import Assay, Status
 LIMITS: Final = ("lod", "lloq", "uloq")
 COLUMNS: Final = [
     "subject_id", "visit", "collected_at", "assay", "name", "metric", "value", "relation", "low", "high",
-    "unit", "status", "reason", *LIMITS, "ci_low", "ci_high", "source_id",
+    "unit", "status", "reason", *LIMITS, "ci_low", "ci_high", "bridged", "matrix", "source_id",
 ]  # fmt: skip
-_NUMBERS: Final = ("value", "low", "high", *LIMITS, "ci_low", "ci_high")
+_NUMBERS: Final = ("value", "low", "high", *LIMITS, "ci_low", "ci_high", "bridged")
 _TEXTS: Final = (
-    "subject_id", "visit", "collected_at", "analyte", "platform", "relation", "unit", "status", "reason",
-    "source_id",
+    "subject_id", "visit", "collected_at", "analyte", "platform", "matrix", "relation", "unit", "status",
+    "reason", "source_id",
 )  # fmt: skip
 
 
 def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.DataFrame:
     """Bring delivered concentrations and the results of plates into canonical units.
 
-    The same analyte on two platforms is two series: the platform is then part of the name.
+    The same analyte on two platforms, or in serum and in plasma, is two series: what tells them apart is then
+    part of the name.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.D
         status=rows["status"].mask(unknown, Status.FAILED.value),
         reason=rows["reason"].mask(unknown, UNKNOWN_UNIT),
         unit=rows["target"].mask(unknown, delivered),
+        matrix=rows["matrix"].fillna("").str.strip().str.casefold(),
     )[COLUMNS]
 
 
@@ -63,9 +65,23 @@ def _parse_delivered(cytokines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name_series(cytokines: pd.DataFrame) -> "pd.Series[str]":
+    """Name a series by its analyte, and by its platform and matrix where another one has another.
+
+    A matrix that was not told is no second one: it stays with the plain name.
+    """
     platforms = cytokines.groupby("analyte")["platform"].transform("nunique")
-    is_shared = (platforms > 1) & (cytokines["platform"] != "")
-    return cytokines["analyte"].where(~is_shared, cytokines["analyte"] + " (" + cytokines["platform"] + ")")
+    matrix = cytokines["matrix"].fillna("").str.strip().str.casefold()
+    matrices = matrix.mask(matrix == "").groupby(cytokines["analyte"]).transform("nunique")
+    parts = [
+        ", ".join(filter(None, (platform if shared else "", sort if several else "")))
+        for platform, shared, sort, several in zip(
+            cytokines["platform"], platforms > 1, matrix, matrices > 1, strict=True
+        )
+    ]
+    names = [
+        f"{name} ({part})" if part else name for name, part in zip(cytokines["analyte"], parts, strict=True)
+    ]
+    return pd.Series(names, index=cytokines.index, dtype=object)
 
 
 def make_level(low: float, high: float, status: str) -> Level:
@@ -115,6 +131,7 @@ def derive_folds(concentrations: pd.DataFrame, *, clocks: Clocks) -> pd.DataFram
         uloq=np.nan,
         ci_low=np.nan,
         ci_high=np.nan,
+        bridged=np.nan,
     )[COLUMNS]
 
 

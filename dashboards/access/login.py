@@ -2,17 +2,28 @@
 
 import secrets
 from typing import Final
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, redirect, render_template_string, request, session
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template_string,
+    request,
+    session,
+)
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
 
 from dashboards.access.guard import check_next, is_cross_site
 from dashboards.access.sessions import end_session, start_session
-from dashboards.site import Site, read_scheme
+from dashboards.site import LANGUAGE_COOKIE, Site, read_language, read_scheme
 
 LONGEST_NAME: Final = 128
 LONGEST_PASSWORD: Final = 1024
+YEAR_SECONDS: Final = 31_536_000
 
 _FORM: Final = """<!doctype html>
 <html lang="{{ text('page.language') }}" data-mantine-color-scheme="{{ scheme }}">
@@ -38,6 +49,8 @@ _FORM: Final = """<!doctype html>
 <input type="hidden" name="token" value="{{ token }}">
 <button class="button primary" type="submit">{{ text('login.submit') }}</button>
 </form>
+<p><a class="quiet" id="login-language" lang="{{ text('shell.other_language_code') }}"
+ href="{{ other }}">{{ text('shell.language') }}</a></p>
 </main>
 </body>
 </html>
@@ -57,7 +70,7 @@ def answer_login(site: Site) -> BaseResponse | str | tuple[str, int]:
     """Show the form, or check what was typed and go on to the page that was asked for."""
     if request.method == "GET":
         target = check_next(request.args.get("next", "/"))
-        return redirect(target, 303) if current_user.is_authenticated else write_form(site, target=target)
+        return redirect(target, 303) if current_user.is_authenticated else answer_form(site, target)
     if is_cross_site():
         abort(403)
     target = check_next(request.form.get("next", "/"))
@@ -85,6 +98,14 @@ def is_own_form() -> bool:
     return bool(kept) and secrets.compare_digest(sent.encode(), kept.encode())
 
 
+def answer_form(site: Site, target: str) -> BaseResponse:
+    """Show the form; a language that the address chose is kept, as the switch in the bar keeps it."""
+    response = make_response(write_form(site, target=target))
+    if "language" in request.args:
+        response.set_cookie(LANGUAGE_COOKIE, read_language(), max_age=YEAR_SECONDS, samesite="Lax")
+    return response
+
+
 def write_form(site: Site, *, target: str, username: str = "", problem: str = "") -> str:
     """Write the login page with a token of this browser's own."""
     token = session.setdefault("login_token", secrets.token_urlsafe(32))
@@ -96,6 +117,7 @@ def write_form(site: Site, *, target: str, username: str = "", problem: str = ""
         problem=problem,
         username=username,
         next=target,
+        other=f"/login?{urlencode({'language': site.text('shell.other_language_word'), 'next': target})}",
         token=token,
     )
 

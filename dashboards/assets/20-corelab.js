@@ -56,7 +56,10 @@
     }
     if (status >= 500) {
       const alert = document.getElementById("shell-alert");
-      if (alert) { alert.hidden = false; }
+      if (alert) {
+        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"];
+        alert.hidden = false;
+      }
     }
   }
 
@@ -66,6 +69,14 @@
     document.documentElement.setAttribute("data-mantine-color-scheme", next);
     return [next, next];
   }
+
+  /* Words are written by the server, so another language is another page at the same address. */
+  document.addEventListener("click", function (event) {
+    const chosen = event.target.closest && event.target.closest("#shell-language");
+    if (!chosen) { return; }
+    document.cookie = "corelab_language=" + chosen.dataset.language + ";path=/;max-age=31536000;samesite=lax";
+    location.reload();
+  });
 
   function measureViewport(pathname, known) {
     const now = viewport();

@@ -57,7 +57,7 @@
     if (!plot || !image || !config || !config.plot) { start(small); return; }
     const u = unit();
     const size = "&width=" + Math.round(plot.clientWidth / u) + "&height=" + Math.round(plot.clientHeight / u);
-    const source = config.plot + size + "&scheme=" + scheme;
+    const source = (state && state.shape ? config.plot_whole : config.plot) + size + "&scheme=" + scheme;
     if (image.getAttribute("src") === source) { start(small); return; }
     queue = [];
     load(image, source, function () { start(listSmall()); });
@@ -148,11 +148,20 @@
 
   function drawLimits() {
     const holder = byId("gate-overlay");
-    if (!holder || !state || !state.lines.length) { if (holder) { holder.replaceChildren(); } return; }
-    const focused = document.activeElement && document.activeElement.getAttribute("data-gate-limit");
+    const isEmpty = !state || !(state.lines.length || state.shape || state.drawing);
+    if (!holder || (isEmpty && !config.may_draw)) { if (holder) { holder.replaceChildren(); } return; }
+    const active = document.activeElement;
+    const focused = active && (active.getAttribute("data-gate-limit") || active.getAttribute("data-gate-handle"));
     const at = plotBox();
     const svg = make("svg", { role: "group", "aria-label": config.population });
     const colour = config.colours[scheme];
+    if (state.shape || state.drawing || !state.lines.length) {
+      window.corelabShape.draw(editor, svg, at, colour);
+      if (state.shape && !state.drawing) { drawLabel(svg, at, colour); }
+      holder.replaceChildren(svg);
+      if (focused) { refocus(holder, focused); }
+      return;
+    }
     /* Inside a frame of its own, so that no halo covers a tick. */
     const frame = make("svg", { x: at.left, y: at.top, width: at.width, height: at.height }, svg);
     const inner = { left: 0, top: 0, width: at.width, height: at.height };
@@ -163,10 +172,13 @@
     drawLabel(svg, at, colour);
     state.lines.forEach(function (line) { drawLimit(svg, at, line, colour); });
     holder.replaceChildren(svg);
-    if (focused) {
-      const again = holder.querySelector('[data-gate-limit="' + CSS.escape(focused) + '"]');
-      if (again) { again.focus({ preventScroll: true }); }
-    }
+    if (focused) { refocus(holder, focused); }
+  }
+
+  function refocus(holder, name) {
+    const word = CSS.escape(name);
+    const again = holder.querySelector('[data-gate-limit="' + word + '"], [data-gate-handle="' + word + '"]');
+    if (again) { again.focus({ preventScroll: true }); }
   }
 
   /* The label stands in a corner of the region that no limit crosses. */
@@ -184,7 +196,7 @@
   }
 
   function bounds() {
-    const points = corners(state.lines)[0];
+    const points = state.shape ? window.corelabShape.outline(state.shape) : corners(state.lines)[0];
     const xs = points.map(function (point) { return point[0]; });
     const ys = points.map(function (point) { return point[1]; });
     return {
@@ -229,7 +241,7 @@
     if (event.button) { return; }
     event.preventDefault();
     event.currentTarget.focus({ preventScroll: true });
-    const before = snapshotLimits();
+    const before = snapshot();
     const plot = byId("gate-plot");
     const place = function (moved) {
       const at = plotBox();
@@ -262,14 +274,14 @@
 
   document.addEventListener("keydown", function (event) {
     const held = event.target.closest && event.target.closest("[data-gate-limit]");
-    if (!held || !state || !config.may_edit) { return; }
+    if (!held || !state || !config.may_edit || state.shape) { return; }
     if ((event.ctrlKey || event.metaKey) && event.key === "z") { event.preventDefault(); undo(); return; }
     const line = state.lines.find(function (one) { return one.gate === held.getAttribute("data-gate-limit"); });
     const up = event.key === "ArrowUp" || event.key === "ArrowRight";
     if (!line || !/^Arrow(Left|Right|Up|Down)$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) { return; }
     event.preventDefault();
     const size = event.shiftKey ? FINE : STEP;
-    if (state.keyed !== line.gate) { remember(snapshotLimits()); state.keyed = line.gate; }
+    if (state.keyed !== line.gate) { remember(snapshot()); state.keyed = line.gate; }
     moveTo(line, line.place + (up ? size : -size));
   });
 
@@ -284,8 +296,11 @@
     const present = state;
     waiting = null;
     busy = true;
-    const words = { population: config.population, x: config.x, y: config.y, gate: asked.line.gate };
-    post("count", Object.assign(words, asked.where, { limits: movedLimits(present) }))
+    const words = { population: config.population, x: config.x, y: config.y };
+    const about = asked.shape
+      ? { shape: asked.shape }
+      : Object.assign({ gate: asked.line.gate }, asked.where, { limits: movedLimits(present) });
+    post("count", Object.assign(words, about))
       .then(function (answer) { if (present === state) { take(asked.line, answer); } })
       .catch(function (error) { say(error.message); })
       .finally(function () {
@@ -294,10 +309,18 @@
       });
   }
 
+  function askShape() {
+    waiting = { shape: JSON.parse(JSON.stringify(state.shape)) };
+    if (!busy) { send(); }
+  }
+
   function take(line, answer) {
-    line.limit = answer.limit;
-    if (!waiting) { line.place = answer.place; }
-    note(line);
+    if (line) {
+      line.limit = answer.limit;
+      if (!waiting) { line.place = answer.place; }
+      note(line);
+    }
+    state.quadrants = answer.quadrants || {};
     state.label = answer.label;
     write("gate-count", answer.count);
     write("gate-parent", answer.parent);
@@ -325,41 +348,79 @@
 
   function movedLimits(of) { return Object.assign({}, of.moved); }
 
-  function snapshotLimits() {
-    return state.lines.map(function (line) { return { gate: line.gate, limit: line.limit, place: line.place }; });
+  /* What is decided by saving: limits that moved, or the shape that was drawn. */
+  function decided() { return state.shape ? { shape: state.shape } : { limits: movedLimits(state) }; }
+
+  function snapshot() {
+    const limits = state.lines.map(function (line) { return { gate: line.gate, limit: line.limit, place: line.place }; });
+    return { limits: limits, shape: state.shape ? JSON.parse(JSON.stringify(state.shape)) : null };
   }
 
-  function remember(limits) {
-    state.undo.push(limits);
+  function remember(before) {
+    state.undo.push(before);
     buttons();
   }
 
   function undo() {
-    const limits = state.undo.pop();
-    if (!limits) { return; }
-    restore(limits);
+    const before = state.undo.pop();
+    if (!before) { return; }
+    restore(before);
   }
 
   function discard() {
     state.undo = [];
-    restore(state.start);
+    restore({ limits: state.start, shape: state.given.shape || null });
   }
 
-  /* Limits go back to known places; the count is asked for once they all are there. */
-  function restore(limits) {
+  /* Limits and shape go back to known places; the count is asked for once they all are there. */
+  function restore(before) {
     let last = null;
     state.keyed = null;
-    limits.forEach(function (one) {
-      const line = state.lines.find(function (other) { return other.gate === one.gate; });
+    state.drawing = null;
+    const other = JSON.stringify(before.shape) !== JSON.stringify(state.shape);
+    const switches = Boolean(before.shape) !== Boolean(state.shape);
+    state.shape = before.shape ? JSON.parse(JSON.stringify(before.shape)) : null;
+    before.limits.forEach(function (one) {
+      const line = state.lines.find(function (mine) { return mine.gate === one.gate; });
       if (!line || line.limit === one.limit) { return; }
       line.limit = one.limit;
       line.place = one.place;
       note(line);
       last = line;
     });
+    if (switches) { drawPictures(); }
+    changed(other, last);
+  }
+
+  /* What the gate is has changed: drawn, counted and listed anew. */
+  function changed(isShape, line) {
     drawLimits();
-    if (last) { ask(last, { limit: last.limit }); }
+    if (state.shape) { if (isShape) { askShape(); } }
+    else if (line || (isShape && state.lines.length)) { ask(line || state.lines[0], { limit: (line || state.lines[0]).limit }); }
+    else if (isShape) { state.label = ""; }
+    markTool();
+    listInputs();
     buttons();
+  }
+
+  function markTool() {
+    const chosen = state.tool || (state.shape ? state.shape.kind : "limits");
+    document.querySelectorAll("button[data-tool]").forEach(function (button) {
+      const isOn = button.dataset.tool === chosen;
+      button.classList.toggle("on", isOn);
+      button.setAttribute("aria-pressed", String(isOn));
+      button.disabled = button.dataset.tool === "limits" && config.is_drawn;
+    });
+  }
+
+  function chooseTool(kind) {
+    if ((state.shape ? state.shape.kind : "limits") === kind && !state.drawing) { return; }
+    const had = Boolean(state.shape);
+    remember(snapshot());
+    state.drawing = null;
+    state.shape = kind === "limits" ? null : window.corelabShape.convert(editor, kind);
+    if (had !== Boolean(state.shape)) { drawPictures(); }
+    changed(true, null);
   }
 
   function note(line) {
@@ -376,7 +437,10 @@
 
   function say(text) { write("gate-problem-said", text); }
 
-  function hasMoved() { return Object.keys(state.moved).length > 0; }
+  function hasMoved() {
+    if (state.shape) { return JSON.stringify(state.shape) !== JSON.stringify(state.given.shape || null); }
+    return Object.keys(state.moved).length > 0;
+  }
 
   function buttons() {
     const save = byId("gate-save");
@@ -391,6 +455,11 @@
     const holder = byId("gate-limits");
     if (!holder) { return; }
     holder.replaceChildren();
+    if (state.shape) {
+      const words = config.words["shape_" + state.shape.kind].replace("{n}", state.shape.points.length);
+      addParagraph(holder, words);
+      return;
+    }
     state.lines.forEach(function (line, index) {
       const row = document.createElement("div");
       row.className = "limit-row";
@@ -406,7 +475,7 @@
       input.addEventListener("change", function () {
         const limit = parseFloat(input.value);
         if (!Number.isFinite(limit) || limit === line.limit) { return; }
-        remember(snapshotLimits());
+        remember(snapshot());
         ask(line, { limit: limit });
       });
       row.append(label, input);
@@ -428,9 +497,10 @@
     const holder = byId("gate-preview");
     if (!holder || !config.may_edit) { return; }
     if (!hasMoved()) { holder.replaceChildren(); }
+    if (!state.shape && !state.lines.length) { return; }
     const present = state;
     const words = { population: config.population, x: config.x, y: config.y };
-    post("preview", Object.assign(words, { limits: movedLimits(state) }))
+    post("preview", Object.assign(words, hasMoved() ? decided() : { limits: {} }))
       .then(function (answer) { if (present === state) { showPreview(holder, answer); } })
       .catch(function (error) { say(error.message); });
   }
@@ -493,7 +563,8 @@
     const reason = byId("gate-reason").value.trim();
     state.saving = true;
     buttons();
-    post("decisions", Object.assign({ scope: readScope(), reason: reason, limits: movedLimits(state) }, extra))
+    const words = { scope: readScope(), reason: reason, population: config.population, x: config.x, y: config.y };
+    post("decisions", Object.assign(words, extra || decided()))
       .then(function () { window.corelab.reloadPage(); })
       .catch(function (error) { state.saving = false; say(error.message); buttons(); });
   }
@@ -501,11 +572,12 @@
   document.addEventListener("click", function (event) {
     const button = event.target.closest && event.target.closest("button");
     if (!button || !state) { return; }
-    if (button.id === "gate-save") { save({}); }
+    if (button.dataset.tool) { chooseTool(button.dataset.tool); }
+    else if (button.id === "gate-save") { save(null); }
     else if (button.id === "gate-undo") { undo(); }
     else if (button.id === "gate-discard") { discard(); }
     else if (button.classList.contains("take-back")) {
-      save({ take_back: button.dataset.gate, scope: button.dataset.scope });
+      save({ take_back: button.dataset.gate, kind: button.dataset.kind, scope: button.dataset.scope });
     }
   });
 
@@ -519,6 +591,18 @@
     }
   });
 
+  /* What the shapes of 41-shape.js need of the editor. */
+  const editor = {
+    config: function () { return config; },
+    state: function () { return state; },
+    box: plotBox, make: make, unit: unit, snapshot: snapshot, remember: remember, path: pathOf,
+    regions: function () { return corners(state.lines); },
+    redraw: drawLimits,
+    undo: undo,
+    moved: function () { drawLimits(); askShape(); listInputs(); buttons(); },
+    begin: function () { drawPictures(); markTool(); }
+  };
+
   /* ---- opening ---- */
 
   function openGate(given, word) {
@@ -527,7 +611,8 @@
       config = given;
       const lines = (given.lines || []).map(function (line) { return Object.assign({}, line); });
       const start = lines.map(function (line) { return Object.assign({}, line); });
-      state = { given: given, lines: lines, start: start, moved: {}, undo: [], label: given.label || "", keyed: null, saving: false };
+      state = { given: given, lines: lines, start: start, moved: {}, undo: [], label: given.label || "", keyed: null, saving: false,
+                shape: given.shape ? JSON.parse(JSON.stringify(given.shape)) : null, drawing: null, quadrants: {} };
       waiting = null;
       clearTimeout(settle);
     }
@@ -540,6 +625,7 @@
     if (plot && plot.clientWidth > 60) {
       drawPictures();
       drawLimits();
+      markTool();
       showOwn();
       if (!byId("gate-limits") || !byId("gate-limits").children.length) { listInputs(); }
       return;

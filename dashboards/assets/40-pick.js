@@ -161,5 +161,10 @@
     return window.dash_clientside.no_update;
   }
 
-  Object.assign(window.dash_clientside.corelab, { keepAddress: keepAddress });
+  function reloadWhen(ready) {
+    if (ready) { location.reload(); }
+    return window.dash_clientside.no_update;
+  }
+
+  Object.assign(window.dash_clientside.corelab, { reloadWhen: reloadWhen, keepAddress: keepAddress });
 })();

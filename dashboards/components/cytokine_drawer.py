@@ -93,7 +93,7 @@ def tell_draw(site: Site, tables: SnapshotTables, words: tuple[str, ...]) -> dic
         "interval": write_interval(row),
         **{name: write_number(row, name, unit) for name in ("lod", "lloq", "uloq")},
         "fold": write_number(fold, "value") if fold else "",
-        "reason": row["reason"],
+        "reason": site.say(str(row["reason"])),
         "source": row["source_id"],
     }
     status = site.text(f"status.{row['status']}")
@@ -126,7 +126,7 @@ def tell_well(site: Site, tables: SnapshotTables, words: tuple[str, ...]) -> dic
         "vendor": row["vendor_result"],
         "difference": write_number(row, "difference_percent", "%"),
         "flags": row["flags"],
-        "reason": row["reason"],
+        "reason": site.say(str(row["reason"])),
     }
     return {
         "child": row["subject_id"] if row["subject_id"] in set(tables["subjects"]["subject_id"]) else "",

@@ -150,17 +150,19 @@ def list_findings(site: Site, gate: Gate | None) -> list[tuple[str, Any]]:
         return []
     if not gate.findings:
         return [(site.text("drawer.quality"), f"{LEVEL_GLYPHS['pass']} {site.text('drawer.no_finding')}")]
-    return [(site.text("drawer.quality"), [html.Div(write_finding(finding)) for finding in gate.findings])]
+    return [
+        (site.text("drawer.quality"), [html.Div(write_finding(site, finding)) for finding in gate.findings])
+    ]
 
 
-def write_finding(finding: Finding) -> str:
+def write_finding(site: Site, finding: Finding) -> str:
     """Write one finding: shape, check, value against limit, and why."""
     parts = [LEVEL_GLYPHS.get(finding.level, ""), finding.check]
     if math.isfinite(finding.value):
         parts.append(format_number(finding.value))
     if math.isfinite(finding.limit):
         parts.append(f"({format_number(finding.limit)})")
-    return " ".join([*parts, finding.reason]).strip()
+    return " ".join([*parts, site.say(finding.reason)]).strip()
 
 
 def list_neighbours(site: Site, detail: PointDetail) -> list[Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from corelab.cytometry.drawn import Drawn
 from corelab.cytometry.gate_view import choose_channels
 from corelab.figures.gate_plot import choose_colour
 from corelab.figures.gate_svg import BOTTOM, LEFT, MARGIN_GAP, MARGIN_WIDTH, RIGHT, TOP
@@ -18,7 +19,11 @@ from dashboards.views.acquisition import list_tubes
 from dashboards.views.opened import Opened, count_now
 
 API: Final = "/api/v1/acquisitions"
-EDITOR_WORDS: Final = ("limit", "no_change", "failed", "handle", "dependents", "before_after")
+EDITOR_WORDS: Final = (
+    "limit", "no_change", "failed", "handle", "dependents", "before_after", "corner", "whole", "place",
+    "crossing", "quadrant", "closing", "shape_polygon", "shape_rectangle", "shape_ellipse",
+    "shape_quadrant", "arm", "side",
+)  # fmt: skip
 MARGINS: Final[Mapping[str, int]] = {
     "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM, "gap": MARGIN_GAP, "beside": MARGIN_WIDTH,
 }  # fmt: skip
@@ -40,6 +45,10 @@ def describe_editor(site: Site, opened: Opened) -> dict[str, Any]:
         "api": f"{API}/{file.file_id}",
         "file_id": file.file_id,
         "plot": f"{API}/{file.file_id}/plot.svg?{urlencode({**words, 'limits': 'no'})}",
+        "plot_whole": f"{API}/{file.file_id}/plot.svg?{urlencode({**words, 'whole': 'yes'})}",
+        "shape": describe_shape(view.shape),
+        "is_drawn": bool(opened.look.bench and opened.look.bench.is_drawn(opened.population)),
+        "may_draw": may_draw(opened),
         "population": opened.population, "x": view.x.channel, "y": view.y.channel,
         "margins": MARGINS,
         "colours": {scheme: choose_colour(view.population, tokens) for scheme, tokens in SCHEMES.items()},
@@ -59,6 +68,19 @@ def describe_editor(site: Site, opened: Opened) -> dict[str, Any]:
         "address": address.href(x="", y="", back=""),
         "usual": list(find_usual(opened)),
     }  # fmt: skip
+
+
+def describe_shape(shape: Drawn | None) -> dict[str, Any] | None:
+    """Describe a shape by its kind and its points."""
+    return None if shape is None else {"kind": shape.kind, "points": [list(point) for point in shape.points]}
+
+
+def may_draw(opened: Opened) -> bool:
+    """Tell whether the person may draw this gate: a scientist, where there is a parent to draw it in."""
+    view, bench = opened.view, opened.look.bench
+    if view is None or bench is None or not view.parent:
+        return False
+    return may(Role.SCIENTIST) and bench.select(view.parent) is not None
 
 
 def find_usual(opened: Opened) -> tuple[str, str]:

@@ -6,11 +6,21 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import html
 
+from corelab.cytometry.decided import find_opposites
 from corelab.cytometry.gate_view import describe_view
-from corelab.cytometry.interchange.revision import GateRevision, Scope, read_limit
+from corelab.cytometry.interchange.model import describe_geometry
+from corelab.cytometry.interchange.revision import (
+    Decision,
+    GateRevision,
+    Kind,
+    Scope,
+    read_limit,
+    read_shape,
+)
 from corelab.figures.numbers import format_count, format_number
 from corelab.vocabulary import Role
 from dashboards.access.roles import may
+from dashboards.components.gate_editor import may_draw
 from dashboards.components.gate_words import write_count, write_difference, write_percent
 from dashboards.shell import format_time
 from dashboards.site import Site, SnapshotTables
@@ -28,9 +38,9 @@ def build_panel(site: Site, opened: Opened) -> Any:
     counted = count_now(opened)
     parts = [*build_lead(site, opened, counted), *build_compared(site, opened, counted)]
     lines = opened.view.lines if opened.view else ()
-    if lines:
+    if opened.view is not None:
         parts.append(build_limits(site))
-        if may(Role.SCIENTIST):
+        if may_draw(opened):
             parts += build_form(site, opened)
         parts += build_history(site, opened, [line.gate for line in lines])
     return html.Aside(parts, className="card panel", **{"aria-label": site.text("gate.panel")})
@@ -45,11 +55,13 @@ def build_lead(site: Site, opened: Opened, counted: tuple[int, int] | None) -> l
         ],
         className="name",
     )
-    if counted is None:
-        return [name, html.P(site.text("gate.not_counted"), className="quiet")]
-    told = write_count(site, *counted, per_event=find_per_event(opened.rows, opened.population))
+    told = dict.fromkeys(("count", "parent", "percent", "interval", "cells"), "")
+    if counted is not None:
+        told = write_count(site, *counted, per_event=find_per_event(opened.rows, opened.population))
+    untold = [] if counted else [html.P(site.text("gate.not_counted"), className="quiet")]
     return [
         name,
+        *untold,
         html.P(
             [html.B(told["count"], id="gate-count"), html.Span(told["parent"], id="gate-parent")],
             className="lead",
@@ -95,11 +107,11 @@ def build_controls(site: Site, tables: SnapshotTables, config: Mapping[str, Any]
     look = site.desk.look(tables, str(config.get("file_id", "")))
     if look is None or look.bench is None or config.get("population") not in look.bench.population_names:
         return []
-    words = {name: str(config.get(name, "")) for name in ("x", "y")}
-    view = describe_view(look.bench, config["population"], **words)
-    if view is None or not view.has_lines:
+    x, y = (str(config.get(name, "")) for name in ("x", "y"))
+    view = describe_view(look.bench, config["population"], x=x, y=y)
+    if view is None or not view.has_gate:
         return []
-    return [build_control_row(site, control) for control in count_controls(site, tables, look.file, view)]
+    return [build_control_row(site, control) for control in count_controls(site, tables, look, view)]
 
 
 def build_control_row(site: Site, control: Control) -> Any:
@@ -147,7 +159,7 @@ def build_button(site: Site, name: str) -> Any:
 
 def build_history(site: Site, opened: Opened, gates: Sequence[str]) -> list[Any]:
     """Build the list of what was decided about these limits, with the fitted ones at its end."""
-    history = list_history(opened.known, opened.look.file, gates)
+    history = list_history(opened.known, opened.look.file, gates, list_drawn(opened))
     if not history:
         return [html.H2(site.text("gate.history")), html.P(site.text("gate.no_history"), className="quiet")]
     standing = find_standing(history)
@@ -158,18 +170,27 @@ def build_history(site: Site, opened: Opened, gates: Sequence[str]) -> list[Any]
     ]
 
 
+def list_drawn(opened: Opened) -> list[str]:
+    """List the populations whose shape decides the chosen one: itself, or its contrary."""
+    template = opened.look.template
+    if template is None:
+        return [opened.population]
+    names = [rule.name for rule in template.populations]
+    contrary = [name for name in names if opened.population in find_opposites(template, [name])]
+    return [opened.population, *contrary]
+
+
 def find_standing(history: Sequence[GateRevision]) -> set[int]:
     """Return the ids of the newest decision of each scope and limit, unless it was taken back."""
     newest: dict[object, GateRevision] = {}
     for one in history:
-        newest.setdefault((one.target, one.decision.gate), one)
+        newest.setdefault((one.target, one.decision.kind, one.decision.gate), one)
     return {one.id for one in newest.values() if one.decision.content}
 
 
 def build_revision(site: Site, one: GateRevision, *, is_standing: bool) -> Any:
     """Build one decision: when, by whom, what, for which tubes, and why."""
-    content = one.decision.content
-    limit = format_number(read_limit(one.decision), digits=4) if content else site.text("gate.taken_back")
+    limit = write_decided(site, one.decision)
     cells = [
         html.Td(
             [
@@ -183,10 +204,23 @@ def build_revision(site: Site, one: GateRevision, *, is_standing: bool) -> Any:
         ),
     ]
     if may(Role.SCIENTIST):
-        words = {"data-gate": one.decision.gate, "data-scope": one.target.scope.value}
+        words = {
+            "data-gate": one.decision.gate, "data-scope": one.target.scope.value,
+            "data-kind": one.decision.kind.value,
+        }  # fmt: skip
         label = site.text("gate.take_back", gate=one.decision.gate)
         button = html.Button(
             site.text("gate.take_back_short"), className="button small-button take-back", title=label, **words
         )
         cells.append(html.Td(button if is_standing else ""))
     return html.Tr(cells)
+
+
+def write_decided(site: Site, decision: Decision) -> str:
+    """Write a limit, or the kind of a shape."""
+    if not decision.content:
+        return site.text("gate.taken_back")
+    if decision.kind is Kind.CUT:
+        return format_number(read_limit(decision), digits=4)
+    tree, gate = read_shape(decision)
+    return site.text(f"gate.drawn.{describe_geometry(tree.gates[gate])}")

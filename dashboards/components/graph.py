@@ -42,3 +42,19 @@ def empty_figure() -> dict[str, Any]:
             "yaxis": {"visible": False},
         },
     }
+
+
+def name_data(figure: dict[str, Any], table: str, **filters: str) -> dict[str, Any]:
+    """Say in a figure which table it was drawn from and which rows, so that they can be saved.
+
+    Parameters
+    ----------
+    figure
+        A plain-dict figure.
+    table
+        A table of the snapshot, or ``overview``.
+    filters
+        Columns of it and their value; an empty one filters nothing.
+    """
+    kept = {name: value for name, value in filters.items() if value}
+    return {**figure, "layout": {**figure["layout"], "meta": {"table": table, "filters": kept}}}

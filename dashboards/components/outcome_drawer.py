@@ -85,11 +85,14 @@ def tell_event(site: Site, tables: SnapshotTables, words: tuple[str, ...]) -> di
         "scale": row["scale"],
         "onset": site.text("outcomes.day", day=format_exact(to_float(row["onset_day"]))),
         "duration": site.text("outcomes.days", days=format_exact(days)) if math.isfinite(days) else "",
-        **{name: row[name] for name in ("ongoing", "related", "serious", "treatment_emergent", "aesi")},
+        **{
+            name: site.say(str(row[name]))
+            for name in ("ongoing", "related", "serious", "treatment_emergent", "aesi")
+        },
     }
     return {
         "child": words[1],
-        "title": f"{words[1]} · {words[2]}",
+        "title": f"{words[1]} · {site.say(words[2])}",
         "lead": site.text("outcomes.event.lead", grade=grade)
         if grade >= 0
         else site.text("outcomes.no_grade"),
@@ -114,7 +117,7 @@ def tell_grade(site: Site, tables: SnapshotTables, words: tuple[str, ...]) -> di
     }
     return {
         "child": words[1],
-        "title": f"{words[1]} · {row['term']}",
+        "title": f"{words[1]} · {site.say(str(row['term']))}",
         "lead": f"G{worst}" if worst >= 0 else site.text("outcomes.no_grade"),
         "lines": [site.text("outcomes.grade.lab")],
         "facts": name_facts(site, "grade", facts),

@@ -34,6 +34,7 @@ COMMANDS: Final = (
     ("xlsx", "corelab export HOME OUT --format xlsx --snapshot {snapshot}"),
     ("xpt", "corelab export HOME OUT --format xpt --snapshot {snapshot}"),
     ("h5ad", "corelab export HOME OUT --format h5ad --snapshot {snapshot}"),
+    ("pdf", "corelab export HOME OUT --format pdf --language en --snapshot {snapshot}"),
     ("replay", "corelab export HOME OUT --tables {table} --replay --snapshot {snapshot}"),
     ("token", "corelab user token HOME {account} --days 90 --tables {table}"),
 )

@@ -4,40 +4,72 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, State, dcc, html
+from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 
+from corelab.cytometry.drawn import KINDS
 from corelab.cytometry.gate_view import list_channels
-from corelab.vocabulary import Role
-from dashboards.access.roles import EVERY_ROLE, allow, may
+from corelab.figures.numbers import format_count
+from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.chips import build_chip
 from dashboards.components.drawer import FILE_ID_SHOWN, LEVEL_GLYPHS, write_finding
 from dashboards.components.empty import build_empty, build_unknown_page
-from dashboards.components.gate_editor import describe_editor
+from dashboards.components.gate_editor import describe_editor, may_draw
 from dashboards.components.gate_panel import build_controls, build_panel
 from dashboards.components.gate_strip import build_gate_strip
 from dashboards.components.gate_tree import build_tree_table, build_tubes
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.desk import is_waiting
 from dashboards.shell import format_time
-from dashboards.site import Site
+from dashboards.site import Site, SnapshotTables
 from dashboards.views.acquisition import (
     build_tree,
     find_before,
     find_fmo,
     list_siblings,
+    read_populations,
 )
 from dashboards.views.address import OVERLAYS, parse_gate_address
 from dashboards.views.opened import Opened, open_page
 
 LEVEL_KINDS: Final[Mapping[str, str]] = {"pass": "ok", "warn": "warn", "fail": "fail"}
 MOST_CHIPS: Final = 3
+LARGE: Final = 200_000
+"""Events of a file that takes longer than a moment to open."""
 
 
 def layout(site: Site, file_id: str, query: Mapping[str, str]) -> Any:
-    """Build the page of one acquisition."""
+    """Build the page of one acquisition; of a large file that is not open yet first what is being done."""
     tables = site.cache.current()
     if tables is None:
         return build_empty(site, "samples.empty")
+    count = count_events(tables, file_id)
+    if count > LARGE and not site.desk.is_open(tables, file_id):
+        return html.Div(build_opening(site, file_id, query, count=count), id="gate-page")
+    return build_page(site, tables, file_id, query)
+
+
+def count_events(tables: SnapshotTables, file_id: str) -> int:
+    """Return the events of a file as the snapshot counted them."""
+    rows = read_populations(tables, file_id)
+    found = next((row["count"] for row in rows if row["population"] == "events"), 0)
+    return int(found) if found == found and found is not None else 0  # noqa: PLR0124 - NaN is not itself
+
+
+def build_opening(site: Site, file_id: str, query: Mapping[str, str], *, count: int) -> list[Any]:
+    """Say that a large file is being read; the page follows when it is."""
+    file = site.desk.known().files.get(file_id)
+    words = (file.subject_id, file.visit, file.panel, file.tube) if file else (file_id[:FILE_ID_SHOWN],)
+    told = site.text("gate.opening", count=format_count(count))
+    return [
+        html.Div(html.H1(" · ".join(word for word in words if word)), className="strip"),
+        html.Div([html.P(told, role="status"), html.Progress()], className="card opening"),
+        dcc.Store(id="gate-opening", data={"file_id": file_id, "query": dict(query)}),
+    ]
+
+
+def build_page(site: Site, tables: SnapshotTables, file_id: str, query: Mapping[str, str]) -> Any:
+    """Build the page of an acquisition that is open, or is opened for it."""
     look = site.desk.look(tables, file_id)
     if look is None:
         return build_unknown_page(site, "unknown.file", file=file_id[:FILE_ID_SHOWN])
@@ -79,8 +111,9 @@ def build_strip(site: Site, opened: Opened) -> Any:
             *chips,
             *build_quality(site, opened),
             *build_waiting(site, opened),
+            build_run(site),
             html.Span(className="grow"),
-            *([build_overlays(site, opened)] if opened.view and opened.view.has_lines else []),
+            *([build_overlays(site, opened)] if opened.view and opened.view.parent else []),
         ],
         className="strip",
     )
@@ -135,7 +168,7 @@ def build_overlays(site: Site, opened: Opened) -> Any:
 
 def build_problem(site: Site, opened: Opened) -> Any:
     """Say why there is nothing to look at, with the findings of the file."""
-    findings = [html.P(write_finding(finding)) for finding in opened.findings]
+    findings = [html.P(write_finding(site, finding)) for finding in opened.findings]
     return html.Div(
         [
             html.H2(site.text(f"gate.problem.{opened.look.problem}.title")),
@@ -153,7 +186,7 @@ def build_side(site: Site, opened: Opened) -> Any:
         html.Section(
             [
                 html.H2(site.text("gate.findings")),
-                html.Ul([html.Li(write_finding(finding)) for finding in opened.findings]),
+                html.Ul([html.Li(write_finding(site, finding)) for finding in opened.findings]),
             ],
             id="gate-findings",
         )
@@ -181,7 +214,29 @@ def build_centre(site: Site, opened: Opened) -> Any:
     plot = html.Div(
         [html.Img(id="gate-image", alt=alt), html.Div(id="gate-overlay")], id="gate-plot", className="plot"
     )
-    return html.Div([heading, plot, build_axis_row(site, opened)], className="card centre")
+    tools = [build_tools(site, opened)] if may_draw(opened) else []
+    return html.Div([heading, *tools, plot, build_axis_row(site, opened)], className="card centre")
+
+
+def build_tools(site: Site, opened: Opened) -> Any:
+    """Build the choice of what the gate is: its limits or a shape to draw; the browser marks it."""
+    view = opened.view
+    names = [*(["limits"] if view and view.lines else []), *KINDS]
+    buttons = [
+        html.Button(
+            [html.Span(site.text(f"gate.tool.{name}.glyph"), **{"aria-hidden": "true"}), " ",
+             site.text(f"gate.tool.{name}.name")],
+            id=f"gate-tool-{name}", className="tool", **{"data-tool": name, "aria-pressed": "false"},
+        )
+        for name in names
+    ]  # fmt: skip
+    return html.Div(
+        [
+            html.Div(buttons, className="choice", role="group", **{"aria-label": site.text("gate.tools")}),
+            html.Span(site.text("gate.tool_note"), className="quiet how", id="gate-tool-note"),
+        ],
+        className="tools",
+    )
 
 
 def write_heading(site: Site, opened: Opened) -> list[Any]:
@@ -198,15 +253,13 @@ def write_heading(site: Site, opened: Opened) -> list[Any]:
     unseen = [f"{term.cut}{'+' if term.positive else '−'}" for term in view.unseen]
     if unseen:
         parts.append(html.Span(site.text("gate.unseen", terms=" ".join(unseen))))
-    if view.has_lines and may(Role.SCIENTIST):
-        parts.append(html.Span(site.text("gate.how"), className="how"))
     return [piece for part in parts for piece in (part, " ")]
 
 
 def list_keys(site: Site, opened: Opened) -> list[Any]:
     """Explain what lies over the plot, or say that there is no such tube."""
     view, address, file = opened.view, opened.address, opened.look.file
-    if view is None or not view.has_lines:
+    if view is None or not view.is_divided:
         return [html.Span(site.text("gate.key.outside"), className="key")]
     keys = []
     if address.overlay in ("fmo", "both"):
@@ -253,6 +306,17 @@ def build_axis_row(site: Site, opened: Opened) -> Any:
 
 def register(app: Any, site: Site) -> None:
     """Let the browser draw, move limits, and write choices into the address."""
+
+    def open_large(asked: Any) -> Any:
+        tables = site.cache.current()
+        if tables is None or not isinstance(asked, Mapping) or not isinstance(asked.get("query"), Mapping):
+            return no_update
+        words = {str(name): str(word) for name, word in asked["query"].items()}
+        return build_page(site, tables, str(asked.get("file_id", "")), words)
+
+    app.callback(Output("gate-page", "children"), Input("gate-opening", "data"))(
+        allow(*EVERY_ROLE)(open_large)
+    )
 
     def count_others(config: Any) -> list[Any]:
         tables = site.cache.current()

@@ -15,7 +15,7 @@ from dashboards.access.roles import AUDITORS, allow
 from dashboards.components.address import build_address, keep_in_address
 from dashboards.components.chips import build_chip
 from dashboards.components.evidence import build_evidence
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
 from dashboards.components.pick import build_close
 from dashboards.site import Site
 from dashboards.views.audit import FILTERS, AuditFilter, find_entry, list_words, read_filter, select_entries
@@ -112,7 +112,7 @@ def build_grid(site: Site) -> Any:
         dashGridOptions={
             "theme": GRID_THEME, "rowHeight": 24, "headerHeight": 28, "ensureDomOrder": True,
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-            "localeText": {"noRowsToShow": site.text("audit.no_rows")},
+            "localeText": list_grid_words(site, no_rows=site.text("audit.no_rows")),
         },
         style={"height": "calc(100vh - 174px)", "minHeight": "320px"},
     )  # fmt: skip

@@ -11,7 +11,7 @@ from corelab.figures.tokens import Scheme
 from corelab.vocabulary import Analyte
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.kinetics_table import build_kinetics_table
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
@@ -118,14 +118,19 @@ def draw_charts(
         "catalog": site.figure_catalog,
     }
     width, height = viewport.drawn
-    facets = cohort_figure(
-        tables, width=width, height=max(height - AROUND_PX - BARS_PX, SMALLEST_FACETS_PX), **look
-    )
     bars_width = math.floor((width - GAPS_PX) * LOWER_SHARE) - CARD_EDGES_PX
-    bars = persistence_bars_figure(tables, width=bars_width, height=BARS_PX, **look)
+    facets, bars = tables.remember(
+        ("cohort charts", analyte, look["highlight"], width, height, scheme),
+        lambda: (
+            cohort_figure(
+                tables, width=width, height=max(height - AROUND_PX - BARS_PX, SMALLEST_FACETS_PX), **look
+            ),
+            persistence_bars_figure(tables, width=bars_width, height=BARS_PX, **look),
+        ),
+    )
     return (
-        enlarge_figure(facets, viewport.scale),
-        enlarge_figure(bars, viewport.scale),
+        enlarge_figure(name_data(facets, "persistence", analyte=analyte.value), viewport.scale),
+        enlarge_figure(name_data(bars, "kinetics", analyte=analyte.value), viewport.scale),
         build_kinetics_table(site, tables, analyte),
     )
 

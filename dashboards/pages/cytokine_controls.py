@@ -11,7 +11,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_choice
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
@@ -78,14 +78,15 @@ def draw_controls(
     if tables is None or viewport is None:
         return empty_figure()
     width, height = viewport.drawn
+    shown = read_analyte(tables, analyte)
     figure = control_chart_figure(
         tables["plate_controls"],
-        analyte=read_analyte(tables, analyte),
+        analyte=shown,
         size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "plate_controls", analyte=shown), viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

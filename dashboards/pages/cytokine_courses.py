@@ -10,7 +10,7 @@ from corelab.figures.cytokine_courses import AnalyteCourse, build_courses, cours
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_choice, read_option
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
@@ -105,7 +105,7 @@ def draw_courses(
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "measurements", assay="cytokine"), viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

@@ -1,20 +1,25 @@
-"""Plates: their verdicts with reasons, the map of one, and its standard curve for one analyte."""
+"""Plates: their verdicts with reasons, their locks, the map of one, and its curve for one analyte."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from dash import Input, Output, dcc, html
+import dash_mantine_components as dmc
+from dash import Input, Output, State, dcc, html, no_update
+from flask_login import current_user
 
+from corelab.errors import ReviewError
 from corelab.figures.course import to_float
 from corelab.figures.numbers import format_fraction, format_number
 from corelab.figures.plate_map import build_wells, plate_map_figure
 from corelab.figures.standard_curve import standard_curve_figure
 from corelab.figures.tokens import Scheme
-from dashboards.access.roles import EVERY_ROLE, allow
+from corelab.store.review import ReviewState, Signature, Standing
+from corelab.vocabulary import Role
+from dashboards.access.roles import EVERY_ROLE, allow, may
 from dashboards.components.address import keep_in_address, read_choice
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
@@ -82,16 +87,24 @@ def build_aside(site: Site, tables: SnapshotTables, query: Mapping[str, str]) ->
     plates = tables["plates"].sort_values(["run_at", "plate"], ascending=False).to_dict(orient="records")
     curves = tables["plate_curves"]
     mine = curves[curves["plate"] == plate].to_dict(orient="records")
+    locks = site.home.plate_locks.standings()
     heads = [site.text(f"cytokines.plates.{name}") for name in ("plate", "run", "accepted", "verdict")]
     analyte_heads = [site.text(f"cytokines.plates.{name}") for name in ("analyte", "range", "verdict")]
     return [
         html.Div(
             [
                 html.H2(site.text("cytokines.plates.title", count=len(plates))),
-                build_table(heads, [build_plate_row(site, row, row["plate"] == plate) for row in plates]),
+                build_table(
+                    heads,
+                    [
+                        build_plate_row(site, row, locks.get(row["plate"]), is_current=row["plate"] == plate)
+                        for row in plates
+                    ],
+                ),
             ],
             className="card",
         ),
+        build_lock(site, tables.snapshot.id, plate, locks.get(plate)),
         html.Div(
             [
                 html.H2(site.text("cytokines.plates.analytes", plate=plate)),
@@ -127,15 +140,78 @@ def build_verdict(site: Site, state: str) -> Any:
     )
 
 
-def build_plate_row(site: Site, row: Mapping[str, Any], is_current: bool) -> Any:  # noqa: FBT001 - a row of a list
-    """Build one line of the list of plates."""
+def is_locked(standing: Standing | None) -> bool:
+    """Tell whether a reviewer has locked a plate."""
+    return standing is not None and standing.state is ReviewState.LOCKED
+
+
+def write_lock(site: Site, standing: Standing | None) -> str:
+    """Say who locked a plate and when, and whether it is another one now; empty where it is open."""
+    review = standing.review if standing is not None and is_locked(standing) else None
+    if standing is None or review is None:
+        return ""
+    word = "cytokines.lock.changed" if standing.is_stale else "cytokines.lock.by"
+    return site.text(word, name=review.author, day=review.at[:10])
+
+
+def build_lock(site: Site, snapshot_id: str, plate: str, standing: Standing | None) -> Any:
+    """Build what a reviewer needs to lock or to open a plate; for others its parts are not there."""
+    if not may(Role.REVIEWER):
+        return html.Div(hidden=True)
+    word = "unlock" if is_locked(standing) else "lock"
+    return html.Div(
+        [
+            html.H2(site.text(f"cytokines.lock.{word}_title", plate=plate)),
+            html.P(site.text(f"cytokines.lock.{word}_means"), className="quiet"),
+            dmc.TextInput(id="cytokines-lock-reason", label=site.text("review.reason"), size="xs"),
+            dmc.PasswordInput(
+                id="cytokines-lock-password",
+                label=site.text("review.password"),
+                size="xs",
+                visibilityToggleButtonProps={"aria-label": site.text("review.show")},
+            ),
+            html.Button(
+                site.text(f"cytokines.lock.{word}"), id="cytokines-lock-sign", className="button primary"
+            ),
+            html.P(id="cytokines-lock-answer", role="status"),
+            dcc.Store(id="cytokines-lock-about", data={"plate": plate, "act": word, "snapshot": snapshot_id}),
+        ],
+        className="card",
+        id="cytokines-lock",
+    )
+
+
+def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) -> str:
+    """Lock or open a plate in the name of the person of this request, and say what came of it."""
+    signature = Signature(
+        author=current_user.name, password=password, at=site.clock(), snapshot_id=about["snapshot"],
+        reason=reason,
+    )  # fmt: skip
+    locks = site.home.plate_locks
+    act = locks.unlock if about["act"] == "unlock" else locks.lock
+    try:
+        act([about["plate"]], signature)
+    except ReviewError as error:
+        return site.say(str(error))
+    return site.text(f"cytokines.lock.{about['act']}_done", plate=about["plate"])
+
+
+def build_plate_row(
+    site: Site, row: Mapping[str, Any], standing: Standing | None, *, is_current: bool
+) -> Any:
+    """Build one line of the list of plates; a locked one says so beside its verdict."""
     counted = format_fraction(to_float(row["n_accepted"]), to_float(row["n_analytes"]))
     cells = [
         html.Th(dcc.Link(row["plate"], href=link(row["plate"])), scope="row"),
         html.Td(str(row["run_at"])[:10]),
         html.Td(counted, className="number"),
-        html.Td([build_verdict(site, row["state"]), *write_reason(row["reason"])]),
-    ]
+        html.Td(
+            [
+                build_verdict(site, row["state"]), *write_reason(site.say(row["reason"])),
+                *write_reason(write_lock(site, standing)),
+            ]
+        ),
+    ]  # fmt: skip
     return html.Tr(cells, className="current" if is_current else "")
 
 
@@ -145,7 +221,7 @@ def build_analyte_row(site: Site, row: Mapping[str, Any], is_current: bool) -> A
     cells = [
         html.Th(dcc.Link(row["analyte"], href=link(row["plate"], row["analyte"])), scope="row"),
         html.Td("–".join(ends) if ends[0] != ends[1] else ends[0], className="number"),
-        html.Td([build_verdict(site, row["state"]), *write_reason(row["reason"])]),
+        html.Td([build_verdict(site, row["state"]), *write_reason(site.say(row["reason"]))]),
     ]
     return html.Tr(cells, className="current" if is_current else "")
 
@@ -173,7 +249,11 @@ def draw_charts(
     curve = standard_curve_figure(
         tables, plate=plate, analyte=analyte, size=(across, room - size[1]), look=look
     )
-    return enlarge_figure(plate_map, viewport.scale), enlarge_figure(curve, viewport.scale)
+    named = {"plate": plate, "analyte": analyte}
+    return (
+        enlarge_figure(name_data(plate_map, "plate_wells", **named), viewport.scale),
+        enlarge_figure(name_data(curve, "plate_curve_points", **named), viewport.scale),
+    )
 
 
 def register(app: Any, site: Site) -> None:
@@ -190,5 +270,20 @@ def register(app: Any, site: Site) -> None:
         Input("viewport", "data"),
         Input("scheme", "data"),
     )(allow(*EVERY_ROLE)(draw))
+
+    def sign(clicks: int | None, about: Any, reason: str | None, password: str | None) -> tuple[Any, Any]:
+        if not clicks:
+            return no_update, no_update
+        return sign_lock(site, about, reason or "", password or ""), ""
+
+    app.callback(
+        Output("cytokines-lock-answer", "children"),
+        Output("cytokines-lock-password", "value"),
+        Input("cytokines-lock-sign", "n_clicks"),
+        State("cytokines-lock-about", "data"),
+        State("cytokines-lock-reason", "value"),
+        State("cytokines-lock-password", "value"),
+        prevent_initial_call=True,
+    )(allow(Role.REVIEWER)(sign))
     controls = {f"cytokines-{name}": "data" for name in ("view", *PARAMETERS)}
     keep_in_address(app, "cytokines-plates", {**controls, STORE: "data"})

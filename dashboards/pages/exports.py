@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
 from dashboards.components.snippets import build_snippets
 from dashboards.components.stamp import build_stamp
 from dashboards.site import Site, SnapshotTables
@@ -61,7 +61,7 @@ def build_list(site: Site, tables: SnapshotTables, chosen: str) -> Any:
 
 def build_row(site: Site, tables: SnapshotTables, name: str, *, is_chosen: bool) -> Any:
     """Build one line of the list of tables."""
-    row = find_schemas(tables.snapshot)[name].row.replace(" x ", " × ")
+    row = write_row_words(site, find_schemas(tables.snapshot)[name].row)
     cells = [
         html.Th(dcc.Link(name, href=f"/exports?table={name}"), scope="row"),
         html.Td(row, className="quiet"),
@@ -82,6 +82,11 @@ def build_row(site: Site, tables: SnapshotTables, name: str, *, is_chosen: bool)
     return html.Tr(cells, className="current" if is_chosen else "")
 
 
+def write_row_words(site: Site, row: str) -> str:
+    """Say what a row of a table stands for, part by part."""
+    return " × ".join(site.say(part) for part in row.split(" x "))
+
+
 def build_preview(site: Site, tables: SnapshotTables, name: str) -> Any:
     """Build a grid with the first rows of a table, numbers as they are and units in the header."""
     table = tables[name]
@@ -99,11 +104,20 @@ def build_preview(site: Site, tables: SnapshotTables, name: str) -> Any:
     units = {column.name: column.unit for column in find_schemas(tables.snapshot)[name].columns}
     grid = dag.AgGrid(
         id="exports-grid",
-        columnDefs=[build_column(column, table, units) for column in table.columns],
+        columnDefs=[
+            build_column(column, table, {key: site.say(unit) for key, unit in units.items()})
+            for column in table.columns
+        ],
         rowData=list_records(table.head(PREVIEW_ROWS)),
         defaultColDef={"sortable": True, "filter": True, "resizable": True, "minWidth": 80},
         columnSize="autoSize",
-        dashGridOptions={"theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True},
+        dashGridOptions={
+            "theme": GRID_THEME,
+            "rowHeight": 26,
+            "headerHeight": 28,
+            "ensureDomOrder": True,
+            "localeText": list_grid_words(site),
+        },
         style={"height": "calc(100vh - 190px)", "minHeight": "320px"},
     )
     return html.Div([head, grid], className="card preview")

@@ -1,27 +1,33 @@
 """The trial at a glance: who is where, what is missing, what waits for whom."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, dcc, html
 
-from corelab.figures.home import OverviewCounts, count_overview, overview_figure
+from corelab.figures.home import OverviewCounts, count_overview, overlay_reviews, overview_figure
 from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.empty import build_empty
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
+from dashboards.views.review import Pending, list_marks, list_pending
 from dashboards.views.trial import Coming, Gap, Waiting, list_coming, list_gaps, list_waiting, read_cut_off
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_LIST: Final = 6
+VISITS_SHOWN: Final = 3
+HOURS_A_DAY: Final = 24
 OUTSIDE_PX: Final = 396
 """Width of margins, lists and card edges beside the matrix."""
 AROUND_PX: Final = 40 + 44 + 94 + 26
@@ -36,10 +42,18 @@ def layout(site: Site) -> Any:
         return build_empty(site, "home.empty")
     study = site.home.study
     overview = read_overview(site, tables)
-    heading = html.Div([html.H1(study.id), html.Span(study.title, className="quiet")], className="strip")
+    heading = html.Div(
+        [
+            html.H1(study.id),
+            html.Span(site.say(study.title), className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
+        className="strip",
+    )
     matrix = html.Div(
         [
-            build_counts(site, count_overview(overview)),
+            build_counts(site, count_overview(overview), Counter(list_marks(site, tables).values())),
             build_graph("home-matrix"),
         ],
         className="card",
@@ -48,13 +62,15 @@ def layout(site: Site) -> Any:
     return [heading, body, build_stamp(site, tables, site.text("stamp.all_children"))]
 
 
-def build_counts(site: Site, counts: OverviewCounts) -> Any:
+def build_counts(site: Site, counts: OverviewCounts, marks: Mapping[str, int]) -> Any:
     """Build the row of big numbers; each carries its word, colour only helps."""
     numbers = {
         "enrolled": (counts.enrolled, ""),
         "infused": (counts.infused, ""),
         "missing": (counts.missing, "warn"),
+        "review": (marks.get("review", 0), "action"),
         "failed": (counts.failed, "fail"),
+        "stale": (marks.get("stale", 0), "warn"),
     }
     blocks = []
     for name, (number, kind) in numbers.items():
@@ -68,22 +84,28 @@ def build_lists(site: Site, tables: SnapshotTables, overview: "pd.DataFrame") ->
     """Build the column of lists beside the matrix."""
     study, subjects = site.home.study, tables["subjects"]
     as_of = read_cut_off(tables.snapshot, study)
-    gaps = {
-        state: list_gaps(subjects, overview, study, state=state, as_of=as_of)
-        for state in ("failed", "missing")
-    }
-    coming = list_coming(subjects, overview, study, as_of=as_of)
-    sections = [
-        build_section(
-            site, "waiting", [write_waiting(row) for row in list_waiting(site.home.registry.quarantine())]
+    gaps, coming = tables.remember(
+        "home lists",
+        lambda: (
+            {
+                state: list_gaps(subjects, overview, study, state=state, as_of=as_of)
+                for state in ("failed", "missing")
+            },
+            list_coming(subjects, overview, study, as_of=as_of),
         ),
-        *(build_section(site, state, [write_gap(site, gap) for gap in gaps[state]]) for state in gaps),
-        build_section(site, "coming", [write_coming(site, visit) for visit in coming]),
+    )
+    pending = list_pending(site, tables)
+    waiting = list_waiting(site.home.registry.quarantine())
+    sections = [
+        build_section(site, "pending", pending, lambda one: write_pending(site, one)),
+        build_section(site, "waiting", waiting, lambda row: write_waiting(site, row)),
+        *(build_section(site, state, gaps[state], lambda gap: write_gap(site, gap)) for state in gaps),
+        build_section(site, "coming", coming, lambda visit: write_coming(site, visit)),
     ]
     return html.Aside(sections, className="card lists", **{"aria-label": site.text("home.lists")})
 
 
-def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
+def build_section(site: Site, name: str, rows: Sequence[Any], write: Callable[[Any], Any]) -> Any:
     """Build one list: its heading with the number of entries, the first of them, and how many more."""
     heading = html.Header(
         [
@@ -91,7 +113,7 @@ def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
             html.Span(site.text(f"home.list.{name}.who")),
         ]
     )
-    shown: list[Any] = [html.Ul(list(rows[:LONGEST_LIST]))] if rows else []
+    shown: list[Any] = [html.Ul([write(row) for row in rows[:LONGEST_LIST]])] if rows else []
     if not rows:
         shown.append(html.P(site.text(f"home.list.{name}.none")))
     if len(rows) > LONGEST_LIST:
@@ -99,10 +121,31 @@ def build_section(site: Site, name: str, rows: Sequence[Any]) -> Any:
     return html.Section([heading, *shown], id=f"home-{name}")
 
 
-def write_waiting(waiting: Waiting) -> Any:
+def write_pending(site: Site, pending: Pending) -> Any:
+    """Write what one child's visits wait for, and since when, leading to where it is decided."""
+    shown = " ".join(pending.visits[:VISITS_SHOWN])
+    if len(pending.visits) > VISITS_SHOWN:
+        shown = site.text("home.visits_more", visits=shown, count=len(pending.visits) - VISITS_SHOWN)
+    told = site.text(f"home.decision.{pending.decision}", subject=pending.subject_id, visits=shown)
+    return html.Li([dcc.Link(told, href="/review"), html.Span(write_age(site, pending.since))])
+
+
+def write_age(site: Site, since: str) -> str:
+    """Write how long ago something was, in days, or in hours within the first."""
+    hours = int((site.clock() - dt.datetime.fromisoformat(since)).total_seconds() // 3600)
+    if hours < HOURS_A_DAY:
+        return site.text("home.age.hours", count=max(hours, 0))
+    return site.text("home.age.days", count=hours // HOURS_A_DAY)
+
+
+def write_waiting(site: Site, waiting: Waiting) -> Any:
     """Write one entry of the quarantine with its reason."""
     return html.Li(
-        [html.Span([html.Span(waiting.path), html.Br(), html.Span(waiting.reason, className="quiet")])]
+        [
+            html.Span(
+                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
+            )
+        ]
     )
 
 
@@ -126,14 +169,17 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
     if tables is None or viewport is None:
         return empty_figure()
     width, height = viewport.drawn
-    figure = overview_figure(
-        read_overview(site, tables),
-        width=width - OUTSIDE_PX,
-        height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
-        scheme=scheme,
-        catalog=site.figure_catalog,
+    figure = tables.remember(
+        ("home matrix", site.home.reviews.mark(), width, height, scheme),
+        lambda: overview_figure(
+            overlay_reviews(read_overview(site, tables), list_marks(site, tables)),
+            width=width - OUTSIDE_PX,
+            height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
+            scheme=scheme,
+            catalog=site.figure_catalog,
+        ),
     )
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "overview"), viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

@@ -10,7 +10,7 @@ from corelab.figures.expansion_data import build_panels
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_option
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
@@ -89,7 +89,8 @@ def draw_panels(
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(figure, viewport.scale)
+    named = name_data(figure, "associations", analyte=analyte, parameter=parameter)
+    return enlarge_figure(named, viewport.scale)
 
 
 def register(app: Any, site: Site) -> None:

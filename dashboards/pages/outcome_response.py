@@ -14,7 +14,7 @@ from corelab.figures.tokens import Scheme
 from corelab.figures.waterfall import waterfall_figure
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_option
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
@@ -125,7 +125,15 @@ def draw_charts(
             look=look,
         ),
     ]
-    return [enlarge_figure(figure, viewport.scale) for figure in figures]
+    shown = {"definition": definition}
+    named = (
+        ("responses", shown), ("responses", shown), ("summary", {"endpoint": endpoint}),
+        ("responses", {**shown, "visit": visit}),
+    )  # fmt: skip
+    return [
+        enlarge_figure(name_data(figure, table, **filters), viewport.scale)
+        for figure, (table, filters) in zip(figures, named, strict=True)
+    ]
 
 
 def read_switches(site: Site, sent: Sequence[object]) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from corelab.figures.safety import build_event_matrix, build_lab_matrix
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_option
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
@@ -103,8 +103,10 @@ def draw_charts(
     )
     title = site.text("outcomes.matrix.title" if is_reported else "outcomes.matrix.lab_title")
     return (
-        enlarge_figure(matrix_figure, viewport.scale),
-        enlarge_figure(incidence, viewport.scale),
+        enlarge_figure(
+            name_data(matrix_figure, "adverse_events" if is_reported else "lab_toxicity"), viewport.scale
+        ),
+        enlarge_figure(name_data(incidence, "summary"), viewport.scale),
         title if is_reported else f"{title} · {name_grades(site, grades)}",
     )
 

@@ -14,7 +14,7 @@ from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
 from dashboards.components.chips import build_arm_mark, build_chip
 from dashboards.components.drawer import build_drawer
 from dashboards.components.empty import build_empty, build_unknown_page
-from dashboards.components.graph import build_graph, empty_figure
+from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.stamp import write_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
@@ -22,6 +22,7 @@ from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.point import Choice, build_point_detail, parse_choice
 from dashboards.views.readings import build_readings
+from dashboards.views.review import list_marks
 from dashboards.views.subject import Subject, build_subject
 from dashboards.views.trial import Gap, list_gaps, read_cut_off
 
@@ -51,7 +52,11 @@ def layout(site: Site, subject_id: str) -> Any:
     if subject is None:
         return build_unknown_page(site, "unknown.subject", subject=subject_id)
     return [
-        build_strip(site, subject, list_gap_chips(site, tables, shown)),
+        build_strip(
+            site,
+            subject,
+            [*list_gap_chips(site, tables, shown), *list_review_chips(site, tables, subject.subject_id)],
+        ),
         build_course_frame(site, subject),
     ]
 
@@ -210,6 +215,30 @@ def read_course(site: Site, tables: SnapshotTables, subject_id: str) -> PatientC
     )
 
 
+def read_marks(site: Site, tables: SnapshotTables, subject_id: str) -> dict[str, str]:
+    """Return for each visit of a child whether it is signed, to review, or changed since."""
+    return {visit: mark for (child, visit), mark in list_marks(site, tables).items() if child == subject_id}
+
+
+def read_rings(site: Site, tables: SnapshotTables, subject_id: str) -> dict[str, str]:
+    """Return the visits to ring; none while nothing of the child was signed: the strip says that in words."""
+    marks = read_marks(site, tables, subject_id)
+    has_begun = any(mark != "review" for mark in marks.values())
+    return marks if has_begun else {}
+
+
+def list_review_chips(site: Site, tables: SnapshotTables, subject_id: str) -> list[Any]:
+    """Say how much of a child is to review and how much changed after it was signed."""
+    marks = list(read_marks(site, tables, subject_id).values())
+    return [
+        build_chip(
+            site.text(f"patients.{mark}", count=marks.count(mark)), kind=kind, rank=2, name=f"patient-{mark}"
+        )
+        for mark, kind in (("stale", "warn"), ("review", ""))
+        if mark in marks
+    ]
+
+
 def draw_course(
     site: Site, subject_id: str, viewport: Viewport | None, *, until: str, scheme: Scheme, has_drawer: bool
 ) -> dict[str, Any]:
@@ -235,9 +264,10 @@ def draw_course(
             site.text("stamp.clock"),
         ),
         with_readout=not has_drawer,
+        marks=read_rings(site, tables, subject_id),
     )
     figure["layout"]["uirevision"] = f"{subject_id} {until}"
-    return enlarge_figure(figure, viewport.scale)
+    return enlarge_figure(name_data(figure, "measurements", subject_id=subject_id), viewport.scale)
 
 
 def read_values(site: Site, subject_id: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from corelab.store.review import MEANINGS, ReviewState
 from corelab.vocabulary import Role
 from dashboards.access.roles import allow, may
 from dashboards.components.empty import build_empty
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
 from dashboards.components.stamp import build_stamp
 from dashboards.reviews import read_targets, sign_targets
 from dashboards.site import Site
@@ -44,6 +44,7 @@ def build_grid(site: Site, rows: list[dict[str, Any]]) -> Any:
     selection = {"mode": "multiRow", "headerCheckbox": True} if may(Role.REVIEWER) else None
     options = {
         "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
+        "localeText": list_grid_words(site),
         **({"rowSelection": selection} if selection else {}),
     }  # fmt: skip
     grid = dag.AgGrid(
@@ -91,7 +92,7 @@ def sign(site: Site, selected: Any, given: dict[str, Any]) -> tuple[Any, Any, st
     try:
         signed = sign_targets(site, read_targets(selected or []), given)
     except ReviewError as error:
-        return no_update, no_update, str(error), ""
+        return no_update, no_update, site.say(str(error)), ""
     except (ValueError, KeyError, TypeError):
         return no_update, no_update, site.text("review.nothing"), ""
     tables = site.cache.current()

@@ -10,7 +10,8 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html
 from corelab.figures.numbers import format_count
 from dashboards.access.roles import EXPORTERS, may
 from dashboards.components.empty import build_empty
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
+from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
 from dashboards.shell import format_time
 from dashboards.site import Site
@@ -52,6 +53,7 @@ def layout(site: Site, query: Mapping[str, str]) -> Any:
     shown = [row for row in rows if wanted.lets_through(row)]
     return [
         build_strip(site, rows, wanted, n_shown=len(shown)),
+        build_run(site),
         html.Div(build_grid(site, shown) if shown else build_nothing(site, wanted), className="samples"),
         *([] if tables is None else [build_stamp(site, tables, site.text("stamp.all_files"))]),
     ]
@@ -126,6 +128,7 @@ def build_grid(site: Site, rows: Sequence[SampleRow]) -> Any:
         dashGridOptions={
             "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
             "suppressCellFocus": False, "enableCellTextSelection": True,
+            "localeText": list_grid_words(site),
         },
         style={"height": "calc(100vh - 40px - 44px - 34px)", "minHeight": "320px"},
     )  # fmt: skip

@@ -26,7 +26,7 @@ from dashboards.components.address import build_address, keep_in_address, read_c
 from dashboards.components.chips import build_chip
 from dashboards.components.empty import build_empty
 from dashboards.components.evidence import build_evidence
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_close, build_pick, build_pick_button, read_words
 from dashboards.components.stamp import build_stamp
 from dashboards.components.wall import enlarge_figure
@@ -220,7 +220,10 @@ def draw_charts(
         scheme=scheme,
         catalog=site.figure_catalog,
     )
-    return enlarge_figure(matrix, viewport.scale), enlarge_figure(cd19, viewport.scale)
+    return (
+        enlarge_figure(name_data(matrix, "eligibility"), viewport.scale),
+        enlarge_figure(name_data(cd19, "cd19_status"), viewport.scale),
+    )
 
 
 def show_evidence(site: Site, sent: object) -> list[Any] | None:
@@ -238,16 +241,16 @@ def build_drawer(site: Site, tables: SnapshotTables, judgement: Judgement) -> li
     title = site.text("screening.evidence.title", subject=judgement.subject_id, criterion=judgement.criterion)
     mark = html.Span(MARK_GLYPHS[judgement.mark], **{"aria-hidden": "true"})
     chip = build_chip(mark, site.text(f"screening.mark.{judgement.mark}"), kind=MARK_KINDS[judgement.mark])
-    value = judgement.value or site.text(f"screening.state.{judgement.state}")
+    value = site.say(judgement.value) or site.text(f"screening.state.{judgement.state}")
     unit = html.Small(write_unit(judgement.unit)) if judgement.unit not in ("", "1", "a", "titre") else ""
     heads = {
-        "threshold": write_threshold(judgement.threshold),
+        "threshold": site.say(write_threshold(judgement.threshold)),
         "state": site.text(f"screening.state.{judgement.state}"),
         "reason": write_reason(site, judgement.reason),
         "exception": judgement.exception_used or site.text("screening.evidence.no_exception"),
         "evidence": write_sources(judgement.evidence),
         "version": judgement.rule_version,
-        "note": criterion.note if criterion else "",
+        "note": site.say(criterion.note) if criterion else "",
     }
     is_cd19 = criterion is not None and criterion.kind == "cd19"
     return build_evidence(
@@ -255,7 +258,7 @@ def build_drawer(site: Site, tables: SnapshotTables, judgement: Judgement) -> li
         title=title,
         lead=[value, " ", unit],
         lines=[
-            criterion.title if criterion else judgement.criterion,
+            site.say(criterion.title) if criterion else judgement.criterion,
             *(write_cd19(site, tables, judgement.subject_id) if is_cd19 else []),
         ],
         chips=[chip],

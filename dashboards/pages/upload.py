@@ -18,7 +18,8 @@ from corelab.store.resolving import assign_files
 from corelab.store.withdrawal import withdraw
 from corelab.vocabulary import RUN_TUBES, Panel, Role
 from dashboards.access.roles import allow
-from dashboards.components.grid import GRID_THEME
+from dashboards.components.grid import GRID_THEME, list_grid_words
+from dashboards.components.run_now import build_run
 from dashboards.site import Site
 from dashboards.views.intake import list_correction_rows, list_file_rows, list_held_rows, write_job
 
@@ -33,7 +34,12 @@ WORDS: Final = (
 def layout(site: Site) -> Any:
     """Build the page for a scientist."""
     heading = html.Div(
-        [html.H1(site.text("upload.title")), html.Span(site.text("upload.purpose"), className="quiet")],
+        [
+            html.H1(site.text("upload.title")),
+            html.Span(site.text("upload.purpose"), className="quiet"),
+            html.Span(className="grow"),
+            build_run(site),
+        ],
         className="strip",
     )
     body = html.Div(
@@ -182,7 +188,7 @@ def build_panel(
             "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
             "rowSelection": {"mode": "multiRow", "headerCheckbox": True}, "singleClickEdit": True,
             "stopEditingWhenCellsLoseFocus": True, "tooltipShowDelay": 300,
-            "localeText": {"noRowsToShow": site.text(f"upload.{name}.none")},
+            "localeText": list_grid_words(site, no_rows=site.text(f"upload.{name}.none")),
         },
         columnSize="autoSize",
         style={"height": "190px"},
@@ -220,7 +226,7 @@ def settle(site: Site, act: Callable[[], int], done: str) -> str:
     try:
         count = act()
     except CorelabError as error:
-        return str(error)
+        return site.say(str(error))
     site.home.jobs.add(RUN, account=current_user.name, role=current_user.role.value, at=site.clock())
     return site.text(done, count=count)
 

@@ -106,7 +106,7 @@ def _tree_row(row: Mapping[str, Any], depth: int, look: Look, chosen: str) -> Tr
 
 
 def _count_now(look: Look, population: str, saved: float) -> float:
-    if not look.pending or look.bench is None:
+    if not look.is_pending or look.bench is None:
         return saved
     counted = look.bench.count(population)
     return saved if counted is None else float(counted[0])
@@ -226,13 +226,16 @@ def list_tubes(known: Known, file: AcquisitionFile) -> dict[Scope, list[Acquisit
     return {scope: found[scope] for scope in SCOPES if build_target(file, scope) is not None}
 
 
-def list_history(known: Known, file: AcquisitionFile, gates: Sequence[str]) -> list[GateRevision]:
-    """List what was ever decided about some limits for this tube, the newest first."""
+def list_history(
+    known: Known, file: AcquisitionFile, gates: Sequence[str], populations: Sequence[str]
+) -> list[GateRevision]:
+    """List what was ever decided about some limits and shapes for this tube, the newest first."""
+    wanted = {(Kind.CUT, gate) for gate in gates} | {(Kind.SHAPE, name) for name in populations}
     targets = {target for scope in SCOPES if (target := build_target(file, scope)) is not None}
     return [
         one
         for one in reversed(known.revisions)
-        if one.target in targets and one.decision.kind is Kind.CUT and one.decision.gate in gates
+        if one.target in targets and (one.decision.kind, one.decision.gate) in wanted
     ]
 
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from corelab.cytometry.gate_view import GateView, select_in_limits
+from corelab.cytometry.bench import Bench
+from corelab.cytometry.gate_view import GateView, select_in_gate
 from corelab.store.acquisitions import AcquisitionFile
+from dashboards.desk import Look
 from dashboards.site import Site, SnapshotTables
 from dashboards.views.acquisition import find_before, find_fmo
 
@@ -19,25 +21,39 @@ class Control:
 
 
 def count_controls(
-    site: Site, tables: SnapshotTables, file: AcquisitionFile, view: GateView
+    site: Site, tables: SnapshotTables, look: Look, view: GateView, *, own: Bench | None = None
 ) -> list[Control]:
-    """Count a view's limits in the control of the same draw and in the child's last tube before infusion."""
-    known = site.desk.known()
+    """Count a view's gate in the control of the same draw and in the child's last tube before infusion.
+
+    Parameters
+    ----------
+    site, tables
+        The site and the snapshot's tables.
+    look, view
+        The opened acquisition and the plot of the gate.
+    own
+        The acquisition as it is tried, where that is not how it was opened.
+    """
+    known, file = site.desk.known(), look.file
+    tried = own or look.bench
+    if tried is None:
+        return []
     tubes = (
         ("fmo", find_fmo(known, file, (view.y.channel, view.x.channel))),
         ("before", find_before(tables, known, file)),
     )
-    found = [_count(site, tables, kind, other, view) for kind, other in tubes if other is not None]
+    found = []
+    for kind, other in tubes:
+        opened = site.desk.look(tables, other.file_id) if other is not None else None
+        if opened is not None and opened.bench is not None:
+            found.append(_count(kind, opened, tried, view))
     return [control for control in found if control is not None]
 
 
-def _count(
-    site: Site, tables: SnapshotTables, kind: str, file: AcquisitionFile, view: GateView
-) -> Control | None:
-    look = site.desk.look(tables, file.file_id)
-    bench = None if look is None else look.bench
-    mask = None if bench is None else select_in_limits(bench, view)
-    parent = None if bench is None else bench.count(view.parent)
+def _count(kind: str, look: Look, own: Bench, view: GateView) -> Control | None:
+    if look.bench is None:
+        return None
+    mask, parent = select_in_gate(look.bench, own, view), look.bench.count(view.parent)
     if mask is None or parent is None:
         return None
-    return Control(kind=kind, file=file, count=int(mask.sum()), parent_count=parent[0])
+    return Control(kind=kind, file=look.file, count=int(mask.sum()), parent_count=parent[0])

@@ -18,7 +18,7 @@ def list_file_rows(site: Site) -> list[dict[str, Any]]:
             "beads_per_tube": "", "batch": "",
             "why": " · ".join(write_remark(site, remark) for remark in one.proposal.reasons),
             "against": " · ".join(write_remark(site, remark) for remark in one.proposal.conflicts),
-            "waits": one.reason,
+            "waits": site.say(one.reason),
         }
         for one in list_unnamed(site.whole_home)
     ]  # fmt: skip
@@ -52,7 +52,8 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
     unnamed = {row["file_id"] for row in list_file_rows(site)}
     return [
         {
-            "path": row["path"], "reason": row["reason"], "since": row["recorded_at"][:16].replace("T", " "),
+            "path": row["path"], "reason": site.say(row["reason"]),
+            "since": row["recorded_at"][:16].replace("T", " "),
             "object": f"{row['file_id']}:{row['row']}" if row["row"] else row["file_id"],
         }
         for row in site.home.registry.quarantine_rows()
@@ -63,7 +64,7 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
 def write_job(site: Site, job: Job) -> str:
     """Write one line about a piece of work."""
     if job.state == "failed":
-        return site.text("upload.job.failed", id=job.id, error=job.report.get("error", ""))
+        return site.text("upload.job.failed", id=job.id, error=site.say(str(job.report.get("error", ""))))
     if job.state != "done":
         return site.text(f"upload.job.{job.kind}.{job.state}", id=job.id)
     if job.kind == "run":

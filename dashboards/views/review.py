@@ -1,9 +1,11 @@
 """What waits for a reviewer, as rows."""
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from corelab.store.results import ResultScope, ResultTarget, list_targets
+from corelab.store.results import ResultScope, ResultTarget, hash_results, list_targets
 from corelab.store.review import ReviewState, Standing
 from dashboards.site import Site, SnapshotTables
 
@@ -14,9 +16,70 @@ def list_visits(tables: SnapshotTables) -> list[ResultTarget]:
     return [target for target in targets if target.scope is ResultScope.VISIT]
 
 
+def read_standings(site: Site, tables: SnapshotTables) -> dict[ResultTarget, Standing]:
+    """Return where each visit stands; what a snapshot holds of one is hashed once."""
+    known: dict[ResultTarget, str] = tables.remember("result-hashes", dict)
+
+    def hash_now(targets: Sequence[ResultTarget]) -> dict[ResultTarget, str]:
+        lacking = [target for target in targets if target not in known]
+        if lacking:
+            known.update(hash_results(tables.__getitem__, tables.snapshot.table_names, lacking))
+        return known
+
+    reviews = site.home.reviews
+    return tables.remember(
+        ("standings", reviews.mark()),
+        lambda: reviews.stand(list_visits(tables), hash_now, snapshot_id=tables.snapshot.id),
+    )
+
+
+def list_marks(site: Site, tables: SnapshotTables) -> dict[tuple[str, str], str]:
+    """Return for each child and visit whether it is ``signed``, to ``review``, or ``stale``."""
+    return {
+        (one.target.subject_id, one.target.visit): _mark(one) for one in read_standings(site, tables).values()
+    }
+
+
+def _mark(standing: Standing) -> str:
+    if standing.is_stale:
+        return "stale"
+    return "review" if standing.state is ReviewState.DRAFT else "signed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Visits of a child that wait for one decision: ``review``, ``lock`` or ``stale``, and since when."""
+
+    subject_id: str
+    decision: str
+    visits: tuple[str, ...]
+    since: str
+
+
+def list_pending(site: Site, tables: SnapshotTables) -> list[Pending]:
+    """Return what waits for a reviewer, what changed after its signature first, then by child.
+
+    What is to be locked waits since its review, everything else since the snapshot was made.
+    """
+    made = tables.snapshot.created_at.isoformat()
+    found: dict[tuple[int, str], list[Standing]] = {}
+    for one in list_standings(site, tables):
+        place = 0 if one.is_stale else {ReviewState.DRAFT: 1, ReviewState.REVIEWED: 2}.get(one.state, -1)
+        if place >= 0:
+            found.setdefault((place, one.target.subject_id), []).append(one)
+    return [
+        Pending(
+            subject_id=subject, decision=("stale", "review", "lock")[place],
+            visits=tuple(one.target.visit for one in ones),
+            since=min(one.review.at if place == 2 and one.review else made for one in ones),
+        )
+        for (place, subject), ones in sorted(found.items())
+    ]  # fmt: skip
+
+
 def list_standings(site: Site, tables: SnapshotTables) -> list[Standing]:
     """Return where each visit stands, those that wait for a reviewer first."""
-    standings = site.home.reviews.standings(list_visits(tables)).values()
+    standings = read_standings(site, tables).values()
     codes = {code: place for place, code in enumerate(site.home.study.visits_by_code)}
 
     def order(one: Standing) -> tuple[bool, str, int, str]:

@@ -1,5 +1,6 @@
 """One browser and one served home for all browser tests; a page fails on anything that it should not say."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from corelab.store.home import Home, create_home
-from corelab.study import builtin_study
+from corelab.store.home import Home, open_home
 from dashboards.app import create_app
-from pipelines.ingest import ingest
-from pipelines.run import run
-from pipelines.simulate import simulate
 from tests.browser.chromium import log_in, serve, start_chromium
-from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD, make_home
+from tests.dashboards.simulated import make_trial
+from tests.dashboards.trial import PASSWORD, make_home
+from tests.once import make_once
 
 VIEW: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
@@ -53,13 +52,8 @@ def bare(tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def real_home(tmp_path_factory) -> Iterator[Home]:
     """A simulated trial, ingested and run, with an account of each role."""
-    folder = tmp_path_factory.mktemp("real")
-    simulate(folder / "delivery", subjects=3, events=3_000, seed=7)
-    home = create_home(folder / "home", study_text=builtin_study().source)
-    ingest(home, [folder / "delivery"], at=NOW, actor="test")
-    run(home, at=NOW)
-    for name, role in ACCOUNTS.items():
-        home.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
+    made = make_once(tmp_path_factory, "trial", make_trial) / "home"
+    home = open_home(shutil.copytree(made, tmp_path_factory.mktemp("real") / "home"))
     yield home
     home.close()
 
@@ -133,6 +127,7 @@ def reading(browser, served) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(reading, served, request) -> Iterator[Page]:
-    """A watched page on which the investigator is logged in, in light colours."""
-    reading.add_cookies([{"name": "corelab_scheme", "value": "light", "url": served.address}])
+    """A watched page on which the investigator is logged in, in light colours and in English."""
+    chosen = {"corelab_scheme": "light", "corelab_language": "en"}
+    reading.add_cookies([{"name": k, "value": v, "url": served.address} for k, v in chosen.items()])
     yield from watch(reading, served.address, list(getattr(request, "param", [])))

@@ -15,6 +15,12 @@ _FIND = """([row, label]) => {
   return null;
 }"""
 
+_HOVERED = """([row, label]) => {
+  const gd = document.querySelector('#patient-graph .js-plotly-plot');
+  const meant = p => p.customdata && p.customdata[1] === row && p.customdata[2] === label;
+  return (gd._hoverdata || []).some(meant);
+}"""
+
 
 def open_course(page: Any, subject: str) -> None:
     page.goto(f"/patients/{subject}")
@@ -43,6 +49,8 @@ def click_mark(page: Any, row: str, label: str) -> None:
     x, y = find_mark(page, row, label)
     page.mouse.move(x - 1, y)
     page.mouse.move(x, y)
+    # A click takes what the pointer is found to be over, which follows it at its own pace.
+    page.wait_for_function(_HOVERED, arg=[row, label])
     page.mouse.click(x, y)
 
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from corelab.cytometry.interchange.revision import Scope, read_limit
+from corelab.cytometry.interchange.revision import Kind, Scope, read_limit
 from tests.browser.chromium import log_in
 from tests.browser.conftest import open_watched
 from tests.browser.test_pages import RULES
@@ -60,6 +60,17 @@ def wait_for_other_count(page, before: int) -> int:
         arg=before,
     )
     return read_count(page)
+
+
+def find_box(page, selector: str) -> dict:
+    """Return where something of the plot is; the plot is drawn anew with each count."""
+    return page.evaluate(
+        """selector => {
+          const r = document.querySelector(selector).getBoundingClientRect();
+          return { x: r.x, y: r.y, width: r.width, height: r.height };
+        }""",
+        selector,
+    )
 
 
 def drag(page, down_px: float) -> None:
@@ -181,10 +192,67 @@ def test_editor__moves_a_limit_by_mouse_and_keys_and_takes_it_back(scientist, tu
     expect(scientist.locator("#gate-live")).to_be_hidden()
 
 
+def test_editor__draws_a_polygon_by_mouse_and_keys_and_records_it(scientist, real_home, tube):
+    """Every kind of shape in one load of the page; a polygon is drawn corner by corner and saved."""
+    open_gate(scientist, tube["file_id"])
+    first = read_count(scientist)
+    scientist.click("#gate-tool-ellipse")
+    expect(scientist.locator("#gate-image")).to_have_attribute("src", re.compile("whole=yes"))
+    scientist.locator("[data-gate-handle=v0]").focus()
+    for _ in range(25):
+        scientist.keyboard.press("ArrowLeft")
+    narrow = wait_for_other_count(scientist, first)
+    assert narrow < first
+    scientist.click("#gate-tool-quadrant")
+    wait_for_other_count(scientist, narrow)
+    counts = [re.sub(r"\D", "", text) for text in scientist.locator("text.quadrant").all_text_contents()]
+    assert read_count(scientist) + sum(map(int, counts)) == tube["parent_count"]
+
+    scientist.click("#gate-tool-polygon")
+    box = find_box(scientist, "#gate-overlay .sheet")
+    corners = [(0.05, 0.97), (0.05, 0.6), (0.95, 0.6), (0.95, 0.97)]
+    scientist.mouse.click(box["x"] + 0.02 * box["width"], box["y"] + 0.98 * box["height"])
+    for x, up in corners[1:]:
+        scientist.mouse.click(box["x"] + x * box["width"], box["y"] + (1 - up) * box["height"])
+    before = read_count(scientist)
+    scientist.keyboard.press("Enter")
+    drawn = wait_for_other_count(scientist, before)
+    expect(scientist.locator("g.corner")).to_have_count(4)
+    scientist.locator("[data-gate-handle=v1]").focus()
+    scientist.keyboard.press("+")
+    expect(scientist.locator("g.corner")).to_have_count(5)
+    scientist.keyboard.press("Delete")
+    expect(scientist.locator("g.corner")).to_have_count(4)
+    scientist.keyboard.press("Control+z")
+    expect(scientist.locator("g.corner")).to_have_count(5)
+    corner = find_box(scientist, "[data-gate-handle=v3] .handle")
+    scientist.mouse.move(corner["x"] + 4, corner["y"] + 4)
+    scientist.mouse.down()
+    scientist.mouse.move(corner["x"] - 60, corner["y"] + 40)
+    scientist.mouse.up()
+    now = wait_for_other_count(scientist, drawn)
+
+    found = Axe().run(scientist, options=RULES).response["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+    scientist.fill("#gate-reason", "The dim cells lie below the limit")
+    scientist.click("#gate-save")
+    expect(scientist.locator("#gate-waits")).to_be_visible()
+    revision = real_home.gates.all()[-1]
+    assert (revision.decision.kind, revision.decision.gate) == (Kind.SHAPE, "car_t")
+    assert read_count(scientist) == now
+    expect(scientist.locator("#gate-tool-polygon")).to_have_attribute("aria-pressed", "true")
+    expect(scientist.locator("#gate-tool-limits")).to_have_count(0)
+    expect(scientist.locator("#gate-history")).to_contain_text("car_t polygon")
+    scientist.fill("#gate-reason", "A second look")
+    scientist.locator(".take-back").first.click()
+    expect(scientist.locator("#gate-waits")).to_have_count(0)
+    assert read_count(scientist) == first
+
+
 def test_editor__records_a_limit_with_its_reason_and_the_tube_waits_for_a_run(scientist, real_home, tube):
     open_gate(scientist, tube["file_id"])
     first = read_count(scientist)
-    drag(scientist, -30)
+    drag(scientist, -90)
     now = wait_for_other_count(scientist, first)
     limit = float(scientist.locator("#gate-limits input").first.input_value())
 

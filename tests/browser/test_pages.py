@@ -11,7 +11,9 @@ from tests.browser.course import click_mark, wait_for_course
 pytestmark = pytest.mark.browser
 
 PATHS = ("/", "/screening?open=I06~CL-001", "/patients/CL-001", "/cohort", "/exports?table=cd19_status")
-OTHERS = ("Samples", "Screening", "Patients", "Cohort", "Cytokines", "Outcomes", "Exports", "Review")
+OTHERS = (
+    "Samples", "Screening", "Patients", "Cohort", "Cytokines", "Outcomes", "Phenotype", "Exports", "Review",
+)  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 
 
@@ -75,18 +77,22 @@ def list_barriers(page) -> list[tuple[str, list[str]]]:
     return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
-def test_shell__names_the_snapshot_and_only_pages_that_exist(page, served):
+def test_shell__names_the_snapshot_and_only_pages_that_exist_in_either_language(page, served):
     settle(page, "/")
     snapshot = served.home.snapshots.current().id
 
     expect(page.locator("#shell-snapshot")).to_contain_text(snapshot)
     expect(page.locator("#shell-snapshot")).to_contain_text("2026-11-22 09:14")
     assert page.locator("#shell-navigation a").all_inner_texts() == ["Home", *OTHERS]
+    page.click("#shell-language")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     for name in (*OTHERS, "Home"):
         page.click(f"#nav-{name.lower()}")
         expect(page.locator(f"#nav-{name.lower()}")).to_have_attribute("aria-current", "page")
+        expect(page).to_have_title(re.compile(r"^[\u4e00-\u9fff]+ · corelab$"))
         expect(page.locator("#unknown")).to_have_count(0)
         expect(page.locator("h1")).to_be_visible()
+    expect(page.locator("#shell-language")).to_have_text("EN")
 
 
 def test_shell__fits_its_bar(page):

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from corelab.store.home import Home, create_home, open_home
-from corelab.study import builtin_study
+from corelab.store.home import Home, open_home
 from dashboards.app import create_app
-from pipelines.ingest import ingest
-from pipelines.run import run
-from pipelines.simulate import simulate
-from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD, make_home
+from tests.dashboards.simulated import make_trial
+from tests.dashboards.trial import NOW, PASSWORD, make_home
+from tests.once import make_once
 
 SECRET = "a key for tests and nothing else"
 
@@ -56,15 +54,7 @@ def home(made_home, tmp_path) -> Iterator[Home]:
 @pytest.fixture(scope="session")
 def made_trial(tmp_path_factory) -> Path:
     """A simulated child, ingested and run: what the pages of files and gates need."""
-    folder = tmp_path_factory.mktemp("trial")
-    simulate(folder / "delivery", subjects=1, events=1_500, seed=5)
-    made = create_home(folder / "home", study_text=builtin_study().source)
-    ingest(made, [folder / "delivery"], at=NOW, actor="test")
-    run(made, at=NOW)
-    for name, role in ACCOUNTS.items():
-        made.registry.users.add(name, role=role, password=PASSWORD, at=NOW)
-    made.close()
-    return folder / "home"
+    return make_once(tmp_path_factory, "trial", make_trial) / "home"
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
 """The routes behind the gate editor: who may ask, what they count, what they record, what never leaves."""
 
+import json
+
 import pytest
 
-from corelab.cytometry.interchange.revision import Scope, Target, decide_cut, read_limit
+from corelab.cytometry.interchange.revision import Kind, Scope, Target, decide_cut, read_limit
 from corelab.store.results import ResultScope, ResultTarget
 from corelab.store.review import ReviewState, Signature
-from corelab.vocabulary import Role
+from corelab.vocabulary import GateSource, Role
 from dashboards.access.roles import ROLES_ATTRIBUTE
+from dashboards.desk import Desk
 from dashboards.gates_api import PREFIX
+from dashboards.pages import acquisition
 from pipelines.run import run
 from tests.dashboards.conftest import call, csrf, log_in
 from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD
@@ -113,6 +117,86 @@ def test_count__refuses_nonsense(client, tube):
     assert post(client, tube, "count", {**good, "population": "nothing"}).status_code == 404
 
 
+SHAPES = {
+    "polygon": [[0.0, 0.5], [1.0, 0.45], [1.0, 1.0], [0.0, 1.0]],
+    "rectangle": [[0.0, 0.5], [1.0, 1.0]],
+    "ellipse": [[0.5, 0.7], [0.9, 0.7], [0.5, 0.9]],
+    "quadrant": [[0.4, 0.5], [0, 1]],
+}
+VIEW = {"population": "car_t", "x": "CD4", "y": "CAR"}
+
+
+def drawn(kind: str) -> dict:
+    return {**VIEW, "shape": {"kind": kind, "points": SHAPES[kind]}}
+
+
+def test_shape__is_counted_tried_and_refused_where_it_is_none(client, tube):
+    log_in(client, "chen")
+    for kind in SHAPES:
+        told = post(client, tube, "count", drawn(kind)).json
+        number = int("".join(sign for sign in told["count"] if sign.isdigit()))
+        assert number > 0
+        assert len(told["quadrants"]) == (4 if kind == "quadrant" else 0)
+        tried = post(client, tube, "preview", drawn(kind)).json
+        rows = {name: after for name, _, after, _ in tried["changes"]["rows"]}
+        assert rows.get("car_t", told["count"]) == told["count"], kind
+        assert tried["controls"]["before"]
+    nonsense = (
+        {"kind": "polygon", "points": [[0, 0], [1]]}, {"kind": "polygon", "points": [[0.1, "x"]] * 3}, [],
+        {"kind": "polygon", "points": [[0.1, 0.2]] * 65}, {"points": None},
+        {"kind": "star", "points": [[0, 0]]},
+        {"kind": "rectangle", "points": [[0.2, 0.2], [0.2, 0.9]]},
+        {"kind": "rectangle", "points": [[0, 0], [1, 1]]},
+    )  # fmt: skip
+    for shape in nonsense:
+        for path in ("count", "preview", "decisions"):
+            body = {**VIEW, "shape": shape, "scope": "acquisition", "reason": "why"}
+            assert post(client, tube, path, body).status_code == 400, (path, shape)
+    assert post(client, tube, "count", {**drawn("polygon"), "population": "events"}).status_code == 404
+
+
+def test_decided__is_shown_until_a_run_counts_with_it_and_taken_back(client, trial_app, trial, tube):
+    """A shape of one gate and a limit of another, in the same tube."""
+    log_in(client, "chen")
+    path = f"/samples/{tube['file_id']}"
+    assert "gate-waits" not in call(client, trial_app, "page.children", path, "?population=car_t").text
+    told = post(client, tube, "count", drawn("polygon")).json
+    body = {**drawn("polygon"), "scope": "visit", "reason": "dim cells belong to it"}
+    assert post(client, tube, "decisions", body).status_code == 200
+    decision = trial.gates.all()[-1].decision
+    assert (decision.kind, decision.gate, decision.source) == (Kind.SHAPE, "car_t", GateSource.MANUAL)
+    assert json.loads(decision.content)["tree"]["gates"]["car_t"]["geometry"]["kind"] == "Polygon"
+
+    target = Target(scope=Scope.ACQUISITION, file_id=tube["file_id"])
+    trial.gates.add([(target, decide_cut("PD-1", 1e6))], at=NOW, author="chen", reason="none is real")
+
+    waits = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "gate-waits" in waits
+    assert "none is real" in call(client, trial_app, "page.children", path, "?population=car_t.pd1").text
+    assert tube["file_id"] in call(client, trial_app, "page.children", "/samples", "?state=stale").text
+    assert "dim cells belong to it" in waits
+    assert '"kind":"polygon"' in waits
+    assert '"is_drawn":true' in waits
+    assert "polygon" in call(client, trial_app, "page.children", path, "?population=car_neg_t").text
+    run(trial, at=NOW)
+    table = trial.snapshots.current().table("populations")
+    rows = table[table["file_id"] == tube["file_id"]].set_index("population")
+    assert f"{rows.loc['car_t', 'count']:,}".replace(",", "\u202f") == told["count"]
+    assert list(rows.loc[["car_t", "car_neg_t"], "gate_source"]) == ["manual", "manual"]
+    assert (rows.loc["car_t.pd1", "count"], rows.loc["car_t.pd1", "gate_source"]) == (0, "manual")
+    assert rows.loc["car_t", "gate_version"].endswith(f"#{decision.version}")
+    after = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "gate-waits" not in after
+    assert "\\u270e" in after
+    plot = client.get(f"{PREFIX}/{tube['file_id']}/small.svg?population=car_t&width=110&height=110").text
+    assert plot.count("<path") >= 2
+    taken = {"take_back": "car_t", "kind": "shape", "scope": "visit", "reason": "the limit was right"}
+    assert post(client, tube, "decisions", taken).status_code == 200
+    assert trial.gates.all()[-1].decision.content == ""
+    back = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert '"is_drawn":false' in back
+
+
 def test_preview__counts_before_and_after_and_names_what_is_fitted_anew(client, tube):
     log_in(client, "chen")
     told = post(client, tube, "preview", {"limits": {"CD3": 1e6}}).json
@@ -188,7 +272,7 @@ def test_decisions__say_what_is_lacking_and_record_nothing(client, trial, tube):
     log_in(client, "chen")
     refused = (
         ({"limits": {"CAR": 1.0}, "scope": "child", "reason": "  "}, "reason"),
-        ({"limits": {}, "scope": "child", "reason": "why"}, "No limit"),
+        ({"limits": {}, "scope": "child", "reason": "why"}, "No limit was moved and no shape drawn"),
         ({"limits": {"CAR": 1.0}, "scope": "world", "reason": "why"}, ""),
         ({"take_back": "NOTHING", "scope": "child", "reason": "why"}, ""),
     )
@@ -197,25 +281,6 @@ def test_decisions__say_what_is_lacking_and_record_nothing(client, trial, tube):
         assert response.status_code == 400
         assert word in (response.json or {}).get("error", "")
     assert trial.gates.all() == []
-
-
-def test_page__shows_what_was_decided_until_a_run_counts_with_it(client, trial_app, trial, tube):
-    log_in(client, "chen")
-    path = f"/samples/{tube['file_id']}"
-    before = call(client, trial_app, "page.children", path, "?population=car_t").text
-    assert "gate-waits" not in before
-    target = Target(scope=Scope.ACQUISITION, file_id=tube["file_id"])
-    trial.gates.add([(target, decide_cut("CAR", 1e6))], at=NOW, author="chen", reason="none is real")
-
-    waits = call(client, trial_app, "page.children", path, "?population=car_t").text
-    assert "gate-waits" in waits
-    assert "none is real" in waits
-    listed = call(client, trial_app, "page.children", "/samples", "?state=stale").text
-    assert tube["file_id"] in listed
-    run(trial, at=NOW)
-    after = call(client, trial_app, "page.children", path, "?population=car_t").text
-    assert "gate-waits" not in after
-    assert "\\u270e" in after
 
 
 def test_page__leaves_out_what_a_role_may_not_do(trial_app, tube):
@@ -239,6 +304,22 @@ def test_page__opens_every_panel_and_kind_of_population(client, trial_app, trial
             path = f"/samples/{file_id}"
             answer = call(client, trial_app, "page.children", path, f"?population={population}")
             assert answer.status_code == 200, population
+
+
+def test_page__of_a_large_file_says_what_is_done_and_then_opens(client, trial_app, tube, monkeypatch):
+    log_in(client, "ortiz")
+    path = f"/samples/{tube['file_id']}"
+    monkeypatch.setattr(acquisition, "LARGE", 10)
+    monkeypatch.setattr(Desk, "is_open", lambda *_: False)
+    first = call(client, trial_app, "page.children", path, "?population=car_t").text
+    assert "Reading and compensating" in first
+    assert "gate-tree" not in first
+    asked = {"file_id": tube["file_id"], "query": {"population": "cd4_t"}}
+    then = call(client, trial_app, "gate-page.children", asked).text
+    assert "gate-tree" in then
+    assert '"population":"cd4_t"' in then
+    for nonsense in (None, {}, {"file_id": tube["file_id"], "query": 3}, "x"):
+        assert call(client, trial_app, "gate-page.children", nonsense).status_code in (200, 204)
 
 
 def test_page__says_that_a_file_was_never_delivered_and_answers_404(client, trial_app):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.dashboards.conftest import call, log_in
+from tests.dashboards.trial import PASSWORD
 
 VIEWPORT = {"width": 1440, "height": 900}
 
@@ -59,6 +60,27 @@ def test_cytokines_drawer__tells_a_result_a_well_and_a_control(app, client, sent
 
     for part in told:
         assert part in shown
+
+
+def test_cytokines__a_reviewer_locks_and_opens_a_plate_on_its_page(app, client, home):
+    def page() -> str:
+        return str(call(client, app, "page.children", "/cytokines", "?view=plates").json)
+
+    def sign(act: str, reason: str = "", password: str = PASSWORD):
+        about = {"plate": "P1", "act": act, "snapshot": home.snapshots.current().id}
+        return call(client, app, "cytokines-lock-answer.children", 1, about, reason, password)
+
+    log_in(client, "chen")
+    assert "cytokines-lock-sign" not in page()
+    assert sign("lock").status_code == 403
+    log_in(client, "li.wei")
+    assert "Lock P1" in page()
+    assert "password does not fit" in read(sign("lock", password="wrong"))
+    assert "P1 is locked" in read(sign("lock"))
+    assert "locked by li.wei" in page()
+    assert "Unlock P1" in page()
+    assert "no reason" in read(sign("unlock"))
+    assert "P1 is open again" in read(sign("unlock", "a slip"))
 
 
 @pytest.mark.parametrize("page", ["outcomes", "cytokines"])

@@ -95,6 +95,6 @@ def test_words__marks_are_the_same_in_page_and_figure():
     from corelab.figures.catalog import read_catalog
     from dashboards.app import WORDS
 
-    page, figure = read_catalog(WORDS), figure_catalog()
+    page, figure = read_catalog(WORDS["en"]), figure_catalog()
     for mark in ("passes", "by_exception", "fails", "open"):
         assert page.text(f"screening.mark.{mark}") == figure.text(f"screening.mark.{mark}")

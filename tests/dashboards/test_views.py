@@ -201,7 +201,7 @@ def test_write_unit__writes_micro_where_it_is_meant(unit, shown):
 
 
 def test_catalog__says_every_word_of_the_contract():
-    catalog = read_catalog(WORDS)
+    catalog = read_catalog(WORDS["en"])
     lists = {"status": Status, "status_mark": Status, "gate_source": GateSource, "role": Role, "arm": Arm}
     for prefix, words in lists.items():
         assert [word for word in words if not catalog.has(f"{prefix}.{word}")] == []

@@ -176,7 +176,7 @@ def make_plates() -> dict[str, list[dict[str, object]]]:
          "flags": "LOW_BEAD"},
     ]  # fmt: skip
     return {
-        "plates": [{**run, "n_wells": 11, "n_analytes": 2, "n_accepted": 1, "tier": 1, "state": "accepted"}],
+        "plates": [{**run, "file_id": "a" * 64, "n_wells": 11, "n_analytes": 2, "n_accepted": 1, "tier": 1, "state": "accepted"}],
         "plate_curves": [
             {**run, **mine, "unit": "pg/mL", "state": "accepted", "model": "4PL", "lloq": 0.61, "uloq": 10_000.0},
             {**run, "plate": "P1", "analyte": "TNF-a", "unit": "pg/mL", "state": "rejected",

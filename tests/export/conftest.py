@@ -1,26 +1,26 @@
 """One small synthetic trial with every assay, run once and only read."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from corelab.store import Home, create_home
+from corelab.store import Home, create_home, open_home
 from corelab.store.snapshots import Snapshot
 from corelab.study import builtin_study
 from pipelines.export import export
 from pipelines.ingest import ingest
 from pipelines.run import run
 from pipelines.simulate import simulate
+from tests.once import make_once
 
 NOW = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
 
 
-@pytest.fixture(scope="session")
-def trial_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home with a child of all assays and one who was only screened, and a snapshot; tests only read it."""
-    folder = tmp_path_factory.mktemp("exports")
+def make_trial(folder: Path) -> None:
+    """A child of all assays and one who was only screened, with a snapshot."""
     simulate(folder / "delivery", subjects=1, events=3000, seed=7)
     columns = (folder / "delivery" / "subjects.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     screened = {"subject_id": "LN-099", "sex": "F", "age_years": "9"}
@@ -29,6 +29,14 @@ def trial_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="test")
     run(home, at=NOW)
+    home.close()
+
+
+@pytest.fixture(scope="session")
+def trial_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The home of that trial; tests only export from it."""
+    made = make_once(tmp_path_factory, "exports", make_trial) / "home"
+    home = open_home(shutil.copytree(made, tmp_path_factory.mktemp("exports") / "home"))
     yield home
     home.close()
 

@@ -127,7 +127,7 @@ def test_export__refuses_before_it_writes(
     ready: Home, tmp_path: Path, make_home: Callable[..., Home]
 ) -> None:
     out = tmp_path / "out"
-    with pytest.raises(ConfigError, match="csv, parquet, xlsx, xpt, h5ad"):
+    with pytest.raises(ConfigError, match="csv, parquet, xlsx, xpt, h5ad, pdf"):
         export(ready, out, at=NOW, actor="ann", format_name="sas7bdat")
     with pytest.raises(ConfigError, match="--tables"):
         export(ready, out, at=NOW, actor="ann", format_name="h5ad", tables=["subjects"])

@@ -112,8 +112,10 @@ def test_sketch__is_the_same_bytes_again(trial_home: Home, snapshot: Snapshot) -
     table = snapshot.table("populations")
     counted = table[(table["population"] == "car_neg_t") & (table["count"] > 0) & (table["qc"] != "fail")]
     part = table[table["file_id"].isin(counted["file_id"].unique()[:2])]
+    cuts = snapshot.table("cuts")
     first, again = (
-        format_h5ad(build_events(sketch_events(trial_home, part).sketches, part, uns={})) for _ in range(2)
+        format_h5ad(build_events(sketch_events(trial_home, part, cuts).sketches, part, uns={}))
+        for _ in range(2)
     )
     assert first == again
 
@@ -128,7 +130,7 @@ def test_sketch__leaves_out_what_the_snapshot_does_not_describe(trial_home: Home
     changed, gone = sorted(part["file_id"].unique())
     part.loc[(part["file_id"] == changed) & (part["population"] == "car_neg_t"), "count"] += 1
     part.loc[part["file_id"] == gone, "file_id"] = "f" * 64
-    report = sketch_events(trial_home, part)
+    report = sketch_events(trial_home, part, snapshot.table("cuts"))
     assert report.sketches == []
     assert len(report.findings) == 2
     assert any("gated otherwise" in finding for finding in report.findings)

@@ -8,7 +8,13 @@ import plotly.graph_objects as go
 import pytest
 
 from corelab.figures.catalog import figure_catalog
-from corelab.figures.home import count_overview, overview_figure, overview_height, summarise_overview
+from corelab.figures.home import (
+    count_overview,
+    overlay_reviews,
+    overview_figure,
+    overview_height,
+    summarise_overview,
+)
 from corelab.figures.overview import name_stage
 from corelab.figures.tokens import LIGHT, SCHEMES
 from corelab.study import builtin_study
@@ -191,3 +197,18 @@ def test_summarise_overview__order_of_rows_does_not_matter():
     pd.testing.assert_frame_equal(
         summarise_overview(tables, STUDY, AS_OF), summarise_overview(shuffled, STUDY, AS_OF)
     )
+
+
+def test_overlay_reviews__tells_what_is_signed_from_what_is_not():
+    overview = summarise_overview(add_arrivals(cohort_tables(3), STUDY), STUDY, AS_OF)
+    came = overview["state"] == "done"
+    first = overview[came].iloc[0]
+    shown = overlay_reviews(overview, {(first["subject_id"], first["visit"]): "signed"})
+
+    mine = (shown["subject_id"] == first["subject_id"]) & (shown["visit"] == first["visit"])
+    assert set(shown.loc[came & mine, "state"]) == {"signed"}
+    assert set(shown.loc[came & ~mine, "state"]) == {"review"}
+    assert (shown.loc[~came, "state"] == overview.loc[~came, "state"]).all()
+    words = json.dumps(overview_figure(shown, **LOOK), ensure_ascii=False).lower()
+    assert "to review" in words
+    assert "received" not in words

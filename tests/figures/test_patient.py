@@ -333,3 +333,21 @@ def test_readout_at__a_value_below_a_fixed_limit_says_which(course):
         "below LLOQ",
         "< 50",
     ]
+
+
+def test_patient_figure__rings_what_is_to_review_and_squares_what_changed(course, figure):
+    drawn = patient_figure(course, **LOOK, marks={"D7": "review", "D14": "stale", "D28": "signed"})
+    go.Figure(drawn)
+    rings = [t for t in drawn["data"] if str(t.get("name", "")).startswith("ring:")]
+    marks = _marks(drawn, "car_abs")
+    at_d7 = {
+        (x, y)
+        for x, y, key in zip(marks["x"], marks["y"], marks["customdata"], strict=True)
+        if key[2] == "D7"
+    }
+    review = [t for t in rings if t["name"] == "ring:review" and t["yaxis"] == marks["yaxis"]]
+    assert {(x, y) for t in review for x, y in zip(t["x"], t["y"], strict=True)} == at_d7
+    assert {t["marker"]["symbol"] for t in rings} == {"circle-open", "square-open"}
+    key = " ".join(str(t.get("text", "")) for t in drawn["data"])
+    assert "to review" in key
+    assert not [t for t in figure["data"] if str(t.get("name", "")).startswith("ring:")]

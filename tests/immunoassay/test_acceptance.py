@@ -172,6 +172,8 @@ def test_chart__each_lot_has_its_own_centre_and_rules() -> None:
 
 
 def test_build_rules__refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ConfigError, match="weighting '1/x' is unknown"):
+        build_rules({"weighting": "1/x"})
     assert build_rules({"tier": 2, "qc_off": 25}).qc_off == 25
     for raw in ({"colour": 1}, {"qc_off": "wide"}, {"needs_qc": 1}):
         with pytest.raises(ConfigError, match="immunoassay setting"):

@@ -1,6 +1,7 @@
 """Exports of plate readers: what is read, what is refused, what is blanked."""
 
 import io
+import re
 from pathlib import Path
 
 import openpyxl
@@ -211,3 +212,77 @@ def test_blank_people__leaves_no_operator_computer_or_path_and_every_number() ->
         for sheets in (open_export(XPONENT, name="p"), blank_people(open_export(XPONENT, name="p")))
     )
     assert before == after
+
+
+def methodical(
+    spots: int = 3,
+    *,
+    plate: str = "1",
+    spot_id: str = "",
+    visible: str = "",
+    assays: str = "",
+    end: bool = True,
+) -> bytes:
+    """A Methodical Mind file; a well's signal tells its row, column and spot, and spot 2 was left empty."""
+    head = [
+        "FileName :\tC:\\ECL\\x.txt", "Stack ID :\t0.1", f"Plate #  :\t{plate}", "Barcode1 :\t<*2BO40AW290*>",
+        "Read Time:\t10/17/2024\t15:06:11 EDT", "Version  :\tMMPR 1.0.38", "", "User     :\tInvented",
+        f"Assays   :\t{assays}", f"Visible Spots:\t{visible}", f"SpotID   :\t{spot_id}", "",
+    ]  # fmt: skip
+    lines = [f"{'=' * 10}Data{'=' * 40}", "  \t" + "\t".join(map(str, range(1, 13))) + "\t"]
+    for place, letter in enumerate("ABCDEFGH"):
+        for spot in range(1, spots + 1):
+            signals = [
+                f"{1000 * spot + 100 * place + column:>8}" if spot != 2 else "" for column in range(1, 13)
+            ]
+            lines.append(f"{letter if spot == 1 else ' '} \t" + "\t".join(signals) + "\t")
+        lines.append("")
+    tail = [f"{'=' * 10}Processing{'=' * 20}", "Radius   :\t 3.00"] if end else []
+    return "\n".join([*head, *lines, *tail, ""]).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "analytes"),
+    [
+        (methodical(), ("Spot 1", "Spot 3")), (methodical(visible="2,5,10"), ("Spot 2", "Spot 10")),
+        (methodical(assays="IL-6,none,TNF-a"), ("IL-6", "TNF-a")), (methodical(1), ("",)),
+        (methodical(1, spot_id="8") + methodical(1, spot_id="10"), ("Spot 8", "Spot 10")),
+    ],
+)  # fmt: skip
+def test_read_plate__methodical_mind_spot_by_spot(data: bytes, analytes: tuple[str, ...]) -> None:
+    export = read(data, name="plates/p1.txt")
+    assert (export.format, export.platform, export.batch) == ("MSD Methodical Mind", "MSD", "2BO40AW290")
+    assert (export.run_at, export.software) == ("2024-10-17T15:06:11", "MMPR 1.0.38")
+    assert (export.analytes, len(export.wells)) == (analytes, 96)
+    signals = {(one.well, one.analyte): one.signal for one in export.readings}
+    assert len(signals) == 96 * len(analytes)
+    assert signals["C12", analytes[0]] == 1212
+    assert signals["H1", analytes[-1]] == (3701 if data.count(b"1201") and b"3701" in data else 1701)
+    assert {well.sample_type for well in export.wells} == {SampleType.UNSTATED}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (methodical() + methodical(plate="2"), "plates 0.1 1 2BO40AW290 and 0.1 2 2BO40AW290 in one file"),
+        (methodical() + methodical(), "stands twice"), (methodical(end=False), "the file ends early"),
+        (methodical().replace(b"H \t", b"X \t"), "rows A B C D E F G X; expected A to H or P"),
+        (methodical().replace(b"\t    1101", b"\t      OL"), "'OL' is no number"),
+        (methodical(1).replace(b"\t    1712\t", b""), "12 cells"),
+        (methodical().replace(b"\t12\t", b"\t"), "the heading is not known"),
+    ],
+)  # fmt: skip
+def test_read_plate__methodical_mind_refuses_with_one_clear_reason(data: bytes, words: str) -> None:
+    with pytest.raises(PlateReadError, match=re.escape(words)):
+        read(data, name="plates/p1.txt")
+
+
+def test_read_plate__methodical_mind_says_which_rows_are_not_there() -> None:
+    lines = methodical(1).decode().split("\n")
+    export = read("\n".join(line for line in lines if not line.startswith(("B ", "H "))).encode())
+    assert (len(export.wells), export.remarks) == (72, ("rows B H of the plate are not in the export",))
+
+
+def test_blank_people__leaves_no_user_of_methodical_mind() -> None:
+    sheets = blank_people(open_export(methodical(), name="p1.txt"))
+    assert not {"Invented", "C:\\ECL\\x.txt"} & {cell for row in sheets.first for cell in row}

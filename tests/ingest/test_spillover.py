@@ -20,6 +20,7 @@ EXPECTED = [[1, 0.2], [0.05, 1]]
         "\ufefffluorochrome,FITC-A,PE-A\r\nPE-A,0.05,1\r\nFITC-A,1,0.2\r\n",
         "FITC-A :: CD3,PE-A :: CD19\n100,20\n5,100\n",
         "FITC-A,PE-A\nFITC-A,1,0.2\nPE-A,0.05,1\n",
+        "FITC-A,PE-A\r1,0.2\r0.05,1\r",
     ],
 )
 def test_parse_spillover_csv__reads_rows_as_fluorochromes(text):
@@ -32,6 +33,7 @@ def test_parse_spillover_csv__reads_rows_as_fluorochromes(text):
     ("text", "found"),
     [
         ("", "no matrix"),
+        ('FITC-A,"PE\n1,0.2\n0.05,1\n', "not readable as CSV"),
         ("FITC-A,PE-A\n1,0.2\n", "1 rows for 2 detectors"),
         ("FITC-A,PE-A\n1,0.2\n0.05,x\n", "'x'"),
         ("FITC-A,PE-A\n1,nan\n0.05,1\n", "'nan'"),

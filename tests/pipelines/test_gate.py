@@ -4,10 +4,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from corelab.cytometry.compensation import compute_matrix_sha256
 from corelab.errors import ConfigError
+from corelab.ingest.spillover import parse_spillover_csv
 from corelab.tables.schemas import POPULATIONS
-from pipelines.gate import gate_files, read_marker_labels
+from pipelines.gate import gate_files
+from pipelines.gate_inputs import read_marker_labels
 from tests.cytometry.acquisitions import make_t_cells
+from tests.cytometry.test_single_stains import draw_matrix, make_stains
 from tests.ingest.fcs_files import build_float_fcs
 from tests.ingest.real_data import find_real_data
 
@@ -130,3 +134,70 @@ def test_gate_files__gives_each_odd_file_a_result_or_one_line():
         refused = err.splitlines()
         assert code == 1
         assert read(out)["file_id"].nunique() + len(refused) == len(paths)
+
+
+MATRIX = "D0-A,D1-A\n1,0.1\n0.02,1\n"
+
+
+def test_gate_files__compensates_by_an_external_matrix(tube, tmp_path):
+    matrix, findings = tmp_path / "panel.spill.csv", tmp_path / "findings.csv"
+    matrix.write_text(MATRIX, encoding="utf-8")
+    code, out, _ = run([tube], panel="cart", spill=matrix, quality=findings)
+    applied = parse_spillover_csv(MATRIX.encode(), name="x")
+    assert code == 0
+    assert set(read(out)["compensation"]) == {compute_matrix_sha256(applied)}
+    assert "CHANNEL_MISSING" in set(pd.read_csv(findings)["check"])
+    matrix.write_text("D0-A,Other-A\n1,0.1\n0.02,1\n", encoding="utf-8")
+    code, out, err = run([tube], panel="cart", spill=matrix, quality=findings)
+    assert (code, len(read(out))) == (1, 0)
+    assert err.startswith("tube.fcs: spillover matrix for channels Other-A; expected each channel once")
+    assert list(pd.read_csv(findings)["check"]) == ["UNREADABLE"]
+
+
+def test_gate_files__compensates_by_single_stains(tube, tmp_path):
+    folder = tmp_path / "stains"
+    folder.mkdir()
+    for name, one in make_stains(draw_matrix(1), seed=2, n=600).items():
+        (folder / f"{name}.fcs").write_bytes(build_float_fcs(one.events, names=one.detectors))
+    code, out, _ = run([tube], panel="cart", stains=folder)
+    (applied,) = set(read(out)["compensation"])
+    assert (code, len(applied)) == (0, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("D0-A,D1-A\n1,x\n0,1\n", "a finite number"),
+        ("D0-A,D1-A\n2,1\n0,3\n", "export the spillover matrix"),
+    ],
+)
+def test_gate_files__refuses_a_matrix_that_is_none(tube, tmp_path, text, words):
+    matrix = tmp_path / "panel.spill.csv"
+    if text:
+        matrix.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=words):
+        run([tube], panel="cart", spill=matrix)
+
+
+def test_gate_files__refuses_controls_that_do_not_help(tube, tmp_path):
+    with pytest.raises(ConfigError, match="comp_<marker>"):
+        run([tube], panel="cart", stains=tmp_path)
+    (tmp_path / "comp_CD3.fcs").write_bytes(tube.read_bytes()[:-100])
+    with pytest.raises(ConfigError, match=r"comp_CD3\.fcs"):
+        run([tube], panel="cart", stains=tmp_path)
+    matrix = tmp_path / "panel.spill.csv"
+    matrix.write_text(MATRIX, encoding="utf-8")
+    with pytest.raises(ConfigError, match="bring their own"):
+        run([tube], panel="cart", spill=matrix, gates=matrix)
+
+
+def test_gate_files__says_that_markers_belong_to_another_file(tube, tmp_path):
+    markers = tmp_path / "markers.csv"
+    markers.write_text("detector,marker\nV450-A,CD3\n", encoding="utf-8")
+    code, out, err = run([tube], panel="cart", markers=markers)
+    assert (code, len(read(out))) == (1, 0)
+    assert err.startswith("tube.fcs: the markers name V450-A; expected some of its detectors D0-A, D1-A")
+    markers.write_text("detector,marker\nD0-A,CD3\nD0-A,CD4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="D0-A with two markers"):
+        run([tube], panel="cart", markers=markers)

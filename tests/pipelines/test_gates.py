@@ -242,9 +242,23 @@ def test_gate_files__takes_a_workspace_with_its_markers(tmp_path: Path, capsys) 
     )  # fmt: skip
     told = capsys.readouterr().err
     assert code == 1
-    assert "y.fcs: the workspace has no sample of this name" in told
+    assert "y.fcs: the workspace has no sample of this name; expected x.fcs" in told
+    assert "--names" not in told
     assert "not_counted" in told
     assert read_table(tmp_path / "p.csv").loc["t_cells", "gate_source"] == "flowjo"
+
+
+def test_gate_files__says_that_no_gate_is_called_like_a_population(tmp_path: Path, capsys) -> None:
+    (tmp_path / "x.fcs").write_bytes(make_tube()[1])
+    (tmp_path / "g.gml").write_bytes(make_gatingml(file_id="0" * 64))
+    (tmp_path / "names.yaml").write_text(
+        "version: 1\npopulations:\n  car_t: {names: [nobody]}\n", encoding="utf-8"
+    )
+    gate_files(
+        [tmp_path / "x.fcs"], panel="cart", gates=tmp_path / "g.gml", names=tmp_path / "names.yaml",
+        out=tmp_path / "p.csv",
+    )  # fmt: skip
+    assert "no gate is called like a population; say which is which with --names" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"<a/>", b"<Workspace><SampleList>"])

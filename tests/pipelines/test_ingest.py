@@ -270,12 +270,6 @@ def test_ingest__knows_one_measurement_in_two_spellings(home: Home, tmp_path: Pa
     assert report.counts["rows_known"] == 1 or report.corrections
 
 
-def test_ingest__names_a_visit_that_was_not_given_by_its_window(home: Home, tmp_path: Path) -> None:
-    rows = [LAB | {"visit": ""}, LAB | {"visit": "", "collected_at": "2025-03-20T08:00"}]
-    take(home, write_delivery(tmp_path / "d", tables={"subjects": [SUBJECT], "labs": rows}))
-    assert sorted(home.registry.inputs().labs["visit"]) == ["D14", "UNS"]
-
-
 def test_ingest__lists_what_it_does_not_read(home: Home, tmp_path: Path) -> None:
     delivery = write_delivery(
         tmp_path / "d",

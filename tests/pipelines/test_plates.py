@@ -233,3 +233,15 @@ def test_plate__replays_from_a_bundle(home: Home, tmp_path: Path) -> None:
     report = replay_bundle(parse_bundle(make_bundle(home, snapshot, names), name="b.zip"))
     assert not report.findings
     assert report.same["plate_wells"] == 2 * len(PLATE)
+
+
+def test_plate__serum_and_plasma_of_one_draw_are_two_results(home: Home, tmp_path: Path) -> None:
+    draws = {"S1": DRAWS["S2"] | {"matrix": "serum"}, "S2": DRAWS["S2"] | {"matrix": "Plasma"}}
+    deliver(
+        home, tmp_path / "d", files={"plates/p1.csv": write_xponent(PLATE, SIGNALS)},
+        layout=layout_rows(PLATE, draws), standards=STANDARDS, subjects=[CHILD],
+    )  # fmt: skip
+    rows = tables_of(home)("measurements")
+    values = rows[rows["metric"] == "concentration"].set_index("name")["value"]
+    assert values["IL-6 (serum)"] == pytest.approx(40, rel=0.1)
+    assert values["IL-6 (plasma)"] == pytest.approx(1600, rel=0.1)

@@ -156,6 +156,15 @@ def test_sign__is_refused_to_whose_work_it_is(ready: Home, tmp_path: Path, work:
     sign(ready, M2, OTHER_D14)  # nothing of rita's is in these
 
 
+def test_sign__is_open_to_whose_unnamed_draw_is_unscheduled(ready: Home, tmp_path: Path) -> None:
+    farther = LAB | {"visit": "", "collected_at": "2025-03-16T08:30"}  # D14 has an ALC, which was named
+    deliver(ready, tmp_path / "x", actor="rita", labs=[farther])
+    run(ready, at=NOW)
+    sign(ready, D14)
+    with pytest.raises(ReviewError, match="nobody approves their own work"):
+        sign(ready, ResultTarget(scope=ResultScope.VISIT, subject_id="S-1", visit="UNS"))
+
+
 def test_sign__binds_what_was_seen(ready: Home, tmp_path: Path) -> None:
     seen = signature(ready)
     deliver(ready, tmp_path / "x", labs=[LAB | {"value": "9"}])

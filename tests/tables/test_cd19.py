@@ -73,7 +73,10 @@ def test_derive_cd19_status__no_b_cell_at_all_is_not_negative() -> None:
 
 def test_derive_cd19_status__every_subject_has_a_row() -> None:
     row = one(Trial().subject().derive()["cd19_status"], subject_id="A")
-    assert (row["call"], row["reason"]) == ("not_evaluable", "NO_SCREENING_TUBE")
+    assert (row["call"], row["reason"]) == (
+        "not_evaluable",
+        "NO_SCREENING_TUBE;MISSING manifest.csv SCR bcell full tube",
+    )
 
 
 def test_derive_tables__without_any_row_every_table_is_there() -> None:

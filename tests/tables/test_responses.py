@@ -195,3 +195,12 @@ def test_derive_quality__one_test_on_two_dates_of_a_visit_is_a_conflict() -> Non
     found = one(trial.derive()["quality"], check="VISIT_CONFLICT")
     assert (found["object"], found["visit"]) == ("labs.csv:4", "M3")
     assert found["reason"] == "UPCR of visit M3 measured on 2025-09-08 and 2025-09-10"
+
+
+def test_derive_quality__a_censored_value_on_two_dates_of_a_visit_is_a_finding_like_any() -> None:
+    trial = Trial().subject()
+    for day in (90, 92):
+        trial.draw("cytokines", "M3", day, analyte="IL-6", value="<2.4", unit="pg/mL", lloq=2.4)
+    found = one(trial.derive()["quality"], check="VISIT_CONFLICT")
+    assert found["object"] == "cytokines.csv:3"
+    assert found["value"] != found["value"]  # what was measured is no value of the check

@@ -111,10 +111,11 @@ def find_unexplained(before: Tables, after: Tables, log: set[Gone]) -> list[str]
     keys = {
         "eligibility": ["subject_id", "criterion"],
         "responses": ["subject_id", "visit", "endpoint", "definition"],
+        "cd19_status": ["subject_id", "arm"],
     }
     for name, key in keys.items():
-        then = before[name].set_index(key)["state"]
-        for row in after[name].to_dict(orient="records"):
+        then = before[name].rename(columns={"call": "state"}).set_index(key)["state"]
+        for row in after[name].rename(columns={"call": "state"}).to_dict(orient="records"):
             place = tuple(row[part] for part in key)
             if row.get("criterion") == "OVERALL" or then[place] == row["state"]:
                 continue

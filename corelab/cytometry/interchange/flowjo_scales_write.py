@@ -14,6 +14,7 @@ from corelab.cytometry.interchange.model import (
     Gate,
     GateTree,
     Linear,
+    Log,
     Logicle,
     Matrix,
     Polygon,
@@ -144,6 +145,7 @@ def _format_scale(name: str, scale: Scale) -> Element:
 _FORMATS: Final[Mapping[type, Callable[[Any], tuple[str, dict[str, float]]]]] = {
     Linear: lambda s: ("linear", {"minRange": -s.a, "maxRange": s.t}),
     FloorLog: lambda s: ("log", {"offset": s.offset, "decades": s.decades}),
+    Log: lambda s: ("log", {"offset": s.t / 10**s.m, "decades": s.m}),
     Logicle: lambda s: ("logicle", {"T": s.t, "W": s.w, "M": s.m, "A": s.a}),
     Asinh: lambda s: ("fasinh", {"T": s.t, "M": s.m, "A": s.a}),
     Biex: lambda s: (

@@ -9,6 +9,8 @@ _T = TypeVar("_T")
 UNCOMPENSATED: Final = "uncompensated"
 EMBEDDED: Final = "FCS"
 """The matrix inside the FCS file; where it holds none, its channels are taken as they are."""
+OWN: Final = "own"
+"""The channel as the trial gates it: named by its marker (or scatter), with the tube's own matrix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

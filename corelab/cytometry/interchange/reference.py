@@ -6,7 +6,7 @@ the same answers as all of them.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ import numpy as np
 from corelab.cytometry.interchange.geometry import points_in_ellipsoid, points_in_polygon
 from corelab.cytometry.interchange.model import (
     EMBEDDED,
+    OWN,
     UNCOMPENSATED,
     Boolean,
     Cells,
@@ -36,6 +37,9 @@ from corelab.ingest.fcs import Acquisition, Spillover
 
 _WORST_CONDITION: Final = 1e9
 
+ReadOwn = Callable[[str], Values | None]
+"""Gives a marker or scatter channel of the tube as the trial gates it, None where it is not there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replay:
@@ -45,7 +49,7 @@ class Replay:
     refusals: tuple[Refusal, ...]
 
 
-def evaluate_plainly(tree: GateTree, acquisition: Acquisition) -> Replay:
+def evaluate_plainly(tree: GateTree, acquisition: Acquisition, *, read_own: ReadOwn | None = None) -> Replay:
     """Apply every gate of a tree by NumPy.
 
     Parameters
@@ -54,6 +58,8 @@ def evaluate_plainly(tree: GateTree, acquisition: Acquisition) -> Replay:
         As read.
     acquisition
         As recorded; each gate says by itself how its channels are compensated.
+    read_own
+        What gives the channels of gates that were drawn here, by marker; without it they are refused.
 
     Returns
     -------
@@ -62,7 +68,7 @@ def evaluate_plainly(tree: GateTree, acquisition: Acquisition) -> Replay:
         there is refused with its cause, and with it what rests on it; the others are applied.
     """
     ordered, refusals = order_gates(tree)
-    axes = Axes(tree=tree, acquisition=acquisition)
+    axes = Axes(tree=tree, acquisition=acquisition, read_own=read_own)
     masks: dict[str, Mask] = {}
     for gate in ordered:
         try:
@@ -119,28 +125,48 @@ def _apply(gate: Gate, masks: Mapping[str, Mask], axes: "Axes") -> Mask:
 
 
 def _apply_geometry(gate: Gate, masks: Mapping[str, Mask], axes: "Axes") -> Mask:
-    match gate.geometry:
-        case Boolean() as rule:
-            return _combine(rule, masks)
+    if isinstance(gate.geometry, Boolean):
+        return _combine(gate.geometry, masks)
+    return apply_shape(gate.geometry, axes.read, axes.acquisition.n_events)
+
+
+def apply_shape(shape: Rectangle | Polygon | Ellipsoid, read: Callable[[Dimension], Values], n: int) -> Mask:
+    """Mark the events inside one shape.
+
+    Parameters
+    ----------
+    shape
+        The shape.
+    read
+        Gives ``(n,)`` values of an axis, on its scale.
+    n
+        Number of events.
+
+    Raises
+    ------
+    InputError
+        If it is an ellipsoid without extent.
+    """
+    match shape:
         case Rectangle(bounds=bounds):
-            inside = np.ones(axes.acquisition.n_events, dtype=bool)
+            inside = np.ones(n, dtype=bool)
             for bound in bounds:
-                values = axes.read(bound.dimension)
+                values = read(bound.dimension)
                 inside &= ~np.isnan(values)
                 if bound.low is not None:
                     inside &= values >= bound.low
                 if bound.high is not None:
                     inside &= values < bound.high
             return inside
-        case Polygon() as line:
-            return _apply_polygon(line, axes)
-        case Ellipsoid() as shape:
-            points = np.column_stack([axes.read(dimension) for dimension in shape.dimensions])
+        case Polygon():
+            return _apply_polygon(shape, read)
+        case Ellipsoid():
+            points = np.column_stack([read(dimension) for dimension in shape.dimensions])
             return _apply_ellipsoid(shape, points)
 
 
-def _apply_polygon(line: Polygon, axes: "Axes") -> Mask:
-    x, y = (axes.read(dimension) for dimension in line.dimensions)
+def _apply_polygon(line: Polygon, read: Callable[[Dimension], Values]) -> Mask:
+    x, y = (read(dimension) for dimension in line.dimensions)
     if line.grid is None:
         return points_in_polygon(x, y, line.vertices)
     corners = np.array(line.vertices)
@@ -180,6 +206,7 @@ class Axes:
 
     tree: GateTree
     acquisition: Acquisition
+    read_own: ReadOwn | None = None
     done: dict[Dimension, Values] = field(default_factory=dict)
     compensated: dict[str, Mapping[str, Values]] = field(default_factory=dict)
 
@@ -210,6 +237,8 @@ class Axes:
         return compute_ratio(parts[0], parts[1], ratio)
 
     def _read_channel(self, dimension: Dimension) -> Values:
+        if dimension.compensation == OWN:
+            return self._read_own(dimension.channel)
         if dimension.compensation == UNCOMPENSATED:
             return self._read_recorded(dimension.channel)
         columns = self._compensate(dimension.compensation)
@@ -221,6 +250,12 @@ class Axes:
             f"matrix {dimension.compensation!r} has no {dimension.channel!r}",
             expected=f"one of {', '.join(columns)}",
         )
+
+    def _read_own(self, channel: str) -> Values:
+        values = None if self.read_own is None else self.read_own(channel)
+        if values is None:
+            raise InputError(f"the tube has no channel of {channel!r}", expected="a marker of the tube")
+        return values
 
     def _read_recorded(self, channel: str) -> Values:
         names = self.acquisition.detectors

@@ -6,7 +6,6 @@ the middle of the gap between the two events beside it, and the events inside ar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.geometry import points_in_polygon
 from corelab.cytometry.interchange.graft import Grafts
 from corelab.cytometry.interchange.model import (
+    OWN,
     UNCOMPENSATED,
     Boolean,
     Bound,
@@ -30,12 +30,14 @@ from corelab.cytometry.interchange.model import (
     Polygon,
     Rectangle,
     Refusal,
+    map_dimensions,
 )
 from corelab.cytometry.interchange.reference import as_matrix
 from corelab.cytometry.interchange.revision import Decision, read_shape
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.records import GatedAcquisition, Mask, Values
 from corelab.cytometry.template import PopulationRule, Template, Term
+from corelab.cytometry.tube import read_channel
 from corelab.errors import InputError
 from corelab.ingest.fcs import Acquisition
 
@@ -70,10 +72,18 @@ def describe_trial_gates(
         with its cause.
     """
     matrix = as_matrix(gated.spillover) if gated.spillover else None
+    markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
+    if matrix:
+        events = compensate(acquisition, external=gated.spillover).events
+    else:
+        events = acquisition.events.astype(np.float64)
+
+    def read(channel: str) -> Values | None:
+        return read_channel(channel, markers, acquisition, values=lambda column: events[:, column])
+
     drawing = _Drawing(
-        gated=gated, acquisition=acquisition, template=template,
-        markers=match_markers(acquisition, required=template.required, marker_labels=marker_labels),
-        decided=prepare_decisions(decisions, acquisition, template), matrix=matrix,
+        gated=gated, acquisition=acquisition, template=template, markers=markers, events=events,
+        decided=prepare_decisions(decisions, acquisition, template, read_own=read), matrix=matrix,
         grafts=Grafts(tree=GateTree(matrices={_MATRIX: matrix} if matrix else {})),
     )  # fmt: skip
     for rule in template.populations:
@@ -84,12 +94,16 @@ def describe_trial_gates(
 
 @dataclass(kw_only=True, eq=False)
 class _Drawing:
-    """A tree under way. ``nodes`` maps a population to its gate, or to its parent's where it has none."""
+    """A tree under way. ``nodes`` maps a population to its gate, or to its parent's where it has none.
+
+    ``events`` are as they were gated: compensated where there is a matrix.
+    """
 
     gated: GatedAcquisition
     acquisition: Acquisition
     template: Template
     markers: MarkerMap
+    events: Values
     decided: Decided
     matrix: Matrix | None
     grafts: Grafts
@@ -133,6 +147,8 @@ class _Drawing:
     def _draw(self, rule: PopulationRule, mask: Mask, parent: Mask) -> None:
         if rule.name in self.decided.masks:
             self._graft(rule)
+        elif rule.name in self.decided.opposites:
+            self._put(rule, [self._not(rule, self.decided.opposites[rule.name])])
         elif rule.gate == "beads":
             self._put(rule, [self._draw_beads(mask, parent)])
         elif np.array_equal(mask, parent) and rule.passes_on:
@@ -165,11 +181,23 @@ class _Drawing:
     def _graft(self, rule: PopulationRule) -> None:
         """Take over a shape that a person drew, inside what limits it here."""
         drawn, gate = read_shape(self.decided.shapes[rule.name])
+        drawn = replace(drawn, gates={name: self._name_detectors(one) for name, one in drawn.gates.items()})
         limit = self.nodes[rule.parent]
         if rule.name in self.decided.whole:
             limit = next((self.nodes[one] for one in self._list_above(rule) if one in self.nodes), "")
         self.gates |= self.grafts.add(drawn, gate, name=rule.name, limit=limit)
         self.nodes[rule.name] = rule.name
+
+    def _name_detectors(self, gate: Gate) -> Gate:
+        """Name the channels of a gate that was drawn here by the detectors of this file."""
+        places = {**self.markers.scatter, **self.markers.columns}
+
+        def call(one: Dimension) -> Dimension:
+            if one.compensation != OWN:
+                return one
+            return replace(self._dimension(places[one.channel]), scale=one.scale)
+
+        return replace(gate, geometry=map_dimensions(gate.geometry, call))
 
     def _list_above(self, rule: PopulationRule) -> list[str]:
         """List the populations above one that a person decided, the nearest first."""
@@ -304,13 +332,6 @@ class _Drawing:
         values = self.acquisition.column(column)
         dimension = Dimension(channel=self.acquisition.detectors[column])
         return Bound(dimension=dimension, low=find_gap(values, 0.0), high=find_gap(values, limit))
-
-    @cached_property
-    def events(self) -> Values:
-        """The events as they were gated: compensated where there is a matrix."""
-        if self.matrix is None:
-            return self.acquisition.events.astype(np.float64)
-        return compensate(self.acquisition, external=self.gated.spillover).events
 
     def _dimension(self, column: int) -> Dimension:
         channel = self.acquisition.detectors[column]

@@ -19,7 +19,7 @@ MAD_TO_SD: Final = 1.4826
 CHUNK: Final = 1 << 21
 """Events whose bins are kept at once, two bytes a value."""
 
-_MOST_SETS: Final = 1024
+_MOST_SETS: Final = 256
 _SAMPLE: Final = 4096
 _BELOW_TYPICAL: Final = 16.0
 
@@ -139,6 +139,8 @@ class _Pass:
         self.loops = _load_loops()
         self.columns, self.rows, self.ids, self.members = columns, rows, ids, members
         self.n_columns, self.n_populations = len(columns.wanted), members.shape[1]
+        order = np.argsort(members == 0, axis=1, kind="stable")
+        self.lists = np.where(np.take_along_axis(members, order, axis=1) != 0, order, -1)
         self.offsets = _choose_offsets(columns, rows)
         self.kept: npt.NDArray[np.uint16] | None = None
 
@@ -178,7 +180,7 @@ class _Pass:
 
     def _count(self) -> npt.NDArray[np.int64]:
         n_sets = len(self.members)
-        by_set = np.zeros((self.n_columns, n_sets, self.loops.N_BINS), dtype=np.int64)
+        by_set = np.zeros((self.n_columns, n_sets, self.loops.N_BINS), dtype=np.int32)
         for _, ids, bins in self._chunks():
             for m in range(self.n_columns):
                 self.loops.count_bins(bins[m], ids, by_set[m])
@@ -202,7 +204,7 @@ class _Pass:
                 centre = np.zeros(0) if centres is None else centres[m]
                 self.loops.collect_values(
                     pair, columns.loads, columns.table, columns.terms, slot, bins[m], ids, needed[m],
-                    self.members, ranges[m], centre, starts[m], values[m],
+                    self.lists, ranges[m], centre, starts[m], values[m],
                 )  # fmt: skip
         for m in range(self.n_columns):
             self.loops.pick_middles(values[m], ranks[m], out[m])

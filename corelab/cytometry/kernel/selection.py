@@ -250,22 +250,25 @@ def mark_needed(ranges: Any, members: Any, n_sets: int, needed: Any) -> None:
 
 @entered
 def collect_values(  # arrays one by one, so that each keeps its type
-    rows: Any, loads: Any, table: Any, terms: Any, slot: int, bins: Any, ids: Any, needed: Any, members: Any,
+    rows: Any, loads: Any, table: Any, terms: Any, slot: int, bins: Any, ids: Any, needed: Any, lists: Any,
     ranges: Any, centres: Any, starts: Any, values: Any,
 ) -> None:  # fmt: skip
     """Collect the values in wanted bins, or their distances from ``centres`` where there are any.
 
-    Population ``p`` writes to ``values`` from ``starts[p]`` on, which is moved.
+    ``lists`` ``(n_sets, n_populations)`` holds the populations of every set, then -1. Population ``p`` writes
+    to ``values`` from ``starts[p]`` on, which is moved.
     """
-    n_populations = len(ranges)
     has_centres = len(centres) > 0
     for i in range(len(bins)):
         s, b = ids[i], bins[i]
         if not needed[s, b]:
             continue
         value = _compute_value(rows, i, loads, table, terms, slot)
-        for p in range(n_populations):
-            if members[s, p] and _is_within(b, ranges[p]):
+        for q in range(len(ranges)):
+            p = lists[s, q]
+            if p < 0:
+                break
+            if _is_within(b, ranges[p]):
                 values[starts[p]] = abs(value - centres[p]) if has_centres else value
                 starts[p] += 1
 

@@ -7,6 +7,7 @@ from corelab.errors import PlateReadError
 from corelab.ingest.plates.bioplex import is_bioplex, read_bioplex
 from corelab.ingest.plates.intelliflex import is_intelliflex, read_intelliflex
 from corelab.ingest.plates.matrix import is_matrix, read_matrix
+from corelab.ingest.plates.methodical_mind import is_methodical_mind, read_methodical_mind
 from corelab.ingest.plates.msd import is_msd, read_msd
 from corelab.ingest.plates.records import PlateExport
 from corelab.ingest.plates.sheets import Sheets
@@ -15,7 +16,7 @@ from corelab.ingest.plates.xponent import is_xponent, read_xponent
 _Reader = tuple[Callable[[Sheets], bool], Callable[..., PlateExport]]
 _READERS: Final[Sequence[_Reader]] = (
     (is_xponent, read_xponent), (is_intelliflex, read_intelliflex), (is_bioplex, read_bioplex),
-    (is_msd, read_msd), (is_matrix, read_matrix),
+    (is_msd, read_msd), (is_methodical_mind, read_methodical_mind), (is_matrix, read_matrix),
 )  # fmt: skip
 
 
@@ -39,6 +40,6 @@ def read_plate(sheets: Sheets, *, name: str) -> PlateExport:
             return read(sheets, name=name)
     raise PlateReadError(
         "the layout of this export is not known", place=name,
-        expected="xPONENT, INTELLIFLEX, Bio-Plex Manager, MSD Discovery Workbench, or a matrix of wells",
+        expected="xPONENT, INTELLIFLEX, Bio-Plex Manager, Discovery Workbench, Methodical Mind, or a matrix",
         remedy="export it in one of these forms",
     )  # fmt: skip

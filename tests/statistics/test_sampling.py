@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corelab.cytometry.sketch import choose_fairly, find_level
+from corelab.statistics.sampling import choose_fairly, find_level
 
 SIZES = st.lists(st.integers(1, 400), min_size=1, max_size=6)
 
