@@ -9,6 +9,7 @@ import pandas as pd
 from corelab.clinical import egfr
 from corelab.clinical.laboratory import choose_test_unit
 from corelab.study.model import Study
+from corelab.study.placing import UNSCHEDULED
 from corelab.tables.clock import Clocks, parse_moment
 from corelab.tables.inputs import Inputs
 from corelab.tables.values import UNKNOWN_UNIT, convert_columns, parse_values, spell_units, tabulate_measured
@@ -155,8 +156,9 @@ def match_lymphocytes(tubes: pd.DataFrame, laboratory: pd.DataFrame, *, clocks: 
         suffixes=("", "_count"),
     )
     # One draw may be a visit for one assay and unscheduled for another, of which a nearer draw has the visit.
-    is_one = (pairs["visit"] == pairs["visit_count"]) | (pairs["instant"] == pairs["instant_count"])
-    pairs = pairs[is_one]
+    is_loose = (pairs[["visit", "visit_count"]] == UNSCHEDULED).any(axis=1)
+    is_moment = is_loose & (pairs["instant"] == pairs["instant_count"])
+    pairs = pairs[(pairs["visit"] == pairs["visit_count"]) | is_moment]
     # Times are spelled in the study's zone, so that the first ten characters are the local date.
     pairs = pairs[pairs["collected_at"].str[:10] == pairs["collected_at_count"].str[:10]]
     pairs = pairs.assign(

@@ -55,7 +55,7 @@ def test_plates__are_judged_as_they_were_made_and_give_their_truth(study: Study)
     }
     off, held, statuses = [], [], set()
     for run in first.runs:
-        for (subject, visit, _), result in run.results.items():
+        for (subject, visit, *_), result in run.results.items():
             true = truth[subject, visit, run.analyte]
             statuses.add(result.status)
             if result.status is Status.QUANTIFIED:

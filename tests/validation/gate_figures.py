@@ -142,7 +142,7 @@ def find_best_b(tube: TruthTube) -> Mapping[str, Bools]:
     truth = tube.truth
 
     def split(marker: str, positive: Sequence[str], negative: Sequence[str]) -> Bools:
-        x = prepared.events[:, prepared.column(marker) or 0]
+        x = prepared.values(prepared.column(marker) or 0)
         truly = np.logical_or.reduce([truth[name] for name in positive])
         among = truly | np.logical_or.reduce([truth[name] for name in negative])
         return x > place_best_limit(x[among], truly[among])
