@@ -10,33 +10,24 @@ import pandas as pd
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.clock import (
-    MONTH_SEAM,
-    ClockSpan,
-    VisitTick,
     clock_position,
-    compute_span,
-    select_labels,
 )
 from corelab.figures.cohort_data import nominal_day
 from corelab.figures.course import SECONDS_PER_DAY, to_float
+from corelab.figures.course_grid import GridPlace, GridSizes, draw_axes, draw_ground, fit_grid, lay_out
 from corelab.figures.forest import draw_words
 from corelab.figures.level_row import build_markers
 from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_ticks
 from corelab.figures.numbers import escape_markup, format_number
-from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
+from corelab.figures.panel import Piece, font, linear_axis, note
 from corelab.figures.screening_cell import write_unit
 from corelab.figures.tokens import FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
-from corelab.vocabulary import VISITS
 
 BELOW: Final = ("detected_blq", "not_detected")
 ABSENT: Final = ("failed", "missing", "not_calculated")
-LEFT_PX: Final = 52.0
-GAP_PX: Final = 16.0
-TITLE_PX: Final = 36.0
-FOOT_PX: Final = 10.0
-PANEL_PX: Final = 176.0
-"""Height of a panel with its title."""
-COLUMN_LEAST_PX: Final = 300.0
+SIZES: Final = GridSizes(
+    left_px=52.0, gap_px=16.0, title_px=36.0, foot_px=10.0, panel_px=176.0, column_least_px=300.0
+)
 MANY: Final = 12
 
 
@@ -138,73 +129,27 @@ def courses_figure(
     tokens = SCHEMES[scheme]
     if not courses:
         return draw_words(catalog.text("courses.empty"), width=size[0], height=160, tokens=tokens)
-    columns = max(1, min(len(courses), int((size[0] - LEFT_PX) // COLUMN_LEAST_PX)))
-    rows = math.ceil(len(courses) / columns)
-    panel_px = max(PANEL_PX, size[1] / rows)
-    frame = _Frame(
-        columns=columns, panel_px=panel_px, width=size[0], height=math.ceil(panel_px * rows),
-        span=_compute_span(courses, (size[0] - GAP_PX * (columns - 1)) / columns - LEFT_PX),
-        highlight=highlight,
-    )  # fmt: skip
-    layout: Piece = _layout(frame, tokens)
+    days = [draw.day for course in courses for draw in course.draws]
+    grid = fit_grid(len(courses), days, size=size, sizes=SIZES)
+    layout: Piece = lay_out(grid, tokens=tokens, revision="courses")
     data: list[Piece] = []
     shapes: list[Piece] = []
     notes: list[Piece] = []
     for number, course in enumerate(courses):
-        panel = _Panel(course=course, number=number, frame=frame, axis=_build_axis(course, panel_px))
+        axis = _build_axis(course, grid.panel_px)
+        panel = _Panel(course=course, number=number, grid=grid, axis=axis, highlight=highlight)
         layout |= _axes(panel, tokens, catalog)
         data += _draw_panel(panel, tokens, catalog)
-        shapes += _draw_ground(panel, tokens)
+        shapes += draw_ground(panel, (axis.bottom, axis.floor, axis.top), tokens=tokens)
         notes.append(_draw_title(panel, tokens))
     return {"data": data, "layout": {**layout, "shapes": shapes, "annotations": notes}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
-    columns: int
-    panel_px: float
-    width: int
-    height: int
-    span: ClockSpan
-    highlight: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Panel:
+class _Panel(GridPlace):
     course: AnalyteCourse
-    number: int
-    frame: _Frame
     axis: LogGutter
-
-    @property
-    def suffix(self) -> str:
-        return "" if self.number == 0 else str(self.number + 1)
-
-    @property
-    def x(self) -> str:
-        return f"x{self.suffix}"
-
-    @property
-    def y(self) -> str:
-        return f"y{self.suffix}"
-
-    @property
-    def domain_x(self) -> list[float]:
-        column = self.number % self.frame.columns
-        step = (self.frame.width + GAP_PX) / self.frame.columns
-        left = column * step + LEFT_PX
-        return [left / self.frame.width, (left + self.frame.span.width_px) / self.frame.width]
-
-    @property
-    def domain_y(self) -> list[float]:
-        top = (self.number // self.frame.columns) * self.frame.panel_px
-        low, high = top + self.frame.panel_px - FOOT_PX, top + TITLE_PX
-        return [1 - low / self.frame.height, 1 - high / self.frame.height]
-
-
-def _compute_span(courses: Sequence[AnalyteCourse], width_px: float) -> ClockSpan:
-    days = [draw.day for course in courses for draw in course.draws]
-    return compute_span([-5.0], right_day=max(28.0, *days), width_px=width_px)
+    highlight: str
 
 
 def _build_axis(course: AnalyteCourse, panel_px: float) -> LogGutter:
@@ -212,64 +157,18 @@ def _build_axis(course: AnalyteCourse, panel_px: float) -> LogGutter:
     limits = [draw.lloq for draw in course.draws]
     known = [value for value in (*values, *limits) if value > 0]
     least = (min(known, default=1.0), max(known, default=10.0))
-    return build_log_gutter(known, height_px=panel_px - TITLE_PX - FOOT_PX, least=least)
-
-
-def _layout(frame: _Frame, tokens: Tokens) -> Piece:
-    return {
-        "template": None, "width": frame.width, "height": frame.height, "autosize": False,
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0}, "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)", "font": font(FONT_TICK, tokens.ink_2), "showlegend": False,
-        "hovermode": "closest", "hoverdistance": 12, "dragmode": False, "uirevision": "courses",
-    }  # fmt: skip
+    return build_log_gutter(known, height_px=panel_px - SIZES.title_px - SIZES.foot_px, least=least)
 
 
 def _axes(panel: _Panel, tokens: Tokens, catalog: Catalog) -> Piece:
-    span = panel.frame.span
-    seen = {draw.visit_label for draw in panel.course.draws}
-    days = [(nominal_day(visit), visit) for visit in VISITS if visit in seen]
-    ticks = [VisitTick(label=v, day=d, is_due=True) for d, v in sorted(days) if math.isfinite(d)]
-    shown = select_labels(ticks, span, gap_px=26)
     heights, labels = compute_ticks(panel.axis)
     lanes = [panel.axis.lane(1), panel.axis.lane(2)]
     words = [catalog.text("patient.lane.below"), catalog.text("patient.lane.no_result")]
     y_axis = linear_axis(
         panel.axis.bottom, panel.axis.top, ticks=[*heights, *lanes], labels=[*labels, *words], tokens=tokens
     )
-    return {
-        f"xaxis{panel.suffix}": {
-            "domain": panel.domain_x, "anchor": panel.y, "range": [span.left, span.right], "side": "top",
-            "showgrid": True, "gridcolor": tokens.grid, "zeroline": False, "fixedrange": True, "ticks": "",
-            "tickangle": 0, "tickmode": "array", "tickvals": [clock_position(tick.day) for tick in ticks],
-            "ticktext": [tick.label if tick.label in shown else "" for tick in ticks],
-            "tickfont": font(FONT_TICK, tokens.ink_2),
-        },
-        f"yaxis{panel.suffix}": {**y_axis, "domain": panel.domain_y, "anchor": panel.x},
-    }  # fmt: skip
-
-
-def _draw_ground(panel: _Panel, tokens: Tokens) -> list[Piece]:
-    span, axis = panel.frame.span, panel.axis
-    whole = (span.left, span.right)
-    shapes = [
-        box(
-            f"{panel.y} domain", (0, 1), (0, 1), xref=f"{panel.x} domain", fillcolor=tokens.zone,
-            layer="below",
-        ),
-        box(
-            panel.y, whole, (axis.bottom, axis.floor), xref=panel.x, fillcolor=tokens.gutter, layer="below"
-        ),
-    ]  # fmt: skip
-    if span.right > MONTH_SEAM:
-        half = SEAM_PX / 2
-        shapes.append(
-            box(
-                panel.y, (-half, half), (axis.bottom, axis.top), xref=panel.x, xsizemode="pixel",
-                xanchor=MONTH_SEAM, fillcolor=tokens.body, layer="below",
-            )
-        )  # fmt: skip
-    line = {"color": tokens.ink, "width": 1}
-    return [*shapes, box(panel.y, (0, 0), (axis.bottom, axis.top), xref=panel.x, type="line", line=line)]
+    visits = (draw.visit_label for draw in panel.course.draws)
+    return draw_axes(panel, visits, y_axis=y_axis, tokens=tokens)
 
 
 def _draw_title(panel: _Panel, tokens: Tokens) -> Piece:
@@ -283,7 +182,7 @@ def _draw_title(panel: _Panel, tokens: Tokens) -> Piece:
 
 def _draw_panel(panel: _Panel, tokens: Tokens, catalog: Catalog) -> list[Piece]:
     """Draw the children's lines, then their marks; the chosen child in ink on top."""
-    highlight = panel.frame.highlight
+    highlight = panel.highlight
     is_many = len({draw.subject_id for draw in panel.course.draws}) > MANY
     traces = []
     for arm in ("low", "high", ""):
@@ -308,7 +207,7 @@ def _draw_counts(panel: _Panel, tokens: Tokens) -> list[Piece]:
     traces = []
     for lane, statuses, colour in ((1, BELOW, tokens.ink_2), (2, ABSENT, tokens.fail)):
         there = [draw for draw in panel.course.draws if draw.status in statuses]
-        marked = {draw.visit_label for draw in there if draw.subject_id == panel.frame.highlight}
+        marked = {draw.visit_label for draw in there if draw.subject_id == panel.highlight}
         labels = [draw.visit_label for draw in there if draw.visit_label not in marked]
         counted = {
             visit: labels.count(visit) for visit in dict.fromkeys(labels) if math.isfinite(nominal_day(visit))

@@ -7,37 +7,28 @@ from typing import Any, Final
 
 from corelab.figures.catalog import Catalog
 from corelab.figures.clock import (
-    MONTH_SEAM,
-    ClockSpan,
-    VisitTick,
     clock_position,
-    compute_span,
-    select_labels,
 )
 from corelab.figures.cohort_data import nominal_day
+from corelab.figures.course_grid import GridPlace, GridSizes, draw_axes, draw_ground, fit_grid, lay_out
 from corelab.figures.forest import draw_words
 from corelab.figures.level_row import build_markers
 from corelab.figures.numbers import escape_markup, format_exact, format_interval, format_number
-from corelab.figures.panel import SEAM_PX, Piece, box, font, linear_axis, note
+from corelab.figures.panel import Piece, font, linear_axis, note
 from corelab.figures.text_width import shorten
 from corelab.figures.tokens import (
     ARM_SYMBOLS,
     FONT_LABEL,
     FONT_TABLE,
-    FONT_TICK,
     SCHEMES,
     Scheme,
     Tokens,
     with_alpha,
 )
-from corelab.vocabulary import VISITS
 
-LEFT_PX: Final = 44.0
-GAP_PX: Final = 14.0
-TITLE_PX: Final = 50.0
-FOOT_PX: Final = 10.0
-PANEL_PX: Final = 172.0
-COLUMN_LEAST_PX: Final = 290.0
+SIZES: Final = GridSizes(
+    left_px=44.0, gap_px=14.0, title_px=50.0, foot_px=10.0, panel_px=172.0, column_least_px=290.0
+)
 LANE: Final = 0.12
 """Height of the lane below zero, as a share of the axis; results without a value stand in it."""
 MANY: Final = 12
@@ -105,25 +96,18 @@ def share_courses_figure(
     tokens = SCHEMES[scheme]
     if not any(panel.points for panel in panels):
         return draw_words(catalog.text("shares.empty"), width=size[0], height=160, tokens=tokens)
-    columns = max(1, min(len(panels), int((size[0] - LEFT_PX) // COLUMN_LEAST_PX)))
-    rows = math.ceil(len(panels) / columns)
-    panel_px = max(PANEL_PX, size[1] / rows)
-    days = [point.day for panel in panels for point in panel.points if math.isfinite(point.day)]
-    width_px = (size[0] - GAP_PX * (columns - 1)) / columns - LEFT_PX
-    frame = _Frame(
-        columns=columns, panel_px=panel_px, width=size[0], height=math.ceil(panel_px * rows),
-        span=compute_span([-5.0], right_day=max([28.0, *days]), width_px=width_px), highlight=highlight,
-        tokens=tokens, catalog=catalog,
-    )  # fmt: skip
-    layout: Piece = _layout(frame)
+    days = [point.day for panel in panels for point in panel.points]
+    grid = fit_grid(len(panels), days, size=size, sizes=SIZES)
+    frame = _Frame(highlight=highlight, tokens=tokens, catalog=catalog)
+    layout: Piece = lay_out(grid, tokens=tokens, revision="shares")
     data: list[Piece] = []
     shapes: list[Piece] = []
     notes: list[Piece] = []
     for number, panel in enumerate(panels):
-        place = _Place(panel=panel, number=number, frame=frame, top=find_top(panel))
+        place = _Place(panel=panel, number=number, grid=grid, frame=frame, top=find_top(panel))
         layout |= _axes(place)
         data += _draw_points(place)
-        shapes += _draw_ground(place)
+        shapes += draw_ground(place, (-LANE * place.top, 0.0, place.top), tokens=tokens)
         notes += _draw_title(place)
     return {"data": data, "layout": {**layout, "shapes": shapes, "annotations": notes}}
 
@@ -146,103 +130,32 @@ def find_top(panel: SharePanel) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Frame:
-    columns: int
-    panel_px: float
-    width: int
-    height: int
-    span: ClockSpan
     highlight: str
     tokens: Tokens
     catalog: Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Place(GridPlace):
     panel: SharePanel
-    number: int
     frame: _Frame
     top: float
-
-    @property
-    def suffix(self) -> str:
-        return "" if self.number == 0 else str(self.number + 1)
-
-    @property
-    def x(self) -> str:
-        return f"x{self.suffix}"
-
-    @property
-    def y(self) -> str:
-        return f"y{self.suffix}"
 
     @property
     def lane(self) -> float:
         """Height of the lane's middle."""
         return -0.5 * LANE * self.top
 
-    @property
-    def domain_x(self) -> list[float]:
-        column = self.number % self.frame.columns
-        step = (self.frame.width + GAP_PX) / self.frame.columns
-        left = column * step + LEFT_PX
-        return [left / self.frame.width, (left + self.frame.span.width_px) / self.frame.width]
-
-    @property
-    def domain_y(self) -> list[float]:
-        top = (self.number // self.frame.columns) * self.frame.panel_px
-        low, high = top + self.frame.panel_px - FOOT_PX, top + TITLE_PX
-        return [1 - low / self.frame.height, 1 - high / self.frame.height]
-
-
-def _layout(frame: _Frame) -> Piece:
-    return {
-        "template": None, "width": frame.width, "height": frame.height, "autosize": False,
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0}, "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)", "font": font(FONT_TICK, frame.tokens.ink_2), "showlegend": False,
-        "hovermode": "closest", "hoverdistance": 12, "dragmode": False, "uirevision": "shares",
-    }  # fmt: skip
-
 
 def _axes(place: _Place) -> Piece:
-    span, tokens = place.frame.span, place.frame.tokens
-    seen = {point.visit_label for point in place.panel.points}
-    days = [(nominal_day(visit), visit) for visit in VISITS if visit in seen]
-    ticks = [VisitTick(label=v, day=d, is_due=True) for d, v in sorted(days) if math.isfinite(d)]
-    shown = select_labels(ticks, span, gap_px=26)
+    tokens = place.frame.tokens
     heights = [0.0, place.top / 2, place.top]
     y_axis = linear_axis(
         -LANE * place.top, place.top, ticks=[*heights, place.lane], tokens=tokens,
         labels=[*map(format_exact, heights), place.frame.catalog.text("patient.lane.no_result")],
     )  # fmt: skip
-    return {
-        f"xaxis{place.suffix}": {
-            "domain": place.domain_x, "anchor": place.y, "range": [span.left, span.right], "side": "top",
-            "showgrid": True, "gridcolor": tokens.grid, "zeroline": False, "fixedrange": True, "ticks": "",
-            "tickangle": 0, "tickmode": "array", "tickvals": [clock_position(tick.day) for tick in ticks],
-            "ticktext": [tick.label if tick.label in shown else "" for tick in ticks],
-            "tickfont": font(FONT_TICK, tokens.ink_2),
-        },
-        f"yaxis{place.suffix}": {**y_axis, "domain": place.domain_y, "anchor": place.x},
-    }  # fmt: skip
-
-
-def _draw_ground(place: _Place) -> list[Piece]:
-    span, tokens, bottom = place.frame.span, place.frame.tokens, -LANE * place.top
-    whole, axis = (span.left, span.right), place.y
-    shapes = [
-        box(f"{axis} domain", (0, 1), (0, 1), xref=f"{place.x} domain", fillcolor=tokens.zone, layer="below"),
-        box(axis, whole, (bottom, 0.0), xref=place.x, fillcolor=tokens.gutter, layer="below"),
-    ]
-    if span.right > MONTH_SEAM:
-        half = SEAM_PX / 2
-        shapes.append(
-            box(
-                axis, (-half, half), (bottom, place.top), xref=place.x, xsizemode="pixel", xanchor=MONTH_SEAM,
-                fillcolor=tokens.body, layer="below",
-            )
-        )  # fmt: skip
-    line = {"color": tokens.ink, "width": 1}
-    return [*shapes, box(axis, (0, 0), (bottom, place.top), xref=place.x, type="line", line=line)]
+    visits = (point.visit_label for point in place.panel.points)
+    return draw_axes(place, visits, y_axis=y_axis, tokens=tokens)
 
 
 def _draw_title(place: _Place) -> list[Piece]:
@@ -251,7 +164,7 @@ def _draw_title(place: _Place) -> list[Piece]:
         "xref": f"{place.x} domain", "yref": "paper", "yanchor": "bottom", "at": (0.0, place.domain_y[1]),
     }  # fmt: skip
     title = f"<b>{escape_markup(panel.title)}</b>  {escape_markup(panel.unit)}"
-    detail = escape_markup(shorten(panel.detail, FONT_LABEL, place.frame.span.width_px))
+    detail = escape_markup(shorten(panel.detail, FONT_LABEL, place.grid.span.width_px))
     return [
         note(title, yshift=28, font=font(FONT_TABLE, tokens.ink), **at),
         note(detail, yshift=15, font=font(FONT_LABEL, tokens.ink_2), **at),
