@@ -42,19 +42,6 @@ class TimeCheck:
     trend: float
 
 
-def check_time(time: Values, y: Values) -> TimeCheck:
-    """Scan the channels of one acquisition along its time, as `scan_time`.
-
-    Parameters
-    ----------
-    time
-        ``(n_events,)``.
-    y
-        ``(n_events, n_channels)`` on the self-scaled axis.
-    """
-    return scan_time(time, y.T)
-
-
 def scan_time(time: Values, channels: Iterable[Position]) -> TimeCheck:
     """Scan the channels of one acquisition along its time.
 

@@ -24,7 +24,6 @@ LINE_MOST_PX: Final = 18.0
 ROW_GAP_PX: Final = 8.0
 NAME_GAP_PX: Final = 10.0
 TICKS: Final = (0, 25, 50, 75, 100)
-GROUP_SYMBOLS: Final = {"low": "circle", "high": "square", "all": "diamond", "": "circle"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

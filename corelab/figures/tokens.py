@@ -13,7 +13,6 @@ FONT_FAMILY: Final = (
 FONT_TICK: Final = 10
 FONT_LABEL: Final = 11
 FONT_TABLE: Final = 12
-FONT_BODY: Final = 13
 
 LINE_SERIES: Final = 2.0
 LINE_CHOSEN: Final = 2.5

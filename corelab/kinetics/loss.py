@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from corelab.kinetics.profile import Course
 
@@ -35,9 +34,3 @@ def find_confirmed_loss(course: Course, *, samples: int = 2, minimum_gap_days: f
                 has_returned=bool(following < course.days.size),
             )
     return None
-
-
-def find_last_day(course: Course, mask: npt.NDArray[np.bool_]) -> float:
-    """Return the day of the last sample of which something holds; NaN without one."""
-    days = course.days[mask]
-    return float(days[-1]) if days.size else float("nan")

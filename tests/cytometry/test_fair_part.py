@@ -17,7 +17,7 @@ from corelab.cytometry.recipes import approximate_axis, fit_negative, to_axis
 from corelab.cytometry.records import FAIR_PART, fair_rows
 from corelab.cytometry.scatter import find_margin
 from corelab.cytometry.template import load_template
-from corelab.cytometry.timing import check_time
+from corelab.cytometry.timing import scan_time
 from corelab.cytometry.tube import prepare_tube
 from corelab.ingest.fcs import Spillover
 from tests.cytometry.acquisitions import make_acquisition, make_t_cells
@@ -80,7 +80,7 @@ def test_check_time__keeps_every_event_of_a_bin_together(is_shuffled):
     y[4000:5000] += 2.0
     order = rng.permutation(10_001) if is_shuffled else np.arange(10_001)
     kept = np.empty(10_001, dtype=bool)
-    kept[order] = check_time(np.arange(10_001.0)[order], y[order]).kept
+    kept[order] = scan_time(np.arange(10_001.0)[order], y[order].T).kept
     starts = -(-np.arange(40) * 10_001 // 40)
     by_bin = np.split(kept, starts[1:])
     assert all(part.all() or not part.any() for part in by_bin)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from corelab.cytometry.timing import check_time, compute_ranks
+from corelab.cytometry.timing import compute_ranks, scan_time
 
 
 def draw_run(seed, n=30000, channels=6):
@@ -12,49 +12,50 @@ def draw_run(seed, n=30000, channels=6):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_check_time__leaves_a_clean_run_alone(seed):
-    assert check_time(*draw_run(seed)).removed <= 0.02
+def test_scan_time__leaves_a_clean_run_alone(seed):
+    time, y = draw_run(seed)
+    assert scan_time(time, y.T).removed <= 0.02
 
 
 @pytest.mark.parametrize("shift", [-0.5, 0.25])
 @pytest.mark.parametrize("stretch", [slice(12000, 15000), slice(0, 7000), slice(24000, 30000)])
-def test_check_time__finds_a_stretch_that_departs(shift, stretch):
+def test_scan_time__finds_a_stretch_that_departs(shift, stretch):
     time, y = draw_run(11)
     y[stretch] += shift
-    result = check_time(time, y)
+    result = scan_time(time, y.T)
     planted = np.zeros(len(y), dtype=bool)
     planted[stretch] = True
     assert (~result.kept)[planted].mean() > 0.95
     assert (~result.kept)[~planted].mean() < 0.03
 
 
-def test_check_time__finds_a_fault_of_one_channel_in_its_positives():
+def test_scan_time__finds_a_fault_of_one_channel_in_its_positives():
     time, y = draw_run(12)
     stretch = slice(20000, 23000)
     y[stretch, 2] = np.where(y[stretch, 2] > 1.5, y[stretch, 2] - 0.5, y[stretch, 2])
-    result = check_time(time, y)
+    result = scan_time(time, y.T)
     assert 0.08 < result.removed < 0.14
 
 
-def test_check_time__does_not_depend_on_the_order_of_the_rows():
+def test_scan_time__does_not_depend_on_the_order_of_the_rows():
     time, y = draw_run(13)
     y[5000:8000] -= 0.6
     order = np.random.default_rng(1).permutation(len(y))
-    np.testing.assert_array_equal(check_time(time[order], y[order]).kept, check_time(time, y).kept[order])
+    np.testing.assert_array_equal(scan_time(time[order], y[order].T).kept, scan_time(time, y.T).kept[order])
 
 
-def test_check_time__tells_a_trend_that_it_cannot_cut_out():
+def test_scan_time__tells_a_trend_that_it_cannot_cut_out():
     time, y = draw_run(14)
-    assert check_time(time, y).trend < 0.03
+    assert scan_time(time, y.T).trend < 0.03
     y += np.linspace(0, 0.4, len(y))[:, None]
-    drifting = check_time(time, y)
+    drifting = scan_time(time, y.T)
     assert drifting.trend > 0.08
     assert drifting.removed < 0.02
 
 
-def test_check_time__keeps_a_run_too_short_to_judge():
+def test_scan_time__keeps_a_run_too_short_to_judge():
     time, y = draw_run(15, n=1500)
-    assert check_time(time, y).kept.all()
+    assert scan_time(time, y.T).kept.all()
 
 
 def test_compute_ranks__are_even():

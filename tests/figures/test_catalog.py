@@ -9,7 +9,6 @@ import pytest
 import corelab.figures
 from corelab.errors import ConfigError
 from corelab.figures.catalog import figure_catalog, list_places, parse_catalog, read_catalog
-from corelab.figures.stamp import cohort_parts, compose_stamp, patient_parts
 
 FOLDER = Path(corelab.figures.__file__).parent
 KEY = re.compile(r"[a-z_]+(\.[a-zA-Z0-9_{}]+)+")
@@ -107,19 +106,3 @@ def test_read_catalog__names_its_language_and_refuses_other_encodings(tmp_path):
         read_catalog(tmp_path / "absent.yaml")
     with pytest.raises(ConfigError, match="'xx' is unknown"):
         figure_catalog("xx")
-
-
-def test_compose_stamp__names_software_snapshot_and_subject():
-    catalog = figure_catalog()
-    stamp = compose_stamp(
-        catalog,
-        version="1.0",
-        snapshot="s-0042",
-        created="2026-11-22 09:14",
-        parts=patient_parts(catalog, "CL-017"),
-    )
-    assert stamp.startswith("corelab 1.0 · snapshot s-0042 (2026-11-22 09:14) · CL-017 · BLQ rule")
-    empty = compose_stamp(
-        catalog, version="1.0", snapshot="", created="", parts=cohort_parts(catalog, "CAR_ABS", median_from=5)
-    )
-    assert empty == "corelab 1.0 · no snapshot · cells/µL · median where n ≥ 5, below LLOQ ranks lowest"

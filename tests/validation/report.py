@@ -2,14 +2,10 @@
 
 import datetime as dt
 import os
-import platform
-import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +40,7 @@ from tests.validation.page_load import (
     measure_one,
     serve_and,
 )
+from tests.validation.sections import Section, format_part, format_report, read_parts
 from tests.validation.thinning import (
     MODES,
     count_changes,
@@ -69,16 +66,6 @@ THINNED_SUBJECTS = 10
 LOAD_CHILDREN, LOAD_SEED = 50, 76_001
 CLUSTER_SEEDS, CLUSTER_SUBJECTS, CLUSTER_EVENTS = (75_001, 75_002, 75_003), 3, 10_000
 MANY_CELLS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One measured thing: what was asked, whether it holds, and the figures."""
-
-    title: str
-    asked: str
-    holds: bool
-    lines: list[str] = field(default_factory=list)
 
 
 def measure_synthetic_trials() -> Section:
@@ -381,54 +368,6 @@ MEASURES: tuple[Callable[[], Section], ...] = (
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 
 
-_PART: Final = re.compile(r"^<!-- part (\w+) -->\n", re.MULTILINE)
-
-
-def read_parts(text: str) -> dict[str, str]:
-    """Split a report into its parts by name, each as it stands."""
-    _, *pieces = _PART.split(text)
-    return {name: body.strip("\n") for name, body in zip(pieces[::2], pieces[1::2], strict=True)}
-
-
-def format_part(section: Section, *, at: dt.datetime) -> str:
-    """Write one part as Markdown with its own date, machine and commit."""
-    return "\n".join([
-        f"## {section.title}", "", f"{describe_origin(at)}. Asked: {section.asked}.", "",
-        f"**{'Holds' if section.holds else 'Does not hold'}.**", "", *section.lines,
-    ]).strip("\n")  # fmt: skip
-
-
-def describe_origin(at: dt.datetime) -> str:
-    """Say when, on which commit and on which machine something is measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return (
-        f"Measured {at:%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, {os.cpu_count()} cores, "
-        f"{platform.machine()}, Python {platform.python_version()}"
-    )
-
-
-def format_report(parts: Mapping[str, str]) -> str:
-    """Write all parts in their order, and name those that were never measured."""
-    lines = [
-        "# Measured on data it had not seen", "",
-        "`make validate` measures every part; `python -m tests.validation.report docs/validation.md PART...` "
-        "measures some anew and leaves the others as they stand, each with its own date and commit.", "",
-        "| part | result |", "|---|---|",
-        *(f"| `{name}` | {_read_verdict(parts[name]) if name in parts else 'not measured yet'} |"
-          for name in NAMED),
-    ]  # fmt: skip
-    for name in NAMED:
-        if name in parts:
-            lines += ["", f"<!-- part {name} -->", "", parts[name]]
-    return "\n".join(lines) + "\n"
-
-
-def _read_verdict(part: str) -> str:
-    return "holds" if "**Holds.**" in part else "does not hold"
-
-
 def main(out: Path, *only: str) -> int:
     """Measure everything, or parts by name; write the report; end with 1 if anything does not hold."""
     unknown = [name for name in only if name not in NAMED]
@@ -442,7 +381,7 @@ def main(out: Path, *only: str) -> int:
         parts[name] = format_part(section, at=dt.datetime.now(dt.UTC))
         holds.append(section.holds)
         # Each part is safe as soon as it is measured.
-        out.write_text(format_report(parts), encoding="utf-8")
+        out.write_text(format_report(parts, NAMED), encoding="utf-8")
         sys.stdout.write(f"{parts[name]}\n\n")
     return 0 if all(holds) else 1
 

@@ -23,7 +23,6 @@ from corelab.ingest.fcs import Acquisition
 from corelab.vocabulary import GateSource
 
 WORKSPACE: Final = ".wsp"
-SUFFIXES: Final = (WORKSPACE, ".gml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

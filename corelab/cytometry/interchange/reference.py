@@ -6,7 +6,7 @@ the same answers as all of them.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,23 +50,7 @@ class Replay:
 
 
 def evaluate_plainly(tree: GateTree, acquisition: Acquisition, *, read_own: ReadOwn | None = None) -> Replay:
-    """Apply every gate of a tree by NumPy.
-
-    Parameters
-    ----------
-    tree
-        As read.
-    acquisition
-        As recorded; each gate says by itself how its channels are compensated.
-    read_own
-        What gives the channels of gates that were drawn here, by marker; without it they are refused.
-
-    Returns
-    -------
-    Replay
-        A gate holds events of its parent only. A gate whose channel, scale, matrix or parent is not
-        there is refused with its cause, and with it what rests on it; the others are applied.
-    """
+    """Apply every gate of a tree by NumPy; arguments and answer are those of `evaluate.evaluate`."""
     ordered, refusals = order_gates(tree)
     axes = Axes(tree=tree, acquisition=acquisition, read_own=read_own)
     masks: dict[str, Mask] = {}
@@ -328,8 +312,3 @@ def invert_matrix(matrix: Matrix) -> Values:
     if np.linalg.cond(values) > _WORST_CONDITION:
         raise InputError("a spillover matrix without inverse", expected="independent rows")
     return np.asarray(np.linalg.inv(values) if shape[0] == shape[1] else np.linalg.pinv(values))
-
-
-def count_gates(replay: Replay, names: Iterable[str]) -> dict[str, int]:
-    """Count the events of gates that could be used."""
-    return {name: int(replay.masks[name].sum()) for name in names if name in replay.masks}
