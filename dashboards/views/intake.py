@@ -67,8 +67,8 @@ def write_job(site: Site, job: Job) -> str:
         return site.text("upload.job.failed", id=job.id, error=site.say(str(job.report.get("error", ""))))
     if job.state != "done":
         return site.text(f"upload.job.{job.kind}.{job.state}", id=job.id)
-    if job.kind == "run":
-        return site.text("upload.job.run.done", snapshot=job.report.get("snapshot", ""))
+    if job.kind != "ingest":
+        return site.text(f"upload.job.{job.kind}.done", snapshot=job.report.get("snapshot", ""))
     counts = job.report.get("counts", {})
     return site.text(
         "upload.job.ingest.done", id=job.id, files=counts.get("files_new", 0),

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from corelab.store.jobs import INGEST, SHARED
 from corelab.store.uploads import CHUNK
 from pipelines.ingest import ingest
 from pipelines.runner import work_off
@@ -262,3 +263,17 @@ def press(client, app, button, grid, rows, reason):
     answer = client.post("/_dash-update-component", json=body, headers=csrf(client))
     assert answer.status_code == 200, answer.text
     return answer.json["response"][f"upload-{grid}-say"]["children"]
+
+
+@pytest.mark.parametrize("kind", [INGEST, *SHARED])
+@pytest.mark.parametrize("asked", ["queued", "running", "done"])
+def test_poll__has_words_for_every_kind_of_work(scientist, app, home, kind, asked):
+    home.jobs.add(kind, account="chen", role="scientist", at=NOW)
+    if asked != "queued":
+        job = home.jobs.claim(at=NOW)
+        assert job is not None
+        if asked == "done":
+            home.jobs.finish(job.id, {"snapshot": "abc"}, at=NOW)
+    answer = call(scientist, app, "upload-jobs.children", 1, None, None)
+    assert answer.status_code == 200
+    assert len(answer.json["response"]["upload-jobs"]["children"]) == 1
