@@ -65,7 +65,8 @@ def make_tree(*, matrix: bool = False) -> GateTree:
     )
     line = Polygon(dimensions=(axis["CD4"], axis["CD8"]), vertices=corners)
     round_gate = Ellipsoid(
-        dimensions=(axis["CD45RA"], axis["CCR7"]), mean=(0.45, 0.4), covariance=((0.02, 0.006), (0.006, 0.01)),
+        dimensions=(axis["CD45RA"], axis["CCR7"]), mean=(0.45, 0.4),
+        covariance=((0.02, 0.006), (0.006, 0.01)),
         distance_square=1.5,
     )  # fmt: skip
     neither = Boolean(operation="or", operands=(Operand(gate="T cells/CD4"), Operand(gate="T cells/CD8")))
