@@ -211,12 +211,12 @@ def serve_and(home_path: Path, measure: Callable[[int], Timings]) -> Timings:
     command = [sys.executable, "-m", "pipelines.cli", "serve", str(home_path), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
-            return measure(_find_port(iter(server.stdout or ())))
+            return measure(find_port(iter(server.stdout or ())))
         finally:
             server.terminate()
 
 
-def _find_port(lines: Iterator[str]) -> int:
+def find_port(lines: Iterator[str]) -> int:
     for line in lines:
         _, found, rest = line.partition("http://127.0.0.1:")
         if found:
