@@ -17,6 +17,7 @@ CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
     "events": ("FEW_EVENTS", "LIMITED_SENSITIVITY"), "beads": ("BEADS",), "age": ("SAMPLE_AGE",),
 }  # fmt: skip
 """By what is followed: the checks that judge it."""
+_FOLLOWED: Final = ("live", "time_ok", "singlets", "beads", *KEY_POPULATION.values())
 _COLUMNS: Final = ["file_id", "subject_id", "visit", "panel", "tube", "collected_at"]
 _EPOCH: Final = dt.date(1970, 1, 1)
 _WORST: Final = (Level.FAIL, Level.WARN)
@@ -77,13 +78,16 @@ def build_trends(
     list of Trend
         Those that have a point.
     """
-    tubes = populations[populations["collected_at"].fillna("") != ""].drop_duplicates("file_id")
+    rows = populations[populations["population"].isin(_FOLLOWED)]
+    tubes = rows[rows["collected_at"].fillna("") != ""].drop_duplicates("file_id")
     tubes = tubes[_COLUMNS].assign(day=[_to_day(text) for text in tubes["collected_at"]])
     wide = {
-        column: populations.pivot_table(index="file_id", columns="population", values=column, aggfunc="first")
+        column: rows.drop_duplicates(["file_id", "population"]).pivot(
+            index="file_id", columns="population", values=column
+        )
         for column in ("count", "percent_of_parent")
     }
-    minimum = {panel: limits["minimum_events"][panel] for panel in KEY_POPULATION}
+    counts = {name: _column(wide["count"], name) for name in ("", *KEY_POPULATION.values())}
     kept = _column(wide["percent_of_parent"], "time_ok")
     values: dict[str, Mapping[str, float]] = {
         "viability": _column(wide["percent_of_parent"], "live"),
@@ -92,15 +96,14 @@ def build_trends(
         "events": {
             row.file_id: count
             for row in tubes.itertuples()
-            if (count := _column(wide["count"], KEY_POPULATION.get(row.panel, "")).get(row.file_id))
-            is not None
+            if (count := counts[KEY_POPULATION.get(row.panel, "")].get(row.file_id)) is not None
         },
         "beads": _column(wide["count"], "beads"),
         "age": ages_h,
     }
     drawn = {
         "drift": _limits([[100 * float(limit) for limit in limits["time_removed"]]]),
-        "events": _limits(minimum.values()),
+        "events": _limits(limits["minimum_events"][panel] for panel in KEY_POPULATION),
         "beads": _limits([limits["beads"]]),
         "age": _limits(limits["sample_age_hours"].values()),
     }

@@ -24,6 +24,8 @@ LEAST_PX: Final = 170.0
 NARROWEST_PX: Final = 360.0
 MEDIAN_OF: Final = 9
 """Tubes of one running median, those before and after alike."""
+ID_SHOWN: Final = 12
+"""Digits of a file's id: thousands of marks are sent, and so many tell the files of a trial apart."""
 MONTH_DAYS: Final = 30.4
 SYMBOLS: Final = {Level.PASS: "circle", Level.WARN: "triangle-up", Level.FAIL: "x-thin-open"}
 COLOURS: Final = {Level.PASS: "ink_2", Level.WARN: "warn", Level.FAIL: "fail"}
@@ -51,7 +53,7 @@ def quality_trends_figure(
 
     Notes
     -----
-    Marks have ``customdata`` ``["tube", file id, what is followed, sentence]``.
+    Marks have ``customdata`` ``["tube", start of the file id, what is followed, sentence]``.
     """
     tokens = SCHEMES[scheme]
     if not trends:
@@ -181,18 +183,25 @@ def _draw_tubes(place: _Place, trend: Trend, look: tuple[Tokens, Catalog]) -> Pi
             "symbol": [SYMBOLS[point.level] for point in points], "color": colours, "opacity": 1,
             "size": [SIZES[point.level] for point in points], "line": {"color": colours, "width": 1.4},
         },
-        "customdata": [["tube", point.file_id, trend.key, _say(trend, point, catalog)] for point in points],
+        "customdata": [
+            ["tube", point.file_id[:ID_SHOWN], trend.key, said]
+            for point, said in zip(points, _say(trend, points, catalog), strict=True)
+        ],
         "hoverinfo": "none", "cliponaxis": False, "name": trend.key,
     }  # fmt: skip
 
 
-def _say(trend: Trend, point: TrendPoint, catalog: Catalog) -> str:
-    value = format_count(point.value) if trend.is_log else format_number(point.value)
-    return catalog.text(
-        "trends.said", subject=point.subject_id, visit=point.visit, panel=point.panel, tube=point.tube,
-        what=catalog.text(f"trends.name.{trend.key}"), value=value,
-        unit=catalog.text(f"trends.unit.{trend.key}"), level=catalog.text(f"trends.level.{point.level}"),
-    )  # fmt: skip
+def _say(trend: Trend, points: Sequence[TrendPoint], catalog: Catalog) -> list[str]:
+    what, unit = (catalog.text(f"trends.{kind}.{trend.key}") for kind in ("name", "unit"))
+    levels = {level: catalog.text(f"trends.level.{level}") for level in Level}
+    write = format_count if trend.is_log else format_number
+    return [
+        catalog.text(
+            "trends.said", subject=point.subject_id, visit=point.visit, panel=point.panel, tube=point.tube,
+            what=what, value=write(point.value), unit=unit, level=levels[point.level],
+        )
+        for point in points
+    ]  # fmt: skip
 
 
 def _draw_title(place: _Place, trend: Trend, look: tuple[Tokens, Catalog]) -> Piece:

@@ -9,6 +9,7 @@ from corelab.figures.numbers import format_count, format_number
 from corelab.figures.quality_data import Trend, build_trends
 from corelab.figures.quality_trends import quality_trends_figure
 from corelab.figures.tokens import Scheme
+from corelab.store.acquisitions import AcquisitionFile
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import build_address, keep_in_address, read_choice
 from dashboards.components.chips import build_chip
@@ -53,17 +54,12 @@ def read_ages(site: Site) -> dict[str, float]:
     return {file.file_id: age for file in files if (age := compute_age(file)) is not None}
 
 
-def find_trends(site: Site, tables: SnapshotTables) -> list[Trend]:
+def find_trends(site: Site, tables: SnapshotTables, ages_h: Mapping[str, float]) -> list[Trend]:
     """Follow every tube of a snapshot."""
-    ages = read_ages(site)
+    limits = site.home.study.settings["flow_quality"]
     return tables.remember(
-        ("trends", frozenset(ages.items())),
-        lambda: build_trends(
-            tables["populations"],
-            tables["quality"],
-            ages_h=ages,
-            limits=site.home.study.settings["flow_quality"],
-        ),
+        ("trends", frozenset(ages_h.items())),
+        lambda: build_trends(tables["populations"], tables["quality"], ages_h=ages_h, limits=limits),
     )
 
 
@@ -73,24 +69,32 @@ def draw_trends(site: Site, viewport: Viewport | None, scheme: Scheme, *, has_dr
     if tables is None or viewport is None:
         return empty_figure()
     width, height = viewport.drawn
-    figure = quality_trends_figure(
-        find_trends(site, tables),
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
-        scheme=scheme,
-        catalog=site.figure_catalog,
+    size = (width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX))
+    ages_h, catalog = read_ages(site), site.figure_catalog
+    figure = tables.remember(
+        ("trends figure", frozenset(ages_h.items()), size, scheme, catalog.language),
+        lambda: quality_trends_figure(
+            find_trends(site, tables, ages_h), size=size, scheme=scheme, catalog=catalog
+        ),
     )
     return enlarge_figure(name_data(figure, "quality"), viewport.scale)
+
+
+def find_file(site: Site, start: str) -> AcquisitionFile | None:
+    """Return the file whose id begins so; None if there is none, or more than one."""
+    found = [file for name, file in site.desk.known().files.items() if name.startswith(start)]
+    return found[0] if len(found) == 1 else None
 
 
 def build_tube_drawer(site: Site, tables: SnapshotTables, sent: object) -> list[Any] | None:
     """Tell one tube: what is followed of it, and each finding of its checks; None for no known tube."""
     words = read_words(sent, 3)
-    file = site.desk.known().files.get(words[1]) if words and words[0] == "tube" else None
+    file = find_file(site, words[1]) if words and words[0] == "tube" else None
     if file is None:
         return None
     values = {
         trend.key: point
-        for trend in find_trends(site, tables)
+        for trend in find_trends(site, tables, read_ages(site))
         for point in trend.points
         if point.file_id == file.file_id
     }

@@ -38,7 +38,7 @@ def test_home__a_mark_of_quality_opens_its_tube_without_a_barrier(page, real_hom
     low = findings[findings["check"] == "LIMITED_SENSITIVITY"].iloc[0]
 
     page.click("#home-to-trends")
-    click_pick(page, "home-trends", "tube", low["object"], "events")
+    click_pick(page, "home-trends", "tube", low["object"][:12], "events")
 
     expect(page.locator("#trends-drawer h2")).to_contain_text(f"{low['subject_id']} · {low['visit']}")
     expect(page.locator("#trends-drawer")).to_contain_text("LIMITED_SENSITIVITY")

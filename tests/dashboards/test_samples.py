@@ -160,13 +160,22 @@ def test_trends__a_mark_opens_its_tube_with_what_the_checks_found(trial, clock):
         trace for trace in drawn["response"]["home-trends"]["figure"]["data"] if trace["name"] == "events"
     )
     quality = trial.snapshots.current().table("quality")
-    chosen = next(mark for mark in marks["customdata"] if mark[1] in set(quality["object"]))
+    file_id = next(one for one in quality["object"] if any(one.startswith(m[1]) for m in marks["customdata"]))
+    chosen = next(mark for mark in marks["customdata"] if file_id.startswith(mark[1]))
 
     shown = call(client, app, "trends-drawer.children", chosen).json["response"]
     assert shown["trends-drawer"]["hidden"] is False
     told = str(shown["trends-drawer"]["children"])
-    assert all(check in told for check in quality.loc[quality["object"] == chosen[1], "check"])
-    assert f"/samples/{chosen[1]}" in told
-    for sent in (None, [], ["tube", "unknown", "x", ""], ["tube"], "x", ["point", chosen[1], "x", ""]):
+    assert all(check in told for check in quality.loc[quality["object"] == file_id, "check"])
+    assert f"/samples/{file_id}" in told
+    for sent in (
+        None,
+        [],
+        ["tube", "unknown", "x", ""],
+        ["tube", "", "x", ""],
+        ["tube"],
+        "x",
+        ["point", chosen[1], "x", ""],
+    ):
         answer = call(client, app, "trends-drawer.children", sent).json["response"]
         assert answer["trends-drawer"]["hidden"] is True

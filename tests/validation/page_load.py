@@ -96,11 +96,13 @@ def list_actions(home_path: Path) -> list[Action]:
     paths = ["/", "/samples", "/screening", "/cohort", "/cytokines", "/exports", "/review"]
     paths += [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
     paths += [f"/patients/{child}" for child in children[:: max(len(children) // 5, 1)]]
+    paths += ["/?view=trends"]
     actions = [Action(name=f"page {path}", body=_page(app, path)) for path in paths]
     charts: list[tuple[str, dict[str, Any]]] = [
         ("home-matrix.figure", {}), ("cohort-facets.figure", {"cohort-analyte.value": "CAR_ABS"}),
         ("patient-graph.figure", {"location.pathname": f"/patients/{children[0]}"}),
         ("screening-matrix.figure", {}), ("outcomes-matrix.figure", {}), ("cytokines-courses.figure", {}),
+        ("home-trends.figure", {"trends-drawer.hidden": True}),
     ]  # fmt: skip
     actions += [
         Action(name=f"chart {chart.partition('.')[0]}", body=_fill(app, chart, given))

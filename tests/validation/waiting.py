@@ -28,8 +28,8 @@ CHILDREN, EVENTS, UPLOAD_BYTES, TIMES = 50, 1_000_000, 300 * 2**20, 15
 PAINT_MS, COUNT_MS, LEAST_MB_PER_S, MOST_GROWTH_MB = 1500.0, 100.0, 40.0, 50.0
 SEED = 77_001
 PAGES = (
-    "/", "/samples", "/screening", "/cohort", "/cytokines", "/cytokines?view=plates", "/outcomes",
-    "/outcomes?view=response", "/outcomes?view=expansion", "/patients/CL-001", "/exports", "/review",
+    "/", "/?view=trends", "/samples", "/screening", "/cohort", "/cytokines", "/cytokines?view=plates",
+    "/outcomes", "/outcomes?view=response", "/outcomes?view=expansion", "/patients/CL-001", "/exports", "/review",
 )  # fmt: skip
 USEFUL = """() => document.querySelector(
   '#page .main-svg, #page .ag-center-cols-container .ag-row, #page tbody tr, #page .empty')"""
