@@ -29,7 +29,8 @@ PAINT_MS, COUNT_MS, LEAST_MB_PER_S, MOST_GROWTH_MB = 1500.0, 100.0, 40.0, 50.0
 SEED = 77_001
 PAGES = (
     "/", "/?view=trends", "/samples", "/screening", "/cohort", "/cytokines", "/cytokines?view=plates",
-    "/outcomes", "/outcomes?view=response", "/outcomes?view=expansion", "/patients/CL-001", "/exports", "/review",
+    "/outcomes", "/outcomes?view=response", "/outcomes?view=expansion", "/patients/CL-001", "/exports",
+    "/review",
 )  # fmt: skip
 USEFUL = """() => document.querySelector(
   '#page .main-svg, #page .ag-center-cols-container .ag-row, #page tbody tr, #page .empty')"""
