@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from corelab.ingest.fcs import read_fcs
+from corelab.store.acquisitions import list_acquisitions
 from corelab.store.home import create_home, open_home
 from corelab.study import builtin_study
 from corelab.vocabulary import Role
@@ -82,10 +83,10 @@ def make_large_tube(folder: Path) -> tuple[Path, str]:
     run(home, at=NOW)
     counts = home.snapshots.current().table("populations").query("population == 'car_t'")
     chosen = counts.sort_values("count").iloc[-1]["file_id"]
-    kept = next(one for one in home.registry.inputs().acquisitions.itertuples() if one.file_id == chosen)
+    name = next(one.name for one in list_acquisitions(home.registry) if one.file_id == chosen)
     home.close()
-    path = folder / "delivery" / kept.file
-    small = read_fcs(path.read_bytes(), name=kept.file)
+    path = folder / "delivery" / name
+    small = read_fcs(path.read_bytes(), name=name)
     chance = np.random.default_rng(SEED)
     rows = np.sort(chance.integers(0, small.n_events, EVENTS))
     events = np.asarray(small.events, dtype=np.float64)[rows] * chance.normal(1, 0.01, (EVENTS, 1))
