@@ -122,12 +122,12 @@ def measure_counts(port: int, file_id: str) -> dict[str, list[float]]:
             client.post(url, {**asked, "gate": gate, "place": 0.4 + 0.01 * number})
             found[name].append(1000 * (time.perf_counter() - started))
     for kind, points in (("polygon", SHAPE), ("rectangle", ((0.2, 0.3), (0.9, 0.8)))):
-        name = f"{kind} around cells"
+        name = f"{kind} around what lives"
         found[name] = []
         for number in range(TIMES + 1):
             moved = [[round(x + 0.002 * number, 4), y] for x, y in points]
             started = time.perf_counter()
-            client.post(url, {"population": "cells", "shape": {"kind": kind, "points": moved}})
+            client.post(url, {"population": "live", "shape": {"kind": kind, "points": moved}})
             found[name].append(1000 * (time.perf_counter() - started))
     return found
 
