@@ -1,4 +1,4 @@
-"""Gated rows kept by the content they were made of, as one Parquet file for each tube."""
+"""Gated rows kept by the content they were made of: a Parquet file for each tube, and one for each child."""
 
 import hashlib
 import os
@@ -6,9 +6,13 @@ import threading
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corelab.cytometry.gating import GATING_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 Rows = list[dict[str, Any]]
 
@@ -32,32 +36,62 @@ def compute_cache_key(*parts: str) -> str:
 
 def read_cache(cache_dir: Path | None, key: str) -> Rows | None:
     """Read cached rows; None where there are none or they cannot be read."""
-    if cache_dir is None:
-        return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = cache_dir / key[:2] / f"{key}.parquet"
-    try:
-        return list(pq.read_table(path).to_pylist())
-    except (OSError, pa.ArrowInvalid):
-        return None
+    table = _read(cache_dir, key)
+    return None if table is None else list(table.to_pylist())
 
 
 def write_cache(cache_dir: Path | None, key: str, rows: Rows) -> None:
     """Write rows under their key; a half-written file never stands under it."""
+    _write(cache_dir, key, _tabulate(rows))
+
+
+def read_stack(cache_dir: Path | None, key: str) -> "pd.DataFrame | None":
+    """Read the rows of many tubes as one frame, as `stack_rows` made it; None as in `read_cache`."""
+    table = _read(cache_dir, key)
+    return None if table is None else table.to_pandas()
+
+
+def stack_rows(cache_dir: Path | None, key: str, rows: Rows) -> "pd.DataFrame":
+    """Lay rows out as one frame and keep it under a key; without a key it is not kept."""
+    table = _tabulate(rows)
+    if key:
+        _write(cache_dir, key, table)
+    return table.to_pandas()
+
+
+def _tabulate(rows: Rows) -> "pa.Table":
+    import pyarrow as pa
+
+    columns = list(dict.fromkeys(["table", "file_id", *(name for row in rows for name in row)]))
+    return pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
+
+
+def _read(cache_dir: Path | None, key: str) -> "pa.Table | None":
     if cache_dir is None:
-        return
+        return None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = cache_dir / key[:2] / f"{key}.parquet"
+    try:
+        return pq.read_table(_place(cache_dir, key), page_checksum_verification=True)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _write(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
+    if cache_dir is None:
+        return
+    import pyarrow.parquet as pq
+
+    path = _place(cache_dir, key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
     part = path.with_suffix(f".{_process_suffix()}.part")
-    pq.write_table(table, part)
+    pq.write_table(table, part, write_page_checksum=True)
     part.replace(path)
+
+
+def _place(cache_dir: Path, key: str) -> Path:
+    return cache_dir / key[:2] / f"{key}.parquet"
 
 
 def _process_suffix() -> str:

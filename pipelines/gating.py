@@ -17,7 +17,7 @@ from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
-from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
+from pipelines.gate_cache import Rows, compute_cache_key, read_cache, read_stack, stack_rows, write_cache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ ReadObject = Callable[[str], bytes]
 Progress = Callable[[int, int], None]
 
 _PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
+UNREADABLE: Final = "UNREADABLE"
 _SOLID_SCORE: Final = 0.3
 _SOLID_REFERENCE: Final = 500
 _SETTLED: Final = 2000
@@ -60,7 +61,7 @@ class TubeFile:
         return repr((self.decided, self.spillover_id, self.stains))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SubjectJob:
     """All FCS files of one subject; a worker needs nothing else."""
 
@@ -110,17 +111,29 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
+    import pandas as pd
+
     jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
-    rows: Rows = []
-    finished = 0
-    for job, done in _run(jobs, place):
-        rows += done
+    if not jobs:
+        return frame_rows([])
+    keys = compute_keys(jobs)
+    stacks = {job: read_stack(cache_dir, keys[job]) for job in jobs}
+    finished = sum(len(job.tubes) for job in jobs if stacks[job] is not None)
+    for job, done in _run([job for job in jobs if stacks[job] is None], place):
+        is_lasting = not any(row.get("check") == UNREADABLE for row in done)
+        stacks[job] = stack_rows(cache_dir, keys[job] if is_lasting else "", done)
         finished += len(job.tubes)
         if progress:
             progress(finished, total)
-    order = sorted(range(len(rows)), key=lambda i: rows[i]["file_id"])
-    return frame_rows([rows[i] for i in order])
+    stacked = pd.concat([stacks[job] for job in jobs], ignore_index=True)
+    return frame_rows(stacked.sort_values("file_id", kind="stable", ignore_index=True))
+
+
+def compute_keys(jobs: Sequence[SubjectJob]) -> dict[SubjectJob, str]:
+    """Hash for each job of one plan all on which its rows depend."""
+    rules = compute_cache_key(repr(jobs[0].templates), repr(jobs[0].limits))
+    return {job: compute_cache_key(rules, *map(repr, job.tubes)) for job in jobs}
 
 
 def plan_jobs(
@@ -280,14 +293,18 @@ class _Subject:
         )
         cached = read_cache(self.job.cache_dir, key)
         if cached is None:
-            cached = self._gate_rows(tube, template, priors)
+            try:
+                cached = self._gate_rows(tube, template, priors)
+            except OSError as error:
+                # What could not be fetched today may be there tomorrow: it is not kept.
+                return _unreadable(tube, str(error))
             write_cache(self.job.cache_dir, key, cached)
         return [{**row, "file_id": tube.file_id} for row in cached]
 
     def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
             return list_rows(tube.file_id, self.gate(tube, template, priors))
-        except (CorelabError, OSError) as error:
+        except CorelabError as error:
             return _unreadable(tube, str(error))
 
     def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
@@ -348,6 +365,6 @@ def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:
     return [{
-        "table": "findings", "file_id": tube.file_id, "check": "UNREADABLE", "level": Level.FAIL.value,
+        "table": "findings", "file_id": tube.file_id, "check": UNREADABLE, "level": Level.FAIL.value,
         "value": float("nan"), "limit": float("nan"), "reason": reason,
     }]  # fmt: skip
