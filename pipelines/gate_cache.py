@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -45,18 +46,25 @@ def write_cache(cache_dir: Path | None, key: str, rows: Rows) -> None:
     _write(cache_dir, key, _tabulate(rows))
 
 
-def read_stack(cache_dir: Path | None, key: str) -> "pd.DataFrame | None":
-    """Read the rows of many tubes as one frame, as `stack_rows` made it; None as in `read_cache`."""
-    table = _read(cache_dir, key)
-    return None if table is None else table.to_pandas()
+def read_stack(cache_dir: Path | None, key: str) -> "pa.Table | None":
+    """Read the rows of many tubes as one table, as `stack_rows` made it; None as in `read_cache`."""
+    return _read(cache_dir, key)
 
 
-def stack_rows(cache_dir: Path | None, key: str, rows: Rows) -> "pd.DataFrame":
-    """Lay rows out as one frame and keep it under a key; without a key it is not kept."""
+def stack_rows(cache_dir: Path | None, key: str, rows: Rows) -> "pa.Table":
+    """Lay rows out as one table and keep it under a key; without a key it is not kept."""
     table = _tabulate(rows)
     if key:
         _write(cache_dir, key, table)
-    return table.to_pandas()
+    return table
+
+
+def join_stacks(stacks: "Iterable[pa.Table]") -> "pd.DataFrame":
+    """Put the rows of all stacks below each other, by file and otherwise in the order in which they come."""
+    import pyarrow as pa
+
+    joined = pa.concat_tables(stacks, promote_options="permissive").to_pandas()
+    return joined.sort_values("file_id", kind="stable", ignore_index=True)
 
 
 def _tabulate(rows: Rows) -> "pa.Table":

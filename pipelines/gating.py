@@ -17,7 +17,15 @@ from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
-from pipelines.gate_cache import Rows, compute_cache_key, read_cache, read_stack, stack_rows, write_cache
+from pipelines.gate_cache import (
+    Rows,
+    compute_cache_key,
+    join_stacks,
+    read_cache,
+    read_stack,
+    stack_rows,
+    write_cache,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +119,6 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    import pandas as pd
-
     jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
     if not jobs:
@@ -126,8 +132,7 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         finished += len(job.tubes)
         if progress:
             progress(finished, total)
-    stacked = pd.concat([stacks[job] for job in jobs], ignore_index=True)
-    return frame_rows(stacked.sort_values("file_id", kind="stable", ignore_index=True))
+    return frame_rows(join_stacks(stacks[job] for job in jobs))
 
 
 def compute_keys(jobs: Sequence[SubjectJob]) -> dict[SubjectJob, str]:

@@ -59,8 +59,10 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
     """Take the nearest pairs of one panel, each draw and each tube once, and name what was passed over."""
     taken: dict[tuple[str, ...], dict[str, Any]] = {}
     used: set[str] = set()
+    files: dict[tuple[str, ...], list[str]] = {}
     for row in near.itertuples(index=False):
         draw = (row.subject_id, row.visit, row.collected_at)
+        files.setdefault(draw, []).append(row.file_id)
         if draw in taken or row.file_id in used:
             continue
         used.add(row.file_id)
@@ -73,8 +75,7 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
             "reason": ";".join(reasons),
         }  # fmt: skip
     for key, one in taken.items():
-        own = near[(near[DRAW_KEY] == list(key)).all(axis=1) & (near["file_id"] != one["file_id"])]
-        one["discarded"] = " ".join(sorted(own["file_id"]))
+        one["discarded"] = " ".join(sorted(name for name in files[key] if name != one["file_id"]))
     return list(taken.values())
 
 
