@@ -357,3 +357,18 @@ def test_gate_acquisition__takes_two_groups_for_no_negative_one():
     tube = draw_tube(5003, Panel.CART, n_events=1500)
     placed = cut(gate_acquisition(tube.acquisition, template=CART), "CCR7")
     assert 2 < placed.units < 12
+
+
+def test_gate_acquisition__takes_the_gap_where_two_groups_stand_apart():
+    """Negatives with a tail of dim light reach beyond four spreads; nothing lies between 9 and 14 of them."""
+    rng = np.random.default_rng(11)
+    light = np.concatenate([1.6 * np.exp(rng.normal(0, 0.7, 1500)), 40 * np.exp(rng.normal(0, 0.35, 1500))])
+    values = 200 * (light + rng.normal(0, 1, 3000))
+    columns = {"D0-A": 200 * rng.normal(60, 3, 3000), "D1-A": 200 * rng.normal(60, 3, 3000), "D2-A": values}
+    columns |= {"D3-A": rng.normal(0, 200, 3000), "D4-A": 200 * rng.normal(60, 3, 3000)}
+    labels = {"D0-A": "CD45", "D1-A": "CD3", "D2-A": "CD45RA", "D3-A": "CD8", "D4-A": "CD4"}
+    debris = {name: np.concatenate([x, rng.normal(0, 200, 600)]) for name, x in columns.items()}
+    placed = cut(gate_acquisition(make_acquisition(debris, labels=labels), template=CART), "CD45RA")
+    truly = light > 15
+    assert placed.recipe == "valley"
+    assert f1(values > placed.cut, truly) > 0.99
