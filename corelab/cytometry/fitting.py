@@ -82,7 +82,8 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             or _take_default(rule, scale)
         )
     units = cut.cut / scale if cut.is_placed else float("nan")
-    note = "" if evidence.tube.own_scale[column] else "the channel has no negative values"
+    is_known = evidence.tube.own_scale[column] or not cut.is_placed
+    note = "" if is_known else "the channel has no negative values"
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
 
 
