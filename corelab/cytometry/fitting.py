@@ -29,7 +29,7 @@ _APART: Final = 1.0
 _MANY: Final = 500
 _ENOUGH: Final = 200
 _BARE_MINIMUM: Final = 25
-"""Negatives behind a limit of last resort: of dim markers, whose default is far off; bright ones take 100."""
+"""Cells behind a limit of last resort, where the default is far off; two bright groups ask for 100."""
 _HUNDRED: Final = 100
 _SETTLED: Final = 2000
 _FAR_FROM_ZERO: Final = 15.0
@@ -38,6 +38,8 @@ _MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
 _GAP_BOUNDS: Final = (2.0, 12.0)
 """Spreads above the negatives within which two groups may stand apart: a tail reaches far, not farther."""
+_ONE_LEVEL: Final = 0.45
+"""Spread of one level on the axis, of noise and of light alike; a wider group holds several."""
 _MIN_SPREADS: Final = 2.0
 _MAX_SPREADS: Final = 6.0
 
@@ -78,13 +80,21 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             or _fit_between(rule, evidence, x, scale)
             or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
             or _take_prior(rule, evidence, scale)
-            or _fit_above(rule, evidence, x, scale, at_least=_HUNDRED if rule.valley else _BARE_MINIMUM)
+            or _fit_above(rule, evidence, x, scale, at_least=_find_minimum(rule))
             or _take_default(rule, scale)
         )
     units = cut.cut / scale if cut.is_placed else float("nan")
     is_known = evidence.tube.own_scale[column] or not cut.is_placed
     note = "" if is_known else "the channel has no negative values"
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
+
+
+def _find_minimum(rule: CutRule) -> int:
+    """Return the cells that a limit of last resort needs.
+
+    Dim markers lie near the noise, and of three levels each panel has its own: no default knows them.
+    """
+    return _HUNDRED if rule.valley and not rule.on_axis else _BARE_MINIMUM
 
 
 def _make(rule: CutRule, cut: float, recipe: str, source: GateSource, score: float) -> Cut:
@@ -160,11 +170,15 @@ def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at
         negative = None if mask is None else fit_negative(axis[mask], scale=unit)
         if negative is not None and not (is_known and _is_merged(negative, scale)):
             found.append((population, negative))
-    enough = [pair for pair in found if pair[1].n >= _MANY]
+    # On the axis the first reference is the one level that a limit lies above; others mix levels.
+    many = _BARE_MINIMUM if rule.on_axis else _MANY
+    enough = [pair for pair in found if pair[1].n >= many]
     best = enough[:1] or sorted(found, key=lambda pair: -pair[1].n)[:1]
     if not best or best[0][1].n < at_least:
         return None
     population, negative = best[0]
+    if rule.on_axis and population != rule.of[0]:
+        negative = replace(negative, spread=min(negative.spread, _ONE_LEVEL))
     return _place_above(rule, evidence, axis, scale, population, negative)
 
 

@@ -402,3 +402,13 @@ def test_gate_acquisition__says_which_markers_a_matrix_leaves_out():
 def test_gate_acquisition__without_control_says_so_in_one_word():
     tube = draw_tube(6, Panel.BCELL, n_events=30).acquisition
     assert cut(gate_acquisition(tube, template=BCELL), "CD19_call").reason == "NO_CONTROL"
+
+
+@pytest.mark.parametrize("seed", [55001, 55014, 55040, 55048])
+def test_gate_acquisition__finds_b_subsets_among_a_few_dozen_b_cells(seed):
+    """Forty resting cells tell where they lie; units of noise would cut through their middle."""
+    tube = draw_tube(seed, Panel.BCELL, kind="few", b=400.0 if seed % 2 else 100.0)
+    gated = gate_acquisition(tube.acquisition, template=BCELL)
+    assert 30 <= tube.truth["naive_b"].sum() <= 110
+    assert f1(gated.membership["naive_b"], tube.truth["naive_b"]) > 0.93
+    assert f1(gated.membership["plasmablasts"], tube.truth["plasmablasts"]) > 0.9

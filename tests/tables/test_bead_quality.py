@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from corelab.statistics.westgard import WestgardRules
-from corelab.tables.bead_quality import derive_bead_findings, widen_rules
+from corelab.tables.bead_quality import derive_bead_findings, judge_beads, widen_rules
 from tests.tables.trial import STUDY, Trial, cart, one, pick
 
 DETECTORS = ("BV421-A", "FITC-A", "PE-A", "FSC-A")
@@ -29,7 +29,10 @@ def run_history(trial: Trial, runs: int, **changes: str) -> None:
 
 
 def judge(trial: Trial) -> pd.DataFrame:
-    return derive_bead_findings(trial.inputs().acquisitions, trial.gate_tables().bead_peaks, study=STUDY)
+    acquisitions = trial.inputs().acquisitions
+    return derive_bead_findings(
+        acquisitions, judge_beads(acquisitions, trial.gate_tables().bead_peaks, study=STUDY)
+    )
 
 
 def add_sample(trial: Trial, batch: str = "R14", *, instrument: str = "I1", file_id: str = "sample") -> None:
@@ -65,6 +68,11 @@ def test_bead_qc__rejects_the_tubes_of_its_run_and_keeps_their_numbers() -> None
     assert one(tables["quality"], check="BEAD_QC", object="sample")["level"] == "fail"
     row = one(tables["populations"], file_id="sample", population="car_t")
     assert (row["count"], row["status"], row["reason"]) == (900, "failed", "BEAD_QC")
+    beads = one(tables["bead_qc"], file_id="beads-14", detector="PE-A")
+    assert (beads["level_median"], beads["rule_median"], beads["level_robust_cv"]) == ("fail", "1-3s", "pass")
+    assert (beads["median"], beads["robust_cv_percent"]) == (pytest.approx(2424.0), pytest.approx(3.0))
+    first = one(tables["bead_qc"], file_id="beads-0", detector="PE-A")
+    assert (np.isnan(first["z_median"]), first["level_median"]) == (True, "")
 
 
 @pytest.mark.parametrize(("cv", "levels"), [("0.06", ["fail"]), ("0.01", [])])
