@@ -174,6 +174,8 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
 
 def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
     tube = engine.tube
+    if engine.name == BEAD_QC:  # beads carry no marker and are no cells
+        return tuple(check_drift(engine.time, limits))
     findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     findings += _check_scatter(engine, limits)

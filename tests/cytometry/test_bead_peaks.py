@@ -40,6 +40,7 @@ def test_bead_peaks__are_those_of_the_brightest_beads(peaks):
         assert peak.robust_cv == pytest.approx(0.04, rel=0.15)
         assert peak.n == pytest.approx(n_brightest, rel=0.03)
     assert find(gated, "SSC-A").median == pytest.approx(90e3, rel=0.01)
+    assert gated.findings == ()
 
 
 def test_bead_peaks__follow_the_gain_exactly():
@@ -62,8 +63,8 @@ def test_bead_peaks__of_too_few_beads_are_none_and_said(n):
     acquisition, _ = draw_beads(n)
     gated = gate_acquisition(acquisition, template=CART, tube="bead_qc")
     assert all(np.isnan(peak.median) for peak in gated.bead_peaks)
-    (finding,) = (one for one in gated.findings if one.check == "BEAD_QC")
-    assert (finding.level, finding.value) == ("warn", len(gated.bead_peaks))
+    (finding,) = gated.findings
+    assert (finding.check, finding.level, finding.value) == ("BEAD_QC", "warn", len(gated.bead_peaks))
 
 
 def test_bead_peaks__are_of_a_tube_of_beads_alone():
