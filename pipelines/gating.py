@@ -194,7 +194,7 @@ def _gate_without_poison(job: SubjectJob) -> Rows:
 
 
 def gate_subject(job: SubjectJob) -> Rows:
-    """Gate the files of one subject in two passes; the rows of all four tables."""
+    """Gate the files of one subject in two passes; the rows of all five tables."""
     runner = _Subject(job)
     first = {tube.file_id: runner.rows(tube, {}) for tube in job.tubes}
     rows: Rows = []

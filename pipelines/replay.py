@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,7 +123,7 @@ def replay_bundle(bundle: Bundle) -> ReplayReport:
 def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
     import pyarrow as pa
 
-    from corelab.cytometry.records import GateTables
+    from corelab.cytometry.records import GateTables, frame_rows
     from corelab.study import parse_study
     from corelab.tables.derive import derive_tables
     from corelab.tables.inputs import Inputs, build_inputs
@@ -135,14 +135,17 @@ def _derive(bundle: Bundle) -> "Mapping[str, pd.DataFrame]":
         study = parse_study(bundle.parts["study.yaml"].decode("utf-8"), place="study.yaml")
         # A table of rows that the version of the bundle did not know is empty here.
         inputs = build_inputs({name: parse_parquet(bundle.parts[f"inputs/{name}.parquet"]) for name in names})
+        unknown = {"bead_peaks"} - {part.split("/")[-1].removesuffix(".parquet") for part in bundle.parts}
         gates = {
-            one.name: _parse_gates(bundle.parts[f"gates/{one.name}.parquet"]) for one in fields(GateTables)
+            one.name: _parse_gates(bundle.parts[f"gates/{one.name}.parquet"])
+            for one in fields(GateTables)
+            if one.name not in unknown
         }
         exports = read_plates(inputs.plates, lambda object_id: bundle.parts[_name_export(object_id)])
     except (KeyError, UnicodeDecodeError, pa.ArrowInvalid) as error:
         raise InputError("lacks a part, or it cannot be read", place=str(error), expected=CONTENTS) from error
     moment = dt.datetime.fromisoformat(cutoff) if cutoff else None
-    return derive_tables(inputs, GateTables(**gates), study=study, as_of=moment, exports=exports)
+    return derive_tables(inputs, replace(frame_rows([]), **gates), study=study, as_of=moment, exports=exports)
 
 
 def _parse_gates(data: bytes) -> "pd.DataFrame":

@@ -198,7 +198,7 @@ def is_overcompensated(
     compensated before fall to minus the spill. Values that were compensated have negatives; where
     there are none, nothing was compensated, however odd the matrix.
     """
-    if np.median((observed < 0).mean(axis=0)) < _MIN_NEGATIVE_SHARE:
+    if not len(observed) or np.median((observed < 0).mean(axis=0)) < _MIN_NEGATIVE_SHARE:
         return False
     noise = np.array([_negative_sd(column) for column in observed.T])
     telling = _is_telling(observed, noise)
@@ -229,6 +229,8 @@ def fits_transposed(observed: npt.NDArray[np.float64], matrix: npt.NDArray[np.fl
     light, is summed for the matrix and for its transpose wherever the two differ.
     """
     differs = np.abs(matrix - matrix.T) >= _DIFFERENT
+    if len(observed) < _MIN_BRIGHT / _BRIGHT_SHARE:
+        return False
     noise = np.array([_negative_sd(column) for column in observed.T])
     seen = observed[_is_telling(observed, noise)][:: max(1, len(observed) // _SAMPLED)]
     if not differs.any() or len(seen) < _MIN_BRIGHT / _BRIGHT_SHARE:

@@ -8,7 +8,9 @@ import numpy as np
 
 from corelab.cytometry.recipes import (
     Negative,
+    ValleyFit,
     approximate_axis,
+    balance_groups,
     compute_swing,
     fit_negative,
     fit_valley,
@@ -27,13 +29,17 @@ _APART: Final = 1.0
 _MANY: Final = 500
 _ENOUGH: Final = 200
 _BARE_MINIMUM: Final = 25
-"""Negatives behind a limit of last resort: of dim markers, whose default is far off; bright ones take 100."""
+"""Cells behind a limit of last resort, where the default is far off; two bright groups ask for 100."""
 _HUNDRED: Final = 100
 _SETTLED: Final = 2000
 _FAR_FROM_ZERO: Final = 15.0
 _CLEAR_OF_ZERO: Final = 5.0
 _MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
+_GAP_BOUNDS: Final = (2.0, 12.0)
+"""Spreads above the negatives within which two groups may stand apart: a tail reaches far, not farther."""
+_ONE_LEVEL: Final = 0.45
+"""Spread of one level on the axis, of noise and of light alike; a wider group holds several."""
 _MIN_SPREADS: Final = 2.0
 _MAX_SPREADS: Final = 6.0
 
@@ -74,12 +80,21 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             or _fit_between(rule, evidence, x, scale)
             or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
             or _take_prior(rule, evidence, scale)
-            or _fit_above(rule, evidence, x, scale, at_least=_HUNDRED if rule.valley else _BARE_MINIMUM)
+            or _fit_above(rule, evidence, x, scale, at_least=_find_minimum(rule))
             or _take_default(rule, scale)
         )
     units = cut.cut / scale if cut.is_placed else float("nan")
-    note = "" if evidence.tube.own_scale[column] else "the channel has no negative values"
+    is_known = evidence.tube.own_scale[column] or not cut.is_placed
+    note = "" if is_known else "the channel has no negative values"
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
+
+
+def _find_minimum(rule: CutRule) -> int:
+    """Return the cells that a limit of last resort needs.
+
+    Dim markers lie near the noise, and of three levels each panel has its own: no default knows them.
+    """
+    return _HUNDRED if rule.valley and not rule.on_axis else _BARE_MINIMUM
 
 
 def _make(rule: CutRule, cut: float, recipe: str, source: GateSource, score: float) -> Cut:
@@ -155,11 +170,15 @@ def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at
         negative = None if mask is None else fit_negative(axis[mask], scale=unit)
         if negative is not None and not (is_known and _is_merged(negative, scale)):
             found.append((population, negative))
-    enough = [pair for pair in found if pair[1].n >= _MANY]
+    # On the axis the first reference is the one level that a limit lies above; others mix levels.
+    many = _BARE_MINIMUM if rule.on_axis else _MANY
+    enough = [pair for pair in found if pair[1].n >= many]
     best = enough[:1] or sorted(found, key=lambda pair: -pair[1].n)[:1]
     if not best or best[0][1].n < at_least:
         return None
     population, negative = best[0]
+    if rule.on_axis and population != rule.of[0]:
+        negative = replace(negative, spread=min(negative.spread, _ONE_LEVEL))
     return _place_above(rule, evidence, axis, scale, population, negative)
 
 
@@ -186,11 +205,15 @@ def _place_above(
     )
     cut = negative.mode + k * negative.spread
     linear = from_axis(cut, scale) if rule.on_axis else cut
+    mask = evidence.select(population)
+    gap = None if mask is None else _find_gap(rule, axis[mask], negative, scale)
+    if gap is not None:
+        made = _make(rule, from_axis(gap.position, scale), "valley", GateSource.AUTO, gap.score)
+        return replace(made, n_reference=negative.n, spread=negative.spread, reason=reason)
     prior = evidence.priors.get(rule.name, float("nan")) * scale
     if negative.n < _SETTLED and prior > 0 and linear > 0:
         linear = float(np.sqrt(linear * prior))
         reason = reason or "averaged with other visits"
-    mask = evidence.select(population)
     swing = compute_swing(axis[mask], cut, negative.spread) if mask is not None else 100.0
     score = negative.n / (negative.n + _ENOUGH) * float(np.exp(-swing / 10.0))
     if rule.valley:
@@ -200,6 +223,23 @@ def _place_above(
     made = _make(rule, linear, "negative", source, score)
     spread = float("nan") if rule.on_axis else negative.spread
     return replace(made, control=control, n_reference=negative.n, reason=reason, spread=spread)
+
+
+def _find_gap(rule: CutRule, x: Values, negative: Negative, scale: float) -> ValleyFit | None:
+    """Find a valley just above a negative group where two groups stand clearly apart, as the rule asks.
+
+    A group of negatives with a tail reaches beyond any number of its left-hand spreads; where next to
+    nothing lies between it and the positives, the middle of the gap is nearer to the truth.
+    """
+    if not rule.apart:
+        return None
+    low, high = (negative.mode + k * negative.spread for k in _GAP_BOUNDS)
+    fit = fit_valley(
+        approximate_axis(x, scale), which="first", at_least=float(to_axis(np.array([low]), scale)[0])
+    )
+    if fit is None or fit.score < rule.apart or from_axis(fit.position, scale) > high:
+        return None
+    return fit
 
 
 def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | None:
@@ -212,16 +252,17 @@ def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | No
 
 
 def _choose_k(rule: CutRule, evidence: Evidence, axis: Values, negative: Negative) -> float:
-    """Return the number of spreads; fewer where the positives are a smear close to the negatives."""
-    if not rule.smear_k:
+    """Return the number of spreads; fewer where the positives lie close to the negatives.
+
+    A smear gets the rule's smaller number; a group of its own, be it dim, the limit that is fair to both.
+    """
+    mask = evidence.select(rule.on) if rule.smear_k else None
+    z = (axis[mask] - negative.mode) / negative.spread if mask is not None else axis[:0]
+    positive = z[z > rule.k]
+    if len(positive) < _HUNDRED or float(np.median(positive)) >= rule.smear_below:
         return rule.k
-    mask = evidence.select(rule.on)
-    limit = negative.mode + rule.k * negative.spread
-    positive = axis[mask & (axis > limit)] if mask is not None else axis[:0]
-    if len(positive) < _HUNDRED:
-        return rule.k
-    distance = (float(np.median(positive)) - negative.mode) / negative.spread
-    return rule.smear_k if distance < rule.smear_below else rule.k
+    fair = balance_groups(z, rule.k)
+    return rule.smear_k if fair is None else float(np.clip(fair, _K_BOUNDS[0], rule.smear_k))
 
 
 def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.bead_peaks import BEAD_QC, check_bead_peaks, measure_bead_peaks
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
 from corelab.cytometry.fitting import measure_control
@@ -29,6 +30,7 @@ from corelab.cytometry.quality import (
     find_failure,
 )
 from corelab.cytometry.records import (
+    BeadPeak,
     ControlLimit,
     Expression,
     Finding,
@@ -116,6 +118,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         engine.select(rule.name)
     findings = _list_findings(engine, limits or builtin_limits())
     findings += _check_controls(engine, controls or {})
+    peaks = _measure_beads(engine)
+    findings += tuple(check_bead_peaks(peaks))
     return GatedAcquisition(
         name=acquisition.name,
         tube=tube,
@@ -129,6 +133,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         limits=_measure_limits(engine),
         spillover_sha256=prepared.compensated.sha256,
         spillover=prepared.compensated.spillover,
+        bead_peaks=peaks,
     )
 
 
@@ -169,6 +174,8 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
 
 def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
     tube = engine.tube
+    if engine.name == BEAD_QC:  # beads carry no marker and are no cells
+        return tuple(check_drift(engine.time, limits))
     findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     findings += _check_scatter(engine, limits)
@@ -232,6 +239,14 @@ def _missing_channels(engine: Engine) -> list[Finding]:
         for name, reason in engine.reasons.items()
         if reason in _ABSENT and engine.rules[name].passes_on
     ]  # fmt: skip
+
+
+def _measure_beads(engine: Engine) -> tuple[BeadPeak, ...]:
+    """Measure the beads by which a run's instrument is judged, in a tube of them."""
+    kept = engine.select("time_ok") if engine.name == BEAD_QC else None
+    if kept is None:
+        return ()
+    return measure_bead_peaks(engine.tube.acquisition, engine.tube.markers, kept)
 
 
 def _above(engine: Engine, cut: str) -> Mask | None:

@@ -201,7 +201,10 @@ def _name_findings(
     shared: Mapping[str, tuple[str, ...]],
 ) -> tuple[Finding, ...]:
     findings = [
-        _finding("MARKER_AMBIGUOUS", f"{marker} stands on {' and '.join(names)}; none is taken")
+        _finding(
+            "MARKER_AMBIGUOUS",
+            f"{marker} stands on {' and '.join(names)}; none is taken; its gates are missing",
+        )
         for marker, names in ambiguous.items()
     ]
     findings += [

@@ -27,8 +27,19 @@ _FULL_N: Final = 2000
 _MIN_SIDE: Final = 25
 _MIN_EVENTS: Final = 50
 _MIN_NEGATIVES: Final = 25
+_MIN_BELOW_ZERO: Final = 10
+"""Values below zero that tell the noise within a third; the default may be off by a factor of five."""
 _PEAK_WIDTH: Final = 0.25
 _MIN_PEAK_SHARE: Final = 0.02
+_MIN_GROUP: Final = 100
+_MAX_GROUP_SPREAD: Final = 0.6
+"""Spread of the logarithm of a stained group; a smear from the negatives upwards has more."""
+_NEAREST_GROUP: Final = 4.0
+_TAIL: Final = 1.25
+"""How much wider negatives are to the right, where dim light adds to their noise, than to the left."""
+_ONE_SD: Final = 0.8413
+_MOST_ROUNDS: Final = 20
+_SETTLED_LIMIT: Final = 0.02
 _BLOCK: Final = 1 << 14
 _HUGE: Final = 1e18
 DEFAULT_SCALE: Final = 150.0
@@ -58,10 +69,10 @@ def compute_scale(x: Values) -> float:
     Returns
     -------
     float
-        NaN where fewer than 25 values are negative: then the channel has no scale of its own.
+        NaN where fewer than 10 values are negative: then the channel has no scale of its own.
     """
     negative = x[x < 0]
-    if len(negative) < _MIN_NEGATIVES:
+    if len(negative) < _MIN_BELOW_ZERO:
         return float("nan")
     return float(1.4826 * np.median(-negative))
 
@@ -219,6 +230,45 @@ def _refine_mode(x: Values, mode: float, spread: float) -> float:
     width = 0.35 * max(1.0, (_FULL_N / len(near)) ** 0.2)
     highest = int(np.argmax(smooth(histogram.counts, width / histogram.step)))
     return mode + spread * histogram.position(highest)
+
+
+def balance_groups(z: Values, first: float) -> float | None:
+    """Find the limit that as large a part of the negatives exceeds as of the positives falls short of.
+
+    Parameters
+    ----------
+    z
+        Distances from the mode of the negatives in their left-hand spreads.
+    first
+        A limit above which there are positives only.
+
+    Returns
+    -------
+    float or None
+        None where what lies above is no group of its own: a smear, too few events, or too near.
+
+    Notes
+    -----
+    The upper half of the positives, which no negative reaches, gives their middle d and the spread s of
+    their logarithm. With negatives t times as wide to the right as to the left, both have the same part on
+    the wrong side of k where ``k / t = ln(d / k) / s``: ``k = W(a d) / a``, ``a = s / t``, Lambert's W.
+    """
+    from scipy.special import lambertw
+
+    limit = first
+    for _ in range(_MOST_ROUNDS):
+        positive = z[z > limit]
+        if len(positive) < _MIN_GROUP:
+            return None
+        middle, high = np.quantile(positive, (0.5, _ONE_SD))
+        spread = float(np.log(high / middle))
+        if spread > _MAX_GROUP_SPREAD or middle < _NEAREST_GROUP:
+            return None
+        slope = max(spread, 1e-3) / _TAIL
+        before, limit = limit, float(lambertw(slope * middle).real / slope)
+        if abs(limit - before) < _SETTLED_LIMIT:
+            break
+    return limit
 
 
 def compute_swing(x: Values, cut: float, spread: float) -> float:

@@ -106,6 +106,20 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BeadPeak:
+    """The brightest peak of quality beads in one detector, as recorded.
+
+    ``robust_cv`` is 1.4826 × the median deviation over the median, ``n`` the beads in the peak. Without a
+    peak median and spread are NaN and ``n`` counts the beads that were seen.
+    """
+
+    detector: str
+    median: float
+    robust_cv: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLimit:
     """What a control tube says of one cut.
 
@@ -125,7 +139,7 @@ class GatedAcquisition:
     ``membership`` maps a population to a boolean ``(n_events,)``; a population whose marker is
     not there has none. ``limits`` is what the tube says as a control, by cut.
     ``spillover`` is the matrix that was applied, wherever it came from, and ``spillover_sha256`` its hash,
-    None and empty where none was.
+    None and empty where none was. ``bead_peaks`` are those of a tube ``bead_qc``.
     """
 
     name: str
@@ -140,6 +154,7 @@ class GatedAcquisition:
     limits: Mapping[str, ControlLimit]
     spillover_sha256: str
     spillover: Spillover | None = None
+    bead_peaks: tuple[BeadPeak, ...] = ()
 
     def count(self, population: str) -> int | None:
         """Return the events of one population, None where it could not be gated.
@@ -157,12 +172,13 @@ class GatedAcquisition:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GateTables:
-    """The gated acquisitions of a trial as four tables, each keyed by ``file_id``."""
+    """The gated acquisitions of a trial as five tables, each keyed by ``file_id``."""
 
     counts: "pd.DataFrame"
     expression: "pd.DataFrame"
     findings: "pd.DataFrame"
     cuts: "pd.DataFrame"
+    bead_peaks: "pd.DataFrame"
 
 
 TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -177,11 +193,12 @@ TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "file_id", "gate", "marker", "cut", "score", "gate_source", "reason", "units", "control",
         "recipe", "n_reference", "spillover_sha256",
     ),
+    "bead_peaks": ("file_id", "detector", "median", "robust_cv", "n"),
 }  # fmt: skip
 _WHOLE: Final = ("n", "n_reference")
 _NUMBERS: Final = (
     "count", "parent_count", "band_low", "band_high", "median_intensity", "robust_sd", "value", "limit",
-    "cut", "score", "units",
+    "cut", "score", "units", "median", "robust_cv",
 )  # fmt: skip
 """``count`` is a float because it is NaN where nothing was counted."""
 
@@ -193,11 +210,11 @@ def tabulate_gates(gated: Mapping[str, GatedAcquisition]) -> GateTables:
 
 
 def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
-    """List the rows of all four tables for one acquisition; ``table`` says to which each belongs."""
+    """List the rows of all five tables for one acquisition; ``table`` says to which each belongs."""
     rows = []
     for name, records in (
         ("counts", result.counts), ("expression", result.expression),
-        ("findings", result.findings), ("cuts", result.cuts),
+        ("findings", result.findings), ("cuts", result.cuts), ("bead_peaks", result.bead_peaks),
     ):  # fmt: skip
         for record in records:
             row = {field.name: getattr(record, field.name) for field in fields(record)}
@@ -211,7 +228,7 @@ def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
 
 
 def frame_rows(rows: "Sequence[Mapping[str, Any]] | pd.DataFrame") -> GateTables:
-    """Split rows of `list_rows` into the four tables, each with its columns and types."""
+    """Split rows of `list_rows` into the five tables, each with its columns and types."""
     import pandas as pd
 
     stacked = pd.DataFrame(rows) if len(rows) else pd.DataFrame(columns=["table"])

@@ -108,6 +108,8 @@ def prepare_tube(
     if measured:
         findings = (*measured.findings, *compensated.findings)
         compensated = replace(compensated, findings=findings)
+    left_out = _find_left_out(compensated, markers)
+    compensated = replace(compensated, findings=(*compensated.findings, *left_out))
     columns = sorted(set(markers.columns.values()))
     kept = dict(zip(columns, compensated.compute(columns), strict=True))
     rows = fair_rows(acquisition.n_events)
@@ -166,6 +168,20 @@ def _measure(
         reason=f"no usable single stain of {', '.join(lacking)}; the controls' matrix is not applied",
     )  # fmt: skip
     return MeasuredSpillover(spillover=None, findings=(*measured.findings, finding))
+
+
+def _find_left_out(compensated: Compensated, markers: MarkerMap) -> list[Finding]:
+    """Name the markers whose channels the applied matrix does not hold: they stay as recorded."""
+    if compensated.spillover is None:
+        return []
+    names, held = compensated.acquisition.detectors, set(compensated.spillover.detectors)
+    left_out = [marker for marker, column in markers.columns.items() if names[column] not in held]
+    if not left_out:
+        return []
+    reason = f"the matrix leaves out {', '.join(sorted(left_out))}: not compensated"
+    return [
+        Finding(check="COMPENSATION", level="warn", value=float("nan"), limit=float("nan"), reason=reason)
+    ]
 
 
 def _fill(scales: Values) -> Values:

@@ -15,6 +15,7 @@ KEY_POPULATION: Final[Mapping[str, str]] = {"cart": "t_cells", "bcell": "lymphoc
 CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
     "viability": ("VIABILITY",), "drift": ("TIME_DRIFT",), "singlets": ("DOUBLETS",),
     "events": ("FEW_EVENTS", "LIMITED_SENSITIVITY"), "beads": ("BEADS",), "age": ("SAMPLE_AGE",),
+    "instrument": ("BEAD_QC",),
 }  # fmt: skip
 """By what is followed: the checks that judge it."""
 _FOLLOWED: Final = ("live", "time_ok", "singlets", "beads", *KEY_POPULATION.values())
@@ -61,8 +62,11 @@ def build_trends(
     *,
     ages_h: Mapping[str, float],
     limits: Mapping[str, Any],
+    bead_qc: pd.DataFrame,
 ) -> list[Trend]:
     """Follow viability, drift, singlets, key events, counting beads and sample age of every tube.
+
+    Of quality beads the detector is followed that is farthest from the instrument's earlier runs.
 
     Parameters
     ----------
@@ -72,6 +76,8 @@ def build_trends(
         Hours from the draw to the cytometer by file, where known.
     limits
         The study's settings ``flow_quality``; a limit is drawn where the value is what it limits.
+    bead_qc
+        Table of the snapshot.
 
     Returns
     -------
@@ -100,6 +106,7 @@ def build_trends(
         },
         "beads": _column(wide["count"], "beads"),
         "age": ages_h,
+        "instrument": _find_farthest(bead_qc),
     }
     drawn = {
         "drift": _limits([[100 * float(limit) for limit in limits["time_removed"]]]),
@@ -127,6 +134,13 @@ def _column(wide: pd.DataFrame, name: str) -> Mapping[str, float]:
         return {}
     known = wide[name].dropna()
     return dict(zip(known.index, known.astype(float), strict=True))
+
+
+def _find_farthest(bead_qc: pd.DataFrame) -> Mapping[str, float]:
+    """Return the distance of the farthest detector's median by file of quality beads."""
+    known = bead_qc[bead_qc["z_median"].notna()]
+    farthest = known.loc[known["z_median"].abs().groupby(known["file_id"]).idxmax()]
+    return dict(zip(farthest["file_id"], farthest["z_median"].astype(float), strict=True))
 
 
 def _limits(pairs: Iterable[Iterable[Any]]) -> tuple[Limit, ...]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,13 +14,15 @@ from corelab.ingest.fcs import Spillover
 
 _MAX_CHANNELS: Final = 200
 _UNIT: Final = 0.01
+_PREFIX: Final = re.compile(r"^(FJ)?Comp-", re.IGNORECASE)
 
 
 def parse_spillover_csv(data: bytes, *, name: str) -> Spillover:
     """Parse a ``*.spill.csv``: detectors in the header, one row for each fluorochrome.
 
     A first column of names is taken where there is one; the rows are then put into the order of the
-    header by these names. A name may carry its marker behind ``::``. A diagonal of 100 is in percent.
+    header by these names. A name may carry its marker behind ``::`` and FlowJo's ``Comp-`` before it. A
+    diagonal of 100 is in percent.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def format_spillover_csv(spillover: Spillover) -> bytes:
 
 
 def _bare(cell: str) -> str:
-    return cell.split("::", maxsplit=1)[0].strip()
+    return _PREFIX.sub("", cell.split("::", maxsplit=1)[0].strip())
 
 
 def _is_number(cell: str) -> bool:
@@ -114,5 +117,13 @@ def _to_fractions(matrix: npt.NDArray[np.float64], place: str) -> npt.NDArray[np
     raise InputError(
         f"diagonal {diagonal.min():g} to {diagonal.max():g}", place=place,
         expected="1 on the diagonal (or 100, in percent)",
-        remedy="export the spillover matrix, not the compensation matrix",
+        remedy="name each row in a first column: they stand in another order than the header"
+        if _is_shuffled(matrix)
+        else "export the spillover matrix, not the compensation matrix",
     )  # fmt: skip
+
+
+def _is_shuffled(matrix: npt.NDArray[np.float64]) -> bool:
+    """Tell a spillover matrix whose rows are in another order: a 1 for each row and for each column."""
+    own = np.isclose(matrix / np.abs(matrix).max(), 1.0, rtol=_UNIT)
+    return bool((own.sum(axis=0) == 1).all() and (own.sum(axis=1) == 1).all())

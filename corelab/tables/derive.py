@@ -14,6 +14,7 @@ from corelab.tables import (
     analysis,
     assessments,
     associations,
+    bead_quality,
     blanks,
     cd4_cd8,
     cd19,
@@ -120,6 +121,9 @@ def derive_described_tables(
     judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
     of_runs = run_quality.derive_run_findings(inputs.acquisitions, gates.counts, study=study)
     judged = tubes.add_findings(judged, of_runs, clocks=clocks)
+    beads = bead_quality.judge_beads(inputs.acquisitions, gates.bead_peaks, study=study)
+    of_beads = bead_quality.derive_bead_findings(inputs.acquisitions, beads)
+    judged = tubes.add_findings(judged, of_beads, clocks=clocks)
     found, blank_findings = blanks.find_blanks(blanks.collect_car_counts(gates.counts, judged), rules)
     judged = tubes.add_findings(judged, blank_findings, clocks=clocks)
 
@@ -171,6 +175,7 @@ def derive_described_tables(
         "populations": populations.derive_populations(counted),
         "expression": populations.derive_expression(gates.expression, judged),
         "cuts": populations.derive_cuts(gates.cuts, judged),
+        "bead_qc": bead_quality.derive_bead_qc(gates.bead_peaks, beads, judged),
         "measurements": measured,
         "cd19_status": cd19_status,
         "persistence": persistent,

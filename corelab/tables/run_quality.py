@@ -34,7 +34,7 @@ def derive_run_findings(acquisitions: pd.DataFrame, counts: pd.DataFrame, *, stu
         file_id, check, level, value, limit, reason.
     """
     raw = study.settings["flow_quality"]
-    tubes = acquisitions.assign(run=_name_runs(acquisitions))
+    tubes = acquisitions.assign(run=name_sessions(acquisitions) + " " + acquisitions["panel"])
     rows = [
         *_find_old(tubes, raw["sample_age_hours"], study),
         *_find_bead_losses(tubes, counts, float(raw["bead_recovery"])),
@@ -43,11 +43,11 @@ def derive_run_findings(acquisitions: pd.DataFrame, counts: pd.DataFrame, *, stu
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _name_runs(tubes: pd.DataFrame) -> "pd.Series[str]":
-    """Name the run of each tube: its batch, else its date; tubes of two panels are two runs."""
+def name_sessions(tubes: pd.DataFrame) -> "pd.Series[str]":
+    """Name what a tube was run in: its batch, else its date and instrument; of two panels it is two runs."""
     by_batch, dates = tubes["batch"], tubes["collected_at"].str[:10]
-    run = ("batch " + by_batch).where(by_batch != "", "date " + dates + " " + tubes["instrument"])
-    return pd.Series(run + " " + tubes["panel"], index=tubes.index, dtype=object)
+    named = ("batch " + by_batch).where(by_batch != "", "date " + dates + " " + tubes["instrument"])
+    return pd.Series(named, index=tubes.index, dtype=object)
 
 
 def _find_old(
@@ -67,10 +67,12 @@ def _find_old(
         if hours > warn:
             level, limit = (Level.FAIL, fail) if hours > fail else (Level.WARN, warn)
             reason = "hours from collection to acquisition"
-            yield _finding(row.file_id, "SAMPLE_AGE", level, (hours, limit), reason)
+            yield make_finding(row.file_id, "SAMPLE_AGE", level=level, numbers=(hours, limit), reason=reason)
         elif hours < 0 and (collected.hour or collected.minute):
             reason = "hours from collection to acquisition: acquired before it was collected"
-            yield _finding(row.file_id, "SAMPLE_AGE", Level.WARN, (hours, 0.0), reason)
+            yield make_finding(
+                row.file_id, "SAMPLE_AGE", level=Level.WARN, numbers=(hours, 0.0), reason=reason
+            )
 
 
 def _find_bead_losses(
@@ -90,20 +92,27 @@ def _find_bead_losses(
             if abs(recovery - 1) > tolerance:
                 limit = 1 + tolerance if recovery > 1 else 1 - tolerance
                 reason = "beads acquired, as part of the median of the run"
-                yield _finding(file_id, "BEADS", Level.WARN, (recovery, limit), reason)
+                yield make_finding(
+                    file_id, "BEADS", level=Level.WARN, numbers=(recovery, limit), reason=reason
+                )
 
 
 def _find_rejected_runs(
     tubes: pd.DataFrame, counts: pd.DataFrame, raw: Mapping[str, Any]
 ) -> Iterable[dict[str, Any]]:
     """Judge the controls of every lot over their runs; what a rejected run holds is rejected."""
-    rules = WestgardRules(
-        warn_sd=float(raw["warn_sd"]), reject_sd=float(raw["reject_sd"]),
-        provisional_from=int(raw["provisional_from"]), minimum_runs=int(raw["minimum_runs"]),
-    )  # fmt: skip
+    rules = read_rules(raw)
     for panel, populations in raw["populations"].items():
         for population in populations:
             yield from _judge_control(tubes[tubes["panel"] == panel], counts, population, rules)
+
+
+def read_rules(raw: Mapping[str, Any]) -> WestgardRules:
+    """Read the rules of a section of the study file."""
+    return WestgardRules(
+        warn_sd=float(raw["warn_sd"]), reject_sd=float(raw["reject_sd"]),
+        provisional_from=int(raw["provisional_from"]), minimum_runs=int(raw["minimum_runs"]),
+    )  # fmt: skip
 
 
 def _judge_control(
@@ -125,12 +134,15 @@ def _judge_control(
             reason = f"{verdict.rule}: {population} of the run control, in SD of its earlier runs{runs}"
             limit = rules.reject_sd if verdict.rule == "1-3s" else rules.warn_sd
             for file_id in tubes.loc[tubes["run"] == row.run, "file_id"]:
-                yield _finding(file_id, "RUN_CONTROL", level, (verdict.z, limit), reason)
+                yield make_finding(
+                    file_id, "RUN_CONTROL", level=level, numbers=(verdict.z, limit), reason=reason
+                )
 
 
-def _finding(
-    file_id: str, check: str, level: Level, numbers: tuple[float, float], reason: str
+def make_finding(
+    file_id: str, check: str, *, level: Level, numbers: tuple[float, float], reason: str
 ) -> dict[str, Any]:
+    """Make a row of findings; the numbers are the value and its limit."""
     value, limit = numbers
     return {
         "file_id": file_id, "check": check, "level": level.value, "value": round(value, 6), "limit": limit,

@@ -109,6 +109,28 @@ CUTS = TableSchema(
     ),
 )  # fmt: skip
 
+_IN_SD = "in SD of the earlier accepted runs of the instrument with this lot and panel; empty while too few"
+
+BEADS = TableSchema(
+    name="bead_qc", row="FCS file of quality beads x detector", key=("collected_at", "file_id", "detector"),
+    columns=(
+        FILE_ID, COLLECTED, Column(name="panel", label="Panel", codes=tuple(Panel), origin="delivered"),
+        Column(name="instrument", label="Instrument", origin="delivered"),
+        Column(name="lot", label="Lot of the beads", origin="delivered"),
+        Column(name="batch", label="Run", origin="delivered"),
+        Column(name="detector", label="Detector", required=True),
+        number("median", "Median of the brightest peak", "linear, as recorded"),
+        number("robust_cv_percent", "Robust CV of the peak", "%", derivation="1.4826 x median absolute deviation / median"),
+        count_events("n", "Beads in the peak"),
+        number("z_median", "Distance of the median", "SD", derivation=_IN_SD),
+        Column(name="rule_median", label="Westgard rule that the median breaks"),
+        Column(name="level_median", label="Verdict on the median", codes=tuple(Level)),
+        number("z_robust_cv", "Distance of the robust CV", "SD", derivation=_IN_SD),
+        Column(name="rule_robust_cv", label="Westgard rule that the robust CV breaks"),
+        Column(name="level_robust_cv", label="Verdict on the robust CV", codes=tuple(Level)),
+    ),
+)  # fmt: skip
+
 MEASUREMENTS = TableSchema(
     name="measurements", row="measured value",
     key=("subject_id", "visit", "collected_at", "assay", "name", "metric", "source_id"),
@@ -347,6 +369,7 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
         POPULATIONS,
         EXPRESSION,
         CUTS,
+        BEADS,
         MEASUREMENTS,
         CD19_STATUS,
         PERSISTENCE,

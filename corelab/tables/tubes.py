@@ -77,5 +77,6 @@ def _choose_primary(tubes: pd.DataFrame) -> "pd.Series[bool]":
 
 def join_findings(*texts: "pd.Series[str]") -> "pd.Series[str]":
     """Join columns of reasons, each reason once, leaving out the empty ones."""
-    joined = [";".join(dict.fromkeys(part for part in parts if part)) for parts in zip(*texts, strict=True)]
+    rows = zip(*texts, strict=True)
+    joined = [";".join(dict.fromkeys(one for text in row for one in text.split(";") if one)) for row in rows]
     return pd.Series(joined, index=texts[0].index, dtype=object)

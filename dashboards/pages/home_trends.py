@@ -59,7 +59,9 @@ def find_trends(site: Site, tables: SnapshotTables, ages_h: Mapping[str, float])
     limits = site.home.study.settings["flow_quality"]
     return tables.remember(
         ("trends", frozenset(ages_h.items())),
-        lambda: build_trends(tables["populations"], tables["quality"], ages_h=ages_h, limits=limits),
+        lambda: build_trends(
+            tables["populations"], tables["quality"], ages_h=ages_h, limits=limits, bead_qc=tables["bead_qc"]
+        ),
     )
 
 

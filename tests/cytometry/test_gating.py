@@ -277,7 +277,11 @@ def test_gate_acquisition__survives_rubbish(kind, n, panel):
     names = ["FSC-A", "FSC-H", "SSC-A", "Time", *panel.required[:9]]
     columns = {name if i < 4 else f"D{i}-A": events[:, i] for i, name in enumerate(names)}
     labels = {f"D{i}-A": names[i] for i in range(4, 13)}
-    gated = gate_acquisition(make_acquisition(columns, labels=labels), template=panel)
+    matrix = np.eye(9) + 0.06 * np.triu(np.ones((9, 9)), 1)
+    spillover = Spillover(detectors=tuple(labels), matrix=matrix)
+    acquisition = make_acquisition(columns, labels=labels, spillover=spillover)
+    with np.errstate(all="raise", under="ignore"):
+        gated = gate_acquisition(acquisition, template=panel)
     assert len(gated.counts) > 15
     for r in gated.counts:
         if r.count is not None and r.parent_count is not None:
@@ -357,3 +361,54 @@ def test_gate_acquisition__takes_two_groups_for_no_negative_one():
     tube = draw_tube(5003, Panel.CART, n_events=1500)
     placed = cut(gate_acquisition(tube.acquisition, template=CART), "CCR7")
     assert 2 < placed.units < 12
+
+
+def test_gate_acquisition__takes_the_gap_where_two_groups_stand_apart():
+    """Negatives with a tail of dim light reach beyond four spreads; nothing lies between 9 and 14 of them."""
+    rng = np.random.default_rng(11)
+    light = np.concatenate([1.6 * np.exp(rng.normal(0, 0.7, 1500)), 40 * np.exp(rng.normal(0, 0.35, 1500))])
+    values = 200 * (light + rng.normal(0, 1, 3000))
+    columns = {"D0-A": 200 * rng.normal(60, 3, 3000), "D1-A": 200 * rng.normal(60, 3, 3000), "D2-A": values}
+    columns |= {"D3-A": rng.normal(0, 200, 3000), "D4-A": 200 * rng.normal(60, 3, 3000)}
+    labels = {"D0-A": "CD45", "D1-A": "CD3", "D2-A": "CD45RA", "D3-A": "CD8", "D4-A": "CD4"}
+    debris = {name: np.concatenate([x, rng.normal(0, 200, 600)]) for name, x in columns.items()}
+    placed = cut(gate_acquisition(make_acquisition(debris, labels=labels), template=CART), "CD45RA")
+    truly = light > 15
+    assert placed.recipe == "valley"
+    assert f1(values > placed.cut, truly) > 0.99
+
+
+@pytest.mark.parametrize("n", [0, 1, 30])
+@pytest.mark.parametrize("panel", list(Panel))
+def test_gate_acquisition__takes_a_tube_of_a_trial_with_hardly_an_event(n, panel):
+    """Its matrix, its beads and its quality have nothing to look at; it fails, and never by an error."""
+    tube = draw_tube(6, panel, n_events=2000).acquisition
+    few = dataclasses.replace(tube, events=tube.events[:n])
+    for external in (None, tube.spillover):
+        gated = gate_acquisition(few, template=load_template(panel), spillover=external)
+        assert gated.count("events") == n
+        assert {r.status for r in gated.counts} <= {"failed", "missing"}
+        assert "FEW_EVENTS" in {f.check for f in gated.findings}
+
+
+def test_gate_acquisition__says_which_markers_a_matrix_leaves_out():
+    tube = draw_tube(6, Panel.CART, n_events=2000).acquisition
+    part = Spillover(detectors=tube.spillover.detectors[:-2], matrix=tube.spillover.matrix[:-2, :-2])
+    gated = gate_acquisition(tube, template=CART, spillover=part)
+    (finding,) = (f for f in gated.findings if f.check == "COMPENSATION")
+    assert (finding.level, finding.reason) == ("warn", "the matrix leaves out CD14, CD19: not compensated")
+
+
+def test_gate_acquisition__without_control_says_so_in_one_word():
+    tube = draw_tube(6, Panel.BCELL, n_events=30).acquisition
+    assert cut(gate_acquisition(tube, template=BCELL), "CD19_call").reason == "NO_CONTROL"
+
+
+@pytest.mark.parametrize("seed", [55001, 55014, 55040, 55048])
+def test_gate_acquisition__finds_b_subsets_among_a_few_dozen_b_cells(seed):
+    """Forty resting cells tell where they lie; units of noise would cut through their middle."""
+    tube = draw_tube(seed, Panel.BCELL, kind="few", b=400.0 if seed % 2 else 100.0)
+    gated = gate_acquisition(tube.acquisition, template=BCELL)
+    assert 30 <= tube.truth["naive_b"].sum() <= 110
+    assert f1(gated.membership["naive_b"], tube.truth["naive_b"]) > 0.93
+    assert f1(gated.membership["plasmablasts"], tube.truth["plasmablasts"]) > 0.9

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from corelab.cytometry.density import compute_histogram, find_landscape
 from corelab.cytometry.recipes import (
+    balance_groups,
     compute_scale,
     compute_swing,
     fit_negative,
@@ -26,6 +27,23 @@ def test_compute_scale__is_the_spread_of_a_centred_negative():
 
 def test_compute_scale__is_unknown_without_negatives():
     assert np.isnan(compute_scale(np.abs(draw(2, (5000, 900, 100)))))
+
+
+def test_compute_scale__is_known_from_ten_values_below_zero():
+    noise = np.random.default_rng(3).normal(0, 800, 22)
+    few = np.concatenate([noise, np.full(500, 5000.0)])
+    assert 400 < compute_scale(few) < 1400
+    assert np.isnan(compute_scale(np.concatenate([-np.ones(9), few[few > 0]])))
+
+
+def test_balance_groups__is_fair_to_a_dim_group_and_knows_a_smear():
+    """Of a group at 6 spreads as many fall short of the limit as a wider-tailed negative exceeds it."""
+    rng = np.random.default_rng(7)
+    negative = rng.normal(0, 1, 4000)
+    limit = balance_groups(np.concatenate([negative, 6 * np.exp(rng.normal(0, 0.5, 4000))]), 4.0)
+    assert limit == pytest.approx(2.35, abs=0.15)
+    assert balance_groups(np.concatenate([negative, 6 * np.exp(rng.normal(0, 1.0, 4000))]), 4.0) is None
+    assert balance_groups(negative, 4.0) is None
 
 
 @pytest.mark.parametrize("spread", [100, 300, 600, 1000, 2000])

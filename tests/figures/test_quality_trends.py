@@ -37,15 +37,20 @@ def finding(file_id: str, check: str, level: str):
 
 QUALITY = pd.DataFrame(
     [finding("file3", "VIABILITY", "fail"), finding("file3", "VIABILITY", "warn"),
+     finding("file2", "BEAD_QC", "fail"),
      finding("file1", "LIMITED_SENSITIVITY", "warn"), finding("file1", "REPLICATE_CV", "fail")]
 )  # fmt: skip
+BEADS = pd.DataFrame(
+    [("file2", "FITC-A", 1.2), ("file2", "PE-A", -4.5), ("file3", "PE-A", float("nan"))],
+    columns=["file_id", "detector", "z_median"],
+)
 POPULATIONS = pd.DataFrame(
     [*tube(3, day=9, live=41.0), *tube(1, day=7), *tube(2, day=8, panel="bcell", beads=None)]
 )
 
 
 def follow(ages=None):
-    trends = build_trends(POPULATIONS, QUALITY, ages_h=ages or {}, limits=LIMITS)
+    trends = build_trends(POPULATIONS, QUALITY, ages_h=ages or {}, limits=LIMITS, bead_qc=BEADS)
     return {trend.key: trend for trend in trends}
 
 
@@ -54,6 +59,7 @@ def test_build_trends__takes_values_from_the_tables_and_levels_from_the_checks()
 
     assert {key: len(trend.points) for key, trend in trends.items()} == {
         "viability": 3, "drift": 3, "singlets": 3, "events": 3, "beads": 2, "age": 1,
+        "instrument": 1,
     }  # fmt: skip
     assert [(one.file_id, one.value, one.level) for one in trends["viability"].points] == [
         ("file1", 93.0, Level.PASS), ("file2", 93.0, Level.PASS), ("file3", 41.0, Level.FAIL),
@@ -66,7 +72,11 @@ def test_build_trends__takes_values_from_the_tables_and_levels_from_the_checks()
     assert (first.value, first.day) == (19.5, 20_185.5)
     assert trends["viability"].limits == ()
     assert {limit.value for limit in trends["beads"].limits} == set(LIMITS["beads"])
-    assert build_trends(POPULATIONS.iloc[:0], QUALITY, ages_h={}, limits=LIMITS) == []
+    assert [(one.file_id, one.value, one.level) for one in trends["instrument"].points] == [
+        ("file2", -4.5, Level.FAIL)
+    ]
+    none = {"limits": LIMITS, "bead_qc": BEADS.iloc[:0]}
+    assert build_trends(POPULATIONS.iloc[:0], QUALITY, ages_h={}, **none) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -85,7 +95,7 @@ def test_quality_trends_figure__marks_each_tube_once_in_each_panel(scheme, size)
     assert events["y"] == pytest.approx([math.log10(n) for n in (20_002, 20_003, 20_001)])
     assert "3 tubes · 1 △ · 0 ×" in figure["layout"]["annotations"][3]["text"]
     axes = [name for name in figure["layout"] if name.startswith("yaxis")]
-    assert len(axes) == 6
+    assert len(axes) == 7
     assert all(figure["layout"][name]["tickvals"] for name in axes)
 
 

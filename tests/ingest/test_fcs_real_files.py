@@ -1,6 +1,7 @@
 """Real files from many instruments, against what is known of them and against FlowIO and FlowKit."""
 
 import json
+import sys
 import warnings
 
 import flowio
@@ -41,6 +42,11 @@ def read_by_flowio(path):
     return None, None
 
 
+def report(line):
+    """Print a figure; ``pytest -s`` shows it."""
+    sys.stdout.write(line + "\n")
+
+
 def test_read_fcs__reads_or_refuses_every_odd_file():
     folder = find_real_data("robustness_fcs")
     truth = json.loads((folder / "truth_parse.json").read_text(encoding="utf-8"))
@@ -52,11 +58,14 @@ def test_read_fcs__reads_or_refuses_every_odd_file():
                 read_fcs(data, name=known["file"])
             assert REFUSED[known["file"]] in str(caught.value)
             assert "\n" not in str(caught.value)
+            report(f"refused: {caught.value}")
             continue
         acquisition = read_fcs(data, name=known["file"])
         assert acquisition.version == known["magic"]
         assert acquisition.events.shape == (int(known["tot"]), int(known["par"]))
         assert np.isfinite(acquisition.events).all()
+        report(f"read: {known['file']}: {' x '.join(map(str, acquisition.events.shape))}")
+    report(f"robustness_fcs: {len(truth) - len(REFUSED)} read, {len(REFUSED)} refused by name")
 
 
 def test_read_fcs__agrees_with_flowio_where_it_reads():
@@ -79,6 +88,7 @@ def test_read_fcs__agrees_with_flowio_where_it_reads():
             expected[:, data.time_index] /= acquisition.time_step or 1.0
         np.testing.assert_allclose(acquisition.events, expected, rtol=1e-12, err_msg=path.name)
         compared += 1
+    report(f"same events as FlowIO: {compared} of {len(paths)} files that we read")
     assert compared >= len(paths) - UNREAD_BY_FLOWIO
 
 

@@ -21,12 +21,14 @@ EXPECTED = [[1, 0.2], [0.05, 1]]
         "FITC-A :: CD3,PE-A :: CD19\n100,20\n5,100\n",
         "FITC-A,PE-A\nFITC-A,1,0.2\nPE-A,0.05,1\n",
         "FITC-A,PE-A\r1,0.2\r0.05,1\r",
+        ",PE-A,FITC-A\nFITC-A,0.2,1\nPE-A,1,0.05\n",
+        ",Comp-FITC-A,Comp-PE-A\nComp-FITC-A,1,0.2\nComp-PE-A,0.05,1\n",
     ],
 )
 def test_parse_spillover_csv__reads_rows_as_fluorochromes(text):
     spillover = parse_spillover_csv(text.encode(), name="x.spill.csv")
-    assert spillover.detectors == ("FITC-A", "PE-A")
-    np.testing.assert_allclose(spillover.matrix, EXPECTED, rtol=1e-15)
+    order = [spillover.detectors.index(name) for name in ("FITC-A", "PE-A")]
+    np.testing.assert_allclose(spillover.matrix[np.ix_(order, order)], EXPECTED, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,9 @@ def test_match_matrices__guesses_nothing():
     assert "another matrix" in reasons["1.spill.csv"]
     found, reasons = bind(files, [stored("1.spill.csv", "Z")])
     assert "has all its detectors" in reasons["1.spill.csv"]
+
+
+def test_parse_spillover_csv__asks_for_names_where_unnamed_rows_stand_in_another_order():
+    """Columns were shuffled: which row is whose could only be guessed."""
+    with pytest.raises(InputError, match="name each row in a first column"):
+        parse_spillover_csv(b"PE-A,FITC-A\n0.2,1\n1,0.05\n", name="x.spill.csv")

@@ -99,6 +99,15 @@ def test_gate_all__names_an_unreadable_file_and_goes_on(trial, gates, tmp_path):
     assert set(result.counts["file_id"]) == set(one["file_id"]) - {broken}
 
 
+def test_gate_all__keeps_the_peaks_of_quality_beads(trial, tmp_path):
+    run_tube = {"tube": "bead_qc", "subject_id": "", "visit": ""}
+    beads = trial[0].head(1).assign(**run_tube)
+    first = gate_all(beads, trial[1], cache_dir=tmp_path)
+    assert first.bead_peaks["detector"].is_unique
+    assert len(first.bead_peaks) > 10
+    assert_same(gate_all(beads, lambda _: b"", cache_dir=tmp_path), first)
+
+
 def test_gate_all__takes_no_file_at_all(trial):
     tables = gate_all(trial[0].head(0), trial[1])
     for name, columns in TABLE_COLUMNS.items():

@@ -169,7 +169,7 @@ def measure_coverage() -> Section:
     )
 
 
-GATE_SEEDS = tuple(range(84_001, 84_041))
+GATE_SEEDS = tuple(range(85_001, 85_041))
 
 
 def measure_gates() -> Section:
