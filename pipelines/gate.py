@@ -224,14 +224,14 @@ def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
 def gate_file(job: GateJob) -> GateOutcome:
     """Gate one file; a bad one gives its refusal in one line."""
     from corelab.cytometry.gating import gate_acquisition
-    from corelab.cytometry.records import list_rows
+    from corelab.cytometry.records import MOST_AT_ONCE, list_rows
     from corelab.ingest.fcs import map_file, read_fcs
 
     name = job.path.name
     try:
         data = map_file(job.path)
         file_id = hashlib.sha256(data).hexdigest()
-        acquisition = read_fcs(data, name=name)
+        acquisition = read_fcs(data, name=name, by_column=MOST_AT_ONCE)
         del data  # where the events were copied, the file's pages are not needed beside them
         _check_labels(job, acquisition)
         judged = _judge(job, acquisition) if job.source else None

@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.columns import PackedMasks
 from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take_limit
 from corelab.cytometry.fitting import Evidence, fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import approximate_axis, fit_valley
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
-from corelab.cytometry.scatter import find_margin, find_singlets
+from corelab.cytometry.scatter import Recorded, find_margin, find_singlets
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
@@ -47,12 +48,12 @@ class Engine:
         self.name = name
         self.decided = decided
         self.rules = {rule.name: rule for rule in template.populations}
-        self.masks: dict[str, Mask | None] = {}
+        self.masks = PackedMasks()
         self.reasons: dict[str, str] = {}
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
-        self._above: dict[str, Mask] = {}
+        self._above = PackedMasks()
         self._controls = controls
         self._priors = priors
 
@@ -69,9 +70,11 @@ class Engine:
 
     def select(self, name: str) -> Mask | None:
         """Return the events of a population, gating it first if need be."""
-        if name not in self.masks:
-            self.masks[name] = self._gate(self.rules[name])
-        return self.masks[name]
+        if name in self.masks:
+            return self.masks[name]
+        mask = self._gate(self.rules[name])
+        self.masks[name] = mask
+        return mask
 
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
@@ -175,11 +178,12 @@ class Engine:
         return above if term.positive else ~above
 
     def _find_above(self, name: str) -> Mask:
-        """Return the events above a cut; many populations ask for the same."""
-        if name not in self._above:
-            self._above[name] = self._compare(name, 0.0)
-            self._above[name].setflags(write=False)
-        return self._above[name]
+        """Return the events above a cut; many populations ask for the same ones."""
+        above = self._above.get(name)
+        if above is None:
+            above = self._compare(name, 0.0)
+            self._above[name] = above
+        return above
 
     def _compare(self, name: str, moved: float) -> Mask:
         column = self.tube.column(self.template.cuts[name].marker)
@@ -213,7 +217,7 @@ class Engine:
             self.sources[population] = cut
 
     def _gate_time(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        time = self.tube.scatter("time")
+        time = self.tube.recorded("time")
         if time is None:
             self.reasons[rule.name] = "NO_TIME"
             return None
@@ -227,8 +231,9 @@ class Engine:
 
     def _drop_overflow(self, mask: Mask) -> Mask:
         """Leave out what compensation carried beyond all numbers; what was recorded is finite."""
-        for values in self.tube.kept.values():
-            mask &= np.isfinite(values)
+        columns = sorted(set(self.tube.markers.columns.values()))
+        for column in self.tube.compensated.list_unbounded(columns):
+            mask &= np.isfinite(self.tube.values(column))
         return mask
 
     def _gate_beads(self, rule: PopulationRule, parent: Mask) -> Mask | None:
@@ -238,7 +243,7 @@ class Engine:
         return parent & self.tube.beads.mask
 
     def _gate_singlets(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        area, height = self.tube.scatter("FSC-A"), self.tube.scatter("FSC-H")
+        area, height = self.tube.recorded("FSC-A"), self.tube.recorded("FSC-H")
         if area is None or height is None or area is height:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
@@ -267,7 +272,7 @@ class Engine:
         return {column for name, column in self.tube.markers.scatter.items() if name != "time"}
 
     def _gate_lymphocytes(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        side = self.tube.scatter("SSC-A")
+        side = self.tube.recorded("SSC-A")
         if side is None:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
@@ -275,7 +280,7 @@ class Engine:
         if rule.name in self.decided.cuts:
             return self._take_side_scatter(rule, usable, side)
         # On a logarithm groups of scatter are half as wide as groups of light on their axis.
-        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
+        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable], dtype=np.float64), which="first")
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
             recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
@@ -286,9 +291,9 @@ class Engine:
             cut = replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
         self.cuts[rule.name] = cut
         self.sources[rule.name] = cut
-        return usable & (side <= cut.cut) if cut.is_placed else parent.copy()
+        return usable & (side <= np.float64(cut.cut)) if cut.is_placed else parent.copy()
 
-    def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Values) -> Mask:
+    def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Mask:
         cut = make_decided_cut(rule.name, "SSC-A", self.decided.cuts[rule.name])
         self.cuts[rule.name] = self.sources[rule.name] = cut
-        return usable & (side <= cut.cut)
+        return usable & (side <= np.float64(cut.cut))

@@ -1,16 +1,15 @@
 """Gate one acquisition by its template and lay out counts, cuts, expression and findings."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.columns import GatedMasks, MaskList
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
 from corelab.cytometry.fitting import measure_control
-from corelab.cytometry.interchange.model import EMBEDDED, Dimension
 from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (
     QualityLimits,
@@ -39,12 +38,15 @@ from corelab.cytometry.records import (
 )
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.tube import Tube, prepare_tube
-from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
+from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
 from corelab.vocabulary import GateSource, Level, Status, is_run_tube
 
 GATING_VERSION: Final = "1"
 _MANY_EVENTS: Final = 100_000
 """Below, NumPy has measured all medians before the compiled loops are loaded."""
+
+_Middles = tuple[Sequence[float], Sequence[float]]
+"""Medians and robust spreads of some populations."""
 
 _ABSENT: Final = {"NO_TIME": "no time channel", "NO_SCATTER": "no scatter channel for"}
 
@@ -104,6 +106,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     InputError
         If the spillover matrix cannot belong to the file.
     """
+    if acquisition.n_events >= _MANY_EVENTS:
+        acquisition = turn_acquisition(acquisition)
     labels = {**(marker_labels or {}), **read_labels(decisions)}
     prepared = prepare_tube(
         acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
@@ -125,7 +129,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         cuts=tuple(engine.cuts[name] for name in sorted(engine.cuts)),
         expression=tuple(_measure_expression(engine)),
         findings=findings,
-        membership=MappingProxyType({n: mask for n, mask in engine.masks.items() if mask is not None}),
+        membership=GatedMasks(engine.masks),
         limits=_measure_limits(engine),
         spillover_sha256=prepared.compensated.sha256,
         spillover=prepared.compensated.spillover,
@@ -278,51 +282,44 @@ def _judge(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
 
 def _measure_expression(engine: Engine) -> list[Expression]:
     """Measure every marker in the populations that the template names, compiled where it pays."""
-    masks = {name: engine.select(name) for name in engine.template.expression}
-    found = {name: mask for name, mask in masks.items() if mask is not None and mask.any()}
-    if not found or not engine.tube.markers.columns:
+    tube = engine.tube
+    counts = {name: _count_events(engine, name) for name in engine.template.expression}
+    sizes = {name: n for name, n in counts.items() if n}
+    if not sizes or not tube.markers.columns:
         return []
-    detectors = engine.tube.acquisition.detectors
-    if engine.tube.acquisition.n_events >= _MANY_EVENTS and len(set(detectors)) == len(detectors):
-        return _measure_compiled(engine.tube, found)
-    return [
-        _measure(population, marker, engine.tube.values(column)[mask])
-        for population, mask in found.items()
-        for marker, column in engine.tube.markers.columns.items()
-    ]
-
-
-def _measure_compiled(tube: Tube, found: Mapping[str, Mask]) -> list[Expression]:
-    """Measure all markers in all populations in a few passes over the events as recorded."""
-    from corelab.cytometry.kernel.gates import pack_masks
-    from corelab.cytometry.kernel.medians import measure_rows, plan_columns
-
-    applied = replace(tube.acquisition, spillover=tube.compensated.spillover)
-    channels = [
-        Dimension(channel=applied.detectors[column], compensation=EMBEDDED)
-        for column in tube.markers.columns.values()
-    ]
-    middles = measure_rows(
-        plan_columns(applied, channels), applied.events,
-        words=pack_masks(list(found.values())), n_populations=len(found),
-    )  # fmt: skip
+    measure = _choose_measure(MaskList(GatedMasks(engine.masks), list(sizes)), tube.acquisition.n_events)
+    middles = {column: measure(tube.values(column)) for column in sorted(set(tube.markers.columns.values()))}
     return [
         Expression(
-            population=population, marker=marker, median_intensity=float(middles.median[row, place]),
-            robust_sd=float(middles.robust_sd[row, place]), n=int(np.count_nonzero(mask)),
+            population=population, marker=marker, n=n,
+            median_intensity=middles[column][0][row], robust_sd=middles[column][1][row],
         )
-        for row, (population, mask) in enumerate(found.items())
-        for place, marker in enumerate(tube.markers.columns)
+        for row, (population, n) in enumerate(sizes.items())
+        for marker, column in tube.markers.columns.items()
     ]  # fmt: skip
 
 
-def _measure(population: str, marker: str, values: Values) -> Expression:
-    median = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - median)))
-    return Expression(
-        population=population, marker=marker, median_intensity=median, robust_sd=spread,
-        n=len(values),
-    )  # fmt: skip
+def _count_events(engine: Engine, population: str) -> int:
+    mask = engine.select(population)
+    return 0 if mask is None else int(np.count_nonzero(mask))
+
+
+def _choose_measure(masks: Sequence[Mask], n_events: int) -> Callable[[Values], _Middles]:
+    """Choose what gives medians and robust spreads of a channel in some populations: the same doubles."""
+    if n_events >= _MANY_EVENTS:
+        from corelab.cytometry.kernel.medians import prepare_measure
+
+        return prepare_measure(masks)
+    return lambda values: _measure_plainly(values, masks)
+
+
+def _measure_plainly(values: Values, masks: Sequence[Mask]) -> _Middles:
+    medians, spreads = [], []
+    for mask in masks:
+        own = values[mask]
+        medians.append(float(np.median(own)))
+        spreads.append(1.4826 * float(np.median(np.abs(own - medians[-1]))))
+    return medians, spreads
 
 
 def _measure_limits(engine: Engine) -> Mapping[str, ControlLimit]:

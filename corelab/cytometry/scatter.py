@@ -1,12 +1,13 @@
 """Gates that need no antibody: margin, beads, singlets, lymphocytes by side scatter."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from corelab.cytometry.recipes import approximate_axis, fit_valley
-from corelab.cytometry.records import Mask, Values, fair_rows
+from corelab.cytometry.records import Mask, Values, choose_fairly
 from corelab.ingest.fcs_events import Events
 
 _SINGLET_MADS: Final = 4.0
@@ -14,6 +15,10 @@ _BEAD_MADS: Final = 4.5
 _MIN_BEADS: Final = 25
 _MIN_BEAD_BRIGHTNESS: Final = 10.0
 _MAX_BEAD_SPREAD: Final = 0.15
+_BLOCK: Final = 1 << 16
+
+Recorded = npt.NDArray[np.floating[Any]]
+"""A channel as recorded, in the width of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,26 +42,16 @@ def find_margin(observed: Events, ranges: Values, scatter: list[int]) -> Mask:
     scatter
         Columns of scatter.
     """
-    top = _find_top(observed)
-    reached = top >= 0.985 * ranges
     margin = np.zeros(len(observed), dtype=bool)
-    for column in np.flatnonzero(reached).tolist():
+    top = np.asarray(observed.max(axis=0, initial=0.0), dtype=np.float64)
+    for column in np.flatnonzero(top >= 0.985 * ranges).tolist():
         margin |= observed[:, column] >= top[column] * (1 - 1e-4)
     for column in scatter:
         margin |= observed[:, column] <= 0
     return margin
 
 
-def _find_top(observed: Events) -> Values:
-    """Return the largest value of each channel, not below zero: 64 events a row, as short rows are slow."""
-    n_rows, n_channels = observed.shape
-    whole = n_rows - n_rows % 64
-    wide = observed[:whole].reshape(-1, 64 * n_channels).max(axis=0, initial=0.0)
-    rest = observed[whole:].max(axis=0, initial=0.0)
-    return np.asarray(np.maximum(wide.reshape(64, n_channels).max(axis=0), rest), dtype=np.float64)
-
-
-def find_singlets(area: Values, height: Values, among: Mask) -> Mask:
+def find_singlets(area: Recorded, height: Recorded, among: Mask) -> Mask:
     """Mark events whose log(area / height) is within 4 robust deviations of the median.
 
     Parameters
@@ -69,12 +64,21 @@ def find_singlets(area: Values, height: Values, among: Mask) -> Mask:
     usable = among & (area > 0) & (height > 0)
     if not usable.any():
         return usable
-    found = np.flatnonzero(usable)
-    part = found[fair_rows(len(found))]
-    centre, spread = _robust(np.log(area[part] / height[part]))
+    part = choose_fairly(usable)
+    centre, spread = _robust(np.log(np.divide(area[part], height[part], dtype=np.float64)))
     reach = _SINGLET_MADS * max(spread, 1e-3)
     low, high = np.exp(centre - reach), np.exp(centre + reach)
-    return np.asarray(usable & (area >= low * height) & (area <= high * height))
+    return keep_ratio(usable, area, height, (low, high))
+
+
+def keep_ratio(among: Mask, area: Recorded, height: Recorded, limits: tuple[float, float]) -> Mask:
+    """Mark the events whose area is within two multiples of their height."""
+    kept = np.empty(len(among), dtype=bool)
+    for begin in range(0, len(kept), _BLOCK):
+        rows = slice(begin, begin + _BLOCK)
+        wide, tall = (np.asarray(one[rows], dtype=np.float64) for one in (area, height))
+        kept[rows] = among[rows] & (wide >= limits[0] * tall) & (wide <= limits[1] * tall)
+    return kept
 
 
 def _robust(values: Values) -> tuple[float, float]:
@@ -82,7 +86,7 @@ def _robust(values: Values) -> tuple[float, float]:
     return centre, 1.4826 * float(np.median(np.abs(values - centre)))
 
 
-def find_beads(brightness: Values, scatter: list[Values]) -> BeadGate | None:
+def find_beads(brightness: Values, scatter: list[Recorded]) -> BeadGate | None:
     """Find counting beads: bright in nearly all detectors and tight in scatter.
 
     Parameters
@@ -110,7 +114,7 @@ def find_beads(brightness: Values, scatter: list[Values]) -> BeadGate | None:
         positive = bright & (values > 0)
         if positive.sum() < _MIN_BEADS:
             return None
-        logs = np.log(values[positive])
+        logs = np.log(values[positive], dtype=np.float64)
         centre, spread = _robust(logs)
         if spread > _MAX_BEAD_SPREAD:
             return None

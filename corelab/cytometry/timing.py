@@ -4,9 +4,9 @@ Ranks, not intensities: the median of a two-humped channel jumps across its vall
 of ranks does not. Windows of 1 to 15 bins are scanned, since a fault has no fixed length.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,15 @@ _SLOPE: Final = 1.5
 
 _LEVELS: Final = 512
 _QUANTILE_EVENTS: Final = 25_000
+_MANY: Final = 100_000
+"""Below, NumPy is done before the compiled loop is loaded."""
 _BLOCK: Final = 1 << 14
 """Events that are looked at together, so that they stay in the processor's cache."""
 _POSITIVE: Final = 1.5
 """Position on the self-scaled axis above which an event counts as positive (about 5 s)."""
+
+Levels = npt.NDArray[np.int16]
+SumBins = Callable[[Values, Levels, npt.NDArray[np.int64]], Values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +47,7 @@ class TimeCheck:
     trend: float
 
 
-def scan_time(time: Values, channels: Iterable[Position]) -> TimeCheck:
+def scan_time(time: npt.NDArray[np.floating[Any]], channels: Iterable[Position]) -> TimeCheck:
     """Scan the channels of one acquisition along its time.
 
     Parameters
@@ -119,15 +124,38 @@ def compute_bin_scores(y: Position, starts: npt.NDArray[np.int64]) -> list[Value
         judged by its own scatter.
     """
     level, low, step = find_levels(y)
-    counts = np.bincount(level, minlength=_LEVELS)
+    sum_bins = _choose_sums(len(y))
+    counts = _count_levels(level)
     n_bin = np.diff(starts, append=len(y))
-    rows = [_standardise(np.add.reduceat(_rank(counts)[level], starts), n_bin)]
+    rows = [_standardise(sum_bins(_rank(counts), level, starts), n_bin)]
     is_positive = low + step * np.arange(_LEVELS) > _POSITIVE
     if 0.02 < counts[is_positive].sum() / len(y) < 0.98:
         ranks = np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0)
-        n_positive = np.add.reduceat(is_positive.astype(np.int64)[level], starts)
-        rows.append(_standardise(np.add.reduceat(ranks[level], starts), n_positive))
+        n_positive = sum_bins(is_positive.astype(np.float64), level, starts).astype(np.int64)
+        rows.append(_standardise(sum_bins(ranks, level, starts), n_positive))
     return rows
+
+
+def _count_levels(level: Levels) -> npt.NDArray[np.int64]:
+    counts = np.zeros(_LEVELS, dtype=np.int64)
+    for begin in range(0, len(level), _BLOCK):
+        counts += np.bincount(level[begin : begin + _BLOCK], minlength=_LEVELS)
+    return counts
+
+
+def _choose_sums(n_events: int) -> SumBins:
+    """Choose what adds up a table's numbers of the levels of each bin's events."""
+    if n_events >= _MANY:
+        try:
+            from corelab.cytometry.kernel.products import sum_bins
+        except ImportError:
+            return _sum_bins
+        return sum_bins  # type: ignore[no-any-return]
+    return _sum_bins
+
+
+def _sum_bins(table: Values, level: Levels, starts: npt.NDArray[np.int64]) -> Values:
+    return np.add.reduceat(table[level], starts)
 
 
 def compute_ranks(values: Position) -> Values:
@@ -136,7 +164,7 @@ def compute_ranks(values: Position) -> Values:
     return np.asarray(_rank(np.bincount(level, minlength=_LEVELS))[level])
 
 
-def find_levels(values: Position) -> tuple[npt.NDArray[np.int16], float, float]:
+def find_levels(values: Position) -> tuple[Levels, float, float]:
     """Sort values into 512 levels between two outer quantiles of a fair part of them.
 
     Returns
@@ -149,8 +177,10 @@ def find_levels(values: Position) -> tuple[npt.NDArray[np.int16], float, float]:
     step = max((high - low) / _LEVELS, 1e-12)
     level = np.empty(len(values), dtype=np.int16)
     for begin in range(0, len(values), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        level[block] = np.clip((values[block] - low) / step, 0, _LEVELS - 1)
+        place = values[begin : begin + _BLOCK] - low
+        place /= step
+        np.maximum(place, 0, out=place)
+        level[begin : begin + _BLOCK] = np.minimum(place, _LEVELS - 1, out=place)
     return level, low, step
 
 

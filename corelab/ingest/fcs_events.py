@@ -1,7 +1,7 @@
 """The DATA segment of an FCS file: where it really lies, and its numbers on a linear scale."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,11 +13,15 @@ from corelab.ingest.fcs_segments import FcsSegments, Span
 
 Events = npt.NDArray[np.floating[Any]]
 Raw = bytes | memoryview
+Forget = Callable[[], None]
+"""Gives back the memory of what was looked at."""
 
 _FLOAT_BITS: Final = {"F": 32, "D": 64}
 _MAX_CHANNELS: Final = 10_000
 _BLOCK: Final = 1 << 14
 """Events that are looked at together: a block of some dozen channels stays in the processor's cache."""
+_TURNED: Final = 1 << 11
+"""Events that are turned into columns together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +210,7 @@ def parse_byte_order(text: str, place: str) -> str:
 
 
 def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order: str, name: str) -> Events:
-    """Decode DATA to linear values ``(n_events, n_channels)``.
+    """Decode DATA to linear values ``(n_events, n_channels)``, which are not looked at yet.
 
     Integers are masked to ``$PnR``, log amplification is expanded as
     ``10**(decades * x / range) * offset`` and linear values are divided by their gain: float64. Where
@@ -216,8 +220,8 @@ def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order:
     Raises
     ------
     FcsReadError
-        If integers are packed across bytes in little-endian order, a range is not positive where
-        the amplification is logarithmic, or a value is not finite.
+        If integers are packed across bytes in little-endian order, or a range is not positive where
+        the amplification is logarithmic.
 
     References
     ----------
@@ -227,18 +231,57 @@ def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order:
     if n_events == 0:
         return np.empty((0, len(channels)))
     if is_plain(channels):
-        events = _view(raw, channels, n_events, order)
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused below
-            events = _decode(raw, channels, n_events, order)
-            for column, channel in enumerate(channels):
-                _make_linear(events[:, column], channel)
-    if not all(np.isfinite(block).all() for block in _list_blocks(events)):
-        raise FcsReadError(
-            "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
-            remedy="the events are damaged or shifted; export the file again",
-        )  # fmt: skip
+        return _view(raw, channels, n_events, order)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused when it is looked at
+        events = _decode(raw, channels, n_events, order)
+        for column, channel in enumerate(channels):
+            _make_linear(events[:, column], channel)
     return events
+
+
+def check_finite(events: Events, *, name: str, forget: Forget) -> Events:
+    """Return events all of whose values are numbers.
+
+    Parameters
+    ----------
+    events
+        As decoded.
+    name
+        What to call the file in an error.
+    forget
+        Called now and then to give back the memory of what was looked at.
+
+    Raises
+    ------
+    FcsReadError
+        If a value is not finite.
+    """
+    for begin in range(0, len(events), _BLOCK):
+        if not np.isfinite(events[begin : begin + _BLOCK]).all():
+            raise _no_numbers(name)
+        if begin % (8 * _BLOCK) == 0:
+            forget()
+    return events
+
+
+def turn_events(events: Events, *, name: str, forget: Forget) -> Events:
+    """Copy events so that each channel lies in one piece, and check them as `check_finite` does."""
+    columns = np.empty(events.shape[::-1], dtype=events.dtype)
+    for begin in range(0, len(events), _TURNED):
+        part = columns[:, begin : begin + _TURNED]
+        part[:] = events[begin : begin + _TURNED].T
+        if not np.isfinite(part).all():
+            raise _no_numbers(name)
+        if begin % (8 * _TURNED) == 0:
+            forget()
+    return columns.T
+
+
+def _no_numbers(name: str) -> FcsReadError:
+    return FcsReadError(
+        "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
+        remedy="the events are damaged or shifted; export the file again",
+    )  # fmt: skip
 
 
 def is_plain(channels: Sequence[Channel]) -> bool:
@@ -257,11 +300,6 @@ def _view(raw: Raw, channels: Sequence[Channel], n_events: int, order: str) -> E
     table: Events = stored.view(f"{order}f{width}").reshape(n_events, len(channels))
     is_native = order == ("<" if sys.byteorder == "little" else ">")
     return table if is_native else table.astype(f"f{width}")
-
-
-def _list_blocks(events: Events) -> Iterator[Events]:
-    for begin in range(0, len(events), _BLOCK):
-        yield events[begin : begin + _BLOCK]
 
 
 def _make_linear(values: npt.NDArray[np.float64], channel: Channel) -> None:
@@ -301,7 +339,7 @@ def _decode_records(
 ) -> npt.NDArray[np.float64]:
     """Decode events whose channels take whole bytes, each in its own width."""
     table = np.frombuffer(raw, dtype=np.uint8).reshape(n_events, -1)
-    events = np.empty((n_events, len(channels)))
+    events = np.empty((len(channels), n_events)).T
     at = 0
     for column, channel in enumerate(channels):
         width = channel.bits // 8

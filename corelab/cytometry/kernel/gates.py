@@ -19,6 +19,7 @@ Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 _WORD: Final = 64
+_BLOCK: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,7 +141,9 @@ def pack_masks(masks: Sequence[Mask]) -> Words:
     n_events = len(masks[0]) if masks else 0
     words = np.zeros((n_events, count_words(len(masks))), dtype=np.uint64)
     for i, mask in enumerate(masks):
-        words[:, i // _WORD] |= mask.astype(np.uint64) << np.uint64(i % _WORD)
+        for begin in range(0, n_events, _BLOCK):
+            own = mask[begin : begin + _BLOCK].astype(np.uint64)
+            words[begin : begin + _BLOCK, i // _WORD] |= own << np.uint64(i % _WORD)
     return words
 
 
