@@ -13,7 +13,7 @@ from corelab.cytometry.fitting import Evidence, fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import approximate_axis, fit_valley
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
-from corelab.cytometry.scatter import Recorded, find_margin, find_singlets
+from corelab.cytometry.scatter import Limits, Recorded, find_margin, fit_singlets, keep_ratio
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
@@ -30,7 +30,8 @@ class Engine:
     """Gates one tube on demand; what was fitted and selected so far stays in it.
 
     ``reasons`` says why a population is missing, ``sources`` is the least certain cut behind one (one that a
-    person set before all others), ``time`` and ``margin`` what the checks of quality need.
+    person set before all others), ``time`` and ``margin`` what the checks of quality need, ``singlets``
+    where these lie.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Engine:
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
+        self.singlets: Limits | None = None
         self._above = PackedMasks()
         self._controls = controls
         self._priors = priors
@@ -224,10 +226,12 @@ class Engine:
         # Only channels that a gate may use: a fault elsewhere costs nothing.
         columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
         columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
-        self.time = scan_time(
-            time, (approximate_axis(self.tube.values(c), float(self.tube.scales[c])) for c in columns)
-        )
+        self.time = self._check_time(time, columns)
         return self._drop_overflow(parent & self.time.kept)
+
+    def _check_time(self, time: Recorded, columns: list[int]) -> TimeCheck:
+        axes = (approximate_axis(self.tube.values(c), float(self.tube.scales[c])) for c in columns)
+        return scan_time(time, axes)
 
     def _drop_overflow(self, mask: Mask) -> Mask:
         """Leave out what compensation carried beyond all numbers; what was recorded is finite."""
@@ -247,7 +251,12 @@ class Engine:
         if area is None or height is None or area is height:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
-        return find_singlets(area, height, self.usable(parent))
+        usable = self.usable(parent)
+        self.singlets = self._place_singlets(area, height, usable)
+        return keep_ratio(usable, area, height, limits=self.singlets)
+
+    def _place_singlets(self, area: Recorded, height: Recorded, usable: Mask) -> Limits:
+        return fit_singlets(area, height, usable)
 
     @cached_property
     def margin(self) -> Mask:
@@ -279,19 +288,23 @@ class Engine:
         usable = parent & (side > 0)
         if rule.name in self.decided.cuts:
             return self._take_side_scatter(rule, usable, side)
-        # On a logarithm groups of scatter are half as wide as groups of light on their axis.
+        cut = self._place_side_scatter(rule, usable, side)
+        self.cuts[rule.name] = cut
+        self.sources[rule.name] = cut
+        return usable & (side <= np.float64(cut.cut)) if cut.is_placed else parent.copy()
+
+    def _place_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Cut:
+        """Place the limit of lymphocytes: on a logarithm groups of scatter are half as wide as of light."""
         fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable], dtype=np.float64), which="first")
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
             recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
             reason="no valley in side scatter; every leukocyte passes",
         )  # fmt: skip
-        if fit is not None and fit.score >= 0.2:
-            limit = float(np.exp(fit.position / _SCATTER_WIDTH))
-            cut = replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
-        self.cuts[rule.name] = cut
-        self.sources[rule.name] = cut
-        return usable & (side <= np.float64(cut.cut)) if cut.is_placed else parent.copy()
+        if fit is None or fit.score < 0.2:
+            return cut
+        limit = float(np.exp(fit.position / _SCATTER_WIDTH))
+        return replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
 
     def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Mask:
         cut = make_decided_cut(rule.name, "SSC-A", self.decided.cuts[rule.name])

@@ -1,15 +1,15 @@
 """Gate one acquisition by its template and lay out counts, cuts, expression and findings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
-from corelab.cytometry.columns import GatedMasks, MaskList
+from corelab.cytometry.columns import GatedMasks, PackedMasks
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
+from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.fitting import measure_control
+from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (
     QualityLimits,
@@ -28,25 +28,19 @@ from corelab.cytometry.quality import (
     find_failure,
 )
 from corelab.cytometry.records import (
+    MOST_AT_ONCE,
     ControlLimit,
-    Expression,
     Finding,
     GatedAcquisition,
-    Mask,
     PopulationCount,
-    Values,
 )
-from corelab.cytometry.template import PopulationRule, Template, Term
+from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE, Tally, count_tube
+from corelab.cytometry.template import PopulationRule, Template
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
-from corelab.vocabulary import GateSource, Level, Status, is_run_tube
+from corelab.vocabulary import GateSource, Level, Status
 
 GATING_VERSION: Final = "1"
-_MANY_EVENTS: Final = 100_000
-"""Below, NumPy has measured all medians before the compiled loops are loaded."""
-
-_Middles = tuple[Sequence[float], Sequence[float]]
-"""Medians and robust spreads of some populations."""
 
 _ABSENT: Final = {"NO_TIME": "no time channel", "NO_SCATTER": "no scatter channel for"}
 
@@ -64,6 +58,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     limits: QualityLimits | None = None,
     decisions: Sequence[Decision] = (),
     only_decided: bool = False,
+    at_once: int = MOST_AT_ONCE,
 ) -> GatedAcquisition:
     """Gate one acquisition.
 
@@ -95,6 +90,10 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     only_decided
         Fit nothing: a population without decision passes its parent on where it may, else it is
         missing (``NOT_GIVEN``).
+    at_once
+        Events of a file that is gated as a whole. Of a larger one every k-th event is fitted, no more than
+        half as many; then all are gated and counted a block after the other, medians and spreads are those of
+        fine bins, and no membership is kept (`corelab.cytometry.in_parts`).
 
     Returns
     -------
@@ -106,30 +105,38 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     InputError
         If the spillover matrix cannot belong to the file.
     """
-    if acquisition.n_events >= _MANY_EVENTS:
-        acquisition = turn_acquisition(acquisition)
+    is_whole = acquisition.n_events <= at_once
     labels = {**(marker_labels or {}), **read_labels(decisions)}
     prepared = prepare_tube(
-        acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
-    )
+        turn_acquisition(acquisition) if is_whole else take_part(acquisition, most=at_once // 2),
+        template=template, marker_labels=labels, spillover=spillover, stains=stains,
+    )  # fmt: skip
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    decided = prepare_decisions(decisions, acquisition, template, read_own=prepared.read, alone=only_decided)
+    decided = prepare_decisions(
+        decisions, prepared.acquisition, template, read_own=prepared.read, alone=only_decided
+    )
+    if not is_whole:
+        decided = drop_parity(decided)
     engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
         engine.select(rule.name)
-    findings = _list_findings(engine, limits or builtin_limits())
-    findings += _check_controls(engine, controls or {})
+    if is_whole:
+        tally, expression = count_tube(engine, rules), measure_expression(engine)
+    else:
+        tally, expression = gate_blocks(acquisition, engine, rules=rules, decisions=decisions)
+    findings = _list_findings(engine, tally, limits or builtin_limits())
+    findings += _check_controls(tally, controls or {})
     return GatedAcquisition(
         name=acquisition.name,
         tube=tube,
         template=f"{template.panel}/{template.version}",
         n_events=acquisition.n_events,
-        counts=tuple(_count(engine, rule, findings) for rule in rules if not rule.hidden),
+        counts=tuple(_count(engine, rule, tally, findings) for rule in rules if not rule.hidden),
         cuts=tuple(engine.cuts[name] for name in sorted(engine.cuts)),
-        expression=tuple(_measure_expression(engine)),
+        expression=tuple(expression),
         findings=findings,
-        membership=GatedMasks(engine.masks),
+        membership=GatedMasks(engine.masks if is_whole else PackedMasks()),
         limits=_measure_limits(engine),
         spillover_sha256=prepared.compensated.sha256,
         spillover=prepared.compensated.spillover,
@@ -171,59 +178,38 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
     return wanted and not unwanted
 
 
-def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
-    tube = engine.tube
+def _list_findings(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
+    tube, counts, shares = engine.tube, tally.counts, tally.shares
     findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
-    findings += _check_scatter(engine, limits)
-    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"), limits)]
-    if not is_run_tube(engine.name):
-        dead = _above(engine, "viability")
-        alive = None if dead is None else ~dead
-        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits=limits)
+    if MARGIN in shares:
+        findings += check_margin(shares[MARGIN], limits)
+    if SINGLETS in shares:
+        findings += check_doublets(shares[SINGLETS], limits)
+    findings += [*_missing_channels(engine), *check_beads(counts.get("beads"), limits)]
+    if VIABLE in shares:
+        findings += check_viability(shares[VIABLE], limits)
     if engine.name == "full":
-        findings += check_events(engine.template, engine.select, limits)
-        findings += _check_lost(engine, limits)
-    if "nk_cells" in engine.masks and engine.name == "full":
-        findings += check_sum(engine.select, limits)
+        findings += check_events(engine.template, counts[engine.template.minimum_population], limits)
+        if CAR_LOST in shares:
+            findings += check_lost_car(shares[CAR_LOST], shares[CAR_KEPT], limits)
+    if "nk_cells" in counts and engine.name == "full":
+        findings += check_sum(counts, limits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
-        findings += check_double_positive(engine.select, limits)
+        findings += check_double_positive(counts.get("car_cd19_double"), limits)
     return (*findings, *check_templates(engine.cuts.values()))
 
 
-def _check_lost(engine: Engine, limits: QualityLimits) -> list[Finding]:
-    """Count CAR+ T cells by their two limits alone, in the time that was left out and in the rest."""
-    car, t_cell = _above(engine, "CAR"), _above(engine, "CD3")
-    if engine.time is None or car is None or t_cell is None:
-        return []
-    beads, kept = engine.tube.beads, engine.time.kept
-    cells = t_cell if beads is None else t_cell & ~beads.mask
-    lost, rest = (((car & cells & part).sum(), (cells & part).sum()) for part in (~kept, kept))
-    return check_lost_car((int(lost[0]), int(lost[1])), (int(rest[0]), int(rest[1])), limits)
-
-
-def _check_controls(engine: Engine, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
+def _check_controls(tally: Tally, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
     """Hold CAR-T cells against the tube without the CAR reagent, where there is one."""
     fmo = controls.get("fmo_car")
-    own = (engine.masks.get("car_t"), engine.masks.get("t_cells"))
+    own = (tally.counts.get("car_t"), tally.counts.get("t_cells"))
     if fmo is None or own[0] is None or own[1] is None:
         return ()
     background, total = fmo.count("car_t"), fmo.count("t_cells")
     if background is None or total is None:
         return ()
-    return tuple(check_car_control((int(own[0].sum()), int(own[1].sum())), (background, total)))
-
-
-def _check_scatter(engine: Engine, limits: QualityLimits) -> list[Finding]:
-    """Judge margin and doublets among what is no bead."""
-    parent, beads = engine.select("time_ok"), engine.select("beads")
-    if parent is None:
-        return []
-    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads, limits)
-    singlets = engine.select("singlets")
-    if singlets is not None and "singlets" not in engine.reasons:
-        findings += check_doublets(singlets, engine.usable(parent), limits)
-    return findings
+    return tuple(check_car_control((own[0], own[1]), (background, total)))
 
 
 def _missing_channels(engine: Engine) -> list[Finding]:
@@ -238,29 +224,23 @@ def _missing_channels(engine: Engine) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _above(engine: Engine, cut: str) -> Mask | None:
-    if cut not in engine.cuts or not engine.cuts[cut].is_placed:
-        return None
-    return engine.meets(Term(cut=cut, positive=True, optional=False, if_shared=""))
-
-
-def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) -> PopulationCount:
-    mask = engine.select(rule.name)
-    parent = engine.select(rule.parent) if rule.parent else mask
-    source = engine.sources.get(rule.name)
+def _count(
+    engine: Engine, rule: PopulationRule, tally: Tally, findings: tuple[Finding, ...]
+) -> PopulationCount:
+    count, source = tally.counts[rule.name], engine.sources.get(rule.name)
     status, reason = _judge(engine, rule, findings)
     fitted = "" if reason == NOT_GIVEN else GateSource.AUTO
     placed = source.source if source else fitted
     version = f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}"
-    low, high = engine.count_band(rule)
+    low, high = tally.bands[rule.name]
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
-        count=None if mask is None else int(np.count_nonzero(mask)),
-        parent_count=None if parent is None else int(np.count_nonzero(parent)),
+        count=count,
+        parent_count=tally.counts[rule.parent] if rule.parent else count,
         status=status,
         reason=reason,
-        gate_source="" if mask is None else placed,
+        gate_source="" if count is None else placed,
         gate_version=version + engine.decided.describe(rule),
         control=source.control if source else "",
         band_low=low,
@@ -278,48 +258,6 @@ def _judge(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     if rule.name == "beads" and few_beads:
         return Status.FAILED, "BEADS"
     return Status.QUANTIFIED, ""
-
-
-def _measure_expression(engine: Engine) -> list[Expression]:
-    """Measure every marker in the populations that the template names, compiled where it pays."""
-    tube = engine.tube
-    counts = {name: _count_events(engine, name) for name in engine.template.expression}
-    sizes = {name: n for name, n in counts.items() if n}
-    if not sizes or not tube.markers.columns:
-        return []
-    measure = _choose_measure(MaskList(GatedMasks(engine.masks), list(sizes)), tube.acquisition.n_events)
-    middles = {column: measure(tube.values(column)) for column in sorted(set(tube.markers.columns.values()))}
-    return [
-        Expression(
-            population=population, marker=marker, n=n,
-            median_intensity=middles[column][0][row], robust_sd=middles[column][1][row],
-        )
-        for row, (population, n) in enumerate(sizes.items())
-        for marker, column in tube.markers.columns.items()
-    ]  # fmt: skip
-
-
-def _count_events(engine: Engine, population: str) -> int:
-    mask = engine.select(population)
-    return 0 if mask is None else int(np.count_nonzero(mask))
-
-
-def _choose_measure(masks: Sequence[Mask], n_events: int) -> Callable[[Values], _Middles]:
-    """Choose what gives medians and robust spreads of a channel in some populations: the same doubles."""
-    if n_events >= _MANY_EVENTS:
-        from corelab.cytometry.kernel.medians import prepare_measure
-
-        return prepare_measure(masks)
-    return lambda values: _measure_plainly(values, masks)
-
-
-def _measure_plainly(values: Values, masks: Sequence[Mask]) -> _Middles:
-    medians, spreads = [], []
-    for mask in masks:
-        own = values[mask]
-        medians.append(float(np.median(own)))
-        spreads.append(1.4826 * float(np.median(np.abs(own - medians[-1]))))
-    return medians, spreads
 
 
 def _measure_limits(engine: Engine) -> Mapping[str, ControlLimit]:

@@ -1,6 +1,6 @@
 """Gates that need no antibody: margin, beads, singlets, lymphocytes by side scatter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,17 +20,24 @@ _BLOCK: Final = 1 << 16
 Recorded = npt.NDArray[np.floating[Any]]
 """A channel as recorded, in the width of the file."""
 
+Limits = tuple[float, float]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BeadGate:
-    """Which events are beads; ``limit`` is the smallest brightness in units of noise."""
+    """Which events are beads.
+
+    ``limit`` is the smallest brightness in units of noise, ``cores`` are centre and reach of the logarithm of
+    each scatter channel.
+    """
 
     mask: Mask
     limit: float
     score: float
+    cores: tuple[Limits, ...] = ()
 
 
-def find_margin(observed: Events, ranges: Values, scatter: list[int]) -> Mask:
+def find_margin(observed: Events, ranges: Values, scatter: list[int], *, top: Values | None = None) -> Mask:
     """Mark events at the end of the range of any channel, or at or below zero scatter.
 
     Parameters
@@ -41,9 +48,11 @@ def find_margin(observed: Events, ranges: Values, scatter: list[int]) -> Mask:
         Upper range of each channel.
     scatter
         Columns of scatter.
+    top
+        Largest value of each channel, where these events are not all of the file.
     """
     margin = np.zeros(len(observed), dtype=bool)
-    top = np.asarray(observed.max(axis=0, initial=0.0), dtype=np.float64)
+    top = find_top(observed) if top is None else top
     for column in np.flatnonzero(top >= 0.985 * ranges).tolist():
         margin |= observed[:, column] >= top[column] * (1 - 1e-4)
     for column in scatter:
@@ -51,33 +60,39 @@ def find_margin(observed: Events, ranges: Values, scatter: list[int]) -> Mask:
     return margin
 
 
-def find_singlets(area: Recorded, height: Recorded, among: Mask) -> Mask:
-    """Mark events whose log(area / height) is within 4 robust deviations of the median.
+def find_top(observed: Events) -> Values:
+    """Return the largest value of each channel, not below zero."""
+    return np.asarray(observed.max(axis=0, initial=0.0), dtype=np.float64)
+
+
+def fit_singlets(area: Recorded, height: Recorded, among: Mask) -> Limits:
+    """Place the multiples of the height between which a singlet's area lies.
 
     Parameters
     ----------
     area, height
         ``(n_events,)`` forward scatter.
     among
-        Events that set the median: no beads, no margin.
+        Events that set the median, from which log(area / height) is within 4 robust deviations: no beads,
+        no margin. Without one, nothing lies between the two.
     """
     usable = among & (area > 0) & (height > 0)
     if not usable.any():
-        return usable
+        return 1.0, 0.0
     part = choose_fairly(usable)
     centre, spread = _robust(np.log(np.divide(area[part], height[part], dtype=np.float64)))
     reach = _SINGLET_MADS * max(spread, 1e-3)
-    low, high = np.exp(centre - reach), np.exp(centre + reach)
-    return keep_ratio(usable, area, height, (low, high))
+    return float(np.exp(centre - reach)), float(np.exp(centre + reach))
 
 
-def keep_ratio(among: Mask, area: Recorded, height: Recorded, limits: tuple[float, float]) -> Mask:
-    """Mark the events whose area is within two multiples of their height."""
+def keep_ratio(among: Mask, area: Recorded, height: Recorded, *, limits: Limits) -> Mask:
+    """Mark the events that have an area and a height, the area within two multiples of the height."""
     kept = np.empty(len(among), dtype=bool)
     for begin in range(0, len(kept), _BLOCK):
         rows = slice(begin, begin + _BLOCK)
         wide, tall = (np.asarray(one[rows], dtype=np.float64) for one in (area, height))
-        kept[rows] = among[rows] & (wide >= limits[0] * tall) & (wide <= limits[1] * tall)
+        is_there = among[rows] & (wide > 0) & (tall > 0)
+        kept[rows] = is_there & (wide >= limits[0] * tall) & (wide <= limits[1] * tall)
     return kept
 
 
@@ -110,6 +125,7 @@ def find_beads(brightness: Values, scatter: list[Recorded]) -> BeadGate | None:
     if bright.sum() < _MIN_BEADS or np.median(brightness[bright]) < _MIN_BEAD_BRIGHTNESS:
         return None
     core = bright.copy()
+    cores: list[Limits] = []
     for values in scatter:
         positive = bright & (values > 0)
         if positive.sum() < _MIN_BEADS:
@@ -118,9 +134,25 @@ def find_beads(brightness: Values, scatter: list[Recorded]) -> BeadGate | None:
         centre, spread = _robust(logs)
         if spread > _MAX_BEAD_SPREAD:
             return None
-        is_near = np.zeros(len(core), dtype=bool)
-        is_near[positive] = np.abs(logs - centre) <= _BEAD_MADS * max(spread, 1e-3)
-        core &= is_near
+        cores.append((centre, _BEAD_MADS * max(spread, 1e-3)))
+        core &= _is_near(values, bright, cores[-1])
     if scatter and np.median(scatter[-1][core]) <= np.median(scatter[-1][~bright]):
         return None
-    return BeadGate(mask=core, limit=limit, score=fit.score)
+    return BeadGate(mask=core, limit=limit, score=fit.score, cores=tuple(cores))
+
+
+def apply_beads(gate: BeadGate, brightness: Values, scatter: list[Recorded]) -> BeadGate:
+    """Mark the beads among other events of the same file, brightness and scatter as for `find_beads`."""
+    bright = brightness > gate.limit
+    mask = bright.copy()
+    for values, core in zip(scatter, gate.cores, strict=True):
+        mask &= _is_near(values, bright, core)
+    return replace(gate, mask=mask)
+
+
+def _is_near(values: Recorded, among: Mask, core: Limits) -> Mask:
+    """Mark the events whose logarithm lies within reach of the centre."""
+    positive = among & (values > 0)
+    is_near = np.zeros(len(positive), dtype=bool)
+    is_near[positive] = np.abs(np.log(values[positive], dtype=np.float64) - core[0]) <= core[1]
+    return is_near

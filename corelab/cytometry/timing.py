@@ -5,7 +5,7 @@ of ranks does not. Windows of 1 to 15 bins are scanned, since a fault has no fix
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -39,12 +39,14 @@ SumBins = Callable[[Values, Levels, npt.NDArray[np.int64]], Values]
 class TimeCheck:
     """Events kept, their missing share, and the largest lasting trend.
 
-    ``trend`` is the change of a channel's mean rank between the first and the last third of the run.
+    ``trend`` is the change of a channel's mean rank between the first and the last third of the run;
+    ``spans`` are the stretches that are left out, from a time on and below another.
     """
 
     kept: Mask
     removed: float
     trend: float
+    spans: tuple[tuple[float, float], ...] = ()
 
 
 def scan_time(time: npt.NDArray[np.floating[Any]], channels: Iterable[Position]) -> TimeCheck:
@@ -79,7 +81,25 @@ def scan_time(time: npt.NDArray[np.floating[Any]], channels: Iterable[Position])
         kept=kept,
         removed=1.0 - float(kept.mean()),
         trend=float(np.abs(steps).max()) / float(np.sqrt(12 * _BIN_EVENTS)),
+        spans=_list_spans(bad, time[starts] if order is None else time[order[starts]]),
     )
+
+
+def _list_spans(
+    bad: npt.NDArray[np.bool_], begins: npt.NDArray[np.floating[Any]]
+) -> tuple[tuple[float, float], ...]:
+    """List the stretches of neighbouring bad bins, the last one open where the run ends in it."""
+    changes = np.flatnonzero(np.diff(bad, prepend=False, append=False)).tolist()
+    ends = [*begins.tolist(), float("inf")]
+    return tuple((ends[a], ends[b]) for a, b in zip(changes[::2], changes[1::2], strict=True))
+
+
+def keep_time(check: TimeCheck, time: npt.NDArray[np.floating[Any]]) -> TimeCheck:
+    """Apply what was left out of a part of a file to other events of it."""
+    kept = np.ones(len(time), dtype=bool)
+    for begin, end in check.spans:
+        kept &= (time < np.float64(begin)) | (time >= np.float64(end))
+    return replace(check, kept=kept)
 
 
 def find_departures(scores: Values) -> npt.NDArray[np.bool_]:

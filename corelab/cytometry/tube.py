@@ -35,7 +35,7 @@ class Tube:
 
     ``values`` gives a channel compensated, ``(n_events,)`` float64, by its column; ``beads`` are the counting
     beads among the events, if there are any; ``scales`` the noise of every channel, ``own_scale`` whether it
-    was measured (no negatives: 150 is taken).
+    was measured (no negatives: 150 is taken), ``noise`` what it was taken for when beads were looked for.
     """
 
     acquisition: Acquisition
@@ -45,6 +45,7 @@ class Tube:
     beads: BeadGate | None
     scales: Values
     own_scale: Mask
+    noise: Values
 
     def column(self, marker: str) -> int | None:
         """Return the column of a marker, None where it is not there."""
@@ -136,6 +137,7 @@ def prepare_tube(
         beads=beads,
         scales=_fill(scales),
         own_scale=np.isfinite(scales),
+        noise=noise,
     )
 
 
@@ -222,16 +224,28 @@ def _find_bright(acquisition: Acquisition, markers: MarkerMap) -> Mask:
 
 def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:
     """Look for beads by the second lowest of the recorded detectors, the lowest of a few."""
-    columns = list(markers.fluorescence)
-    if len(columns) < _FEWEST_DETECTORS:
+    if len(markers.fluorescence) < _FEWEST_DETECTORS:
         return None
+    return find_beads(
+        measure_brightness(acquisition, markers, scales), list_bead_scatter(acquisition, markers)
+    )
+
+
+def measure_brightness(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> Values:
+    """Return how bright each event's second darkest detector is (the darkest of a few), in units of noise."""
+    columns = list(markers.fluorescence)
     rank = 1 if len(columns) >= _MANY_DETECTORS else 0
     brightness = np.empty(acquisition.n_events)
     for begin in range(0, acquisition.n_events, _BLOCK):
         rows = slice(begin, begin + _BLOCK)
         brightness[rows] = _find_low([acquisition.events[rows, one] / scales[one] for one in columns])[rank]
+    return brightness
+
+
+def list_bead_scatter(acquisition: Acquisition, markers: MarkerMap) -> list[Recorded]:
+    """Return the scatter channels in which beads are tight, as recorded; side scatter last."""
     scatter = [markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in markers.scatter]
-    return find_beads(brightness, [acquisition.events[:, column] for column in scatter])
+    return [acquisition.events[:, column] for column in scatter]
 
 
 def _find_low(rows: Sequence[Values]) -> tuple[Values, Values]:

@@ -1,7 +1,8 @@
 """FCS bytes to an acquisition: read right, or refused by name."""
 
+import hashlib
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from corelab.ingest.fcs_events import (
     parse_byte_order,
     parse_channels,
     parse_events,
+    settle_events,
     turn_events,
 )
 from corelab.ingest.fcs_segments import FcsBytes, FcsSegments, Span, parse_fcs_segments
@@ -29,6 +31,7 @@ __all__ = [
     "FcsSegments",
     "Span",
     "Spillover",
+    "compute_fcs_sha256",
     "forget_events",
     "map_file",
     "parse_fcs_segments",
@@ -37,6 +40,7 @@ __all__ = [
     "turn_acquisition",
 ]
 
+_PIECE: Final = 1 << 23
 SPILLOVER_KEYWORDS: Final = ("$SPILLOVER", "SPILLOVER", "$SPILL", "SPILL", "$COMP", "COMP")
 
 
@@ -124,6 +128,15 @@ def forget_pages(data: FcsBytes) -> None:
         data.madvise(mmap.MADV_DONTNEED)
 
 
+def compute_fcs_sha256(data: FcsBytes) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits, a part of a mapped one in memory at a time."""
+    digest, view = hashlib.sha256(), memoryview(data)
+    for begin in range(0, len(data), _PIECE):
+        digest.update(view[begin : begin + _PIECE])
+        forget_pages(data)
+    return digest.hexdigest()
+
+
 def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
     """Read one FCS file of one data set.
 
@@ -137,7 +150,8 @@ def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
         What to call the file in an error.
     by_column
         Up to so many events are copied so that each channel lies in one piece, as fits want it; the memory
-        of the mapped file is given back meanwhile. The values are the same.
+        of the mapped file is given back meanwhile. More events stay where they lie, whatever their order of
+        bytes. The values are the same.
 
     Returns
     -------
@@ -160,12 +174,11 @@ def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
     span, n_events = locate_data(segments, channels, n_bytes=len(data))
     order = parse_byte_order(table["$BYTEORD"], f"{name} TEXT")
     raw = memoryview(data)[span.begin : span.end]
-    arrange = turn_events if n_events <= by_column else check_finite
     decoded = parse_events(raw, channels, n_events=n_events, order=order, name=name)
     return Acquisition(
         name=name,
         version=segments.version,
-        events=arrange(decoded, name=name, forget=lambda: forget_pages(data)),
+        events=_choose_layout(n_events, by_column)(decoded, name=name, forget=lambda: forget_pages(data)),
         detectors=tuple(channel.name for channel in channels),
         labels=tuple(channel.label for channel in channels),
         ranges=np.array([channel.linear_upper for channel in channels]),
@@ -173,6 +186,12 @@ def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
         keywords=MappingProxyType(table),
         spillover=_find_spillover(table, channels, name),
     )
+
+
+def _choose_layout(n_events: int, by_column: int) -> Callable[..., Events]:
+    if n_events <= by_column:
+        return turn_events
+    return check_finite if by_column else settle_events
 
 
 def turn_acquisition(acquisition: Acquisition) -> Acquisition:

@@ -1,6 +1,5 @@
 """The DATA segment of an FCS file: where it really lies, and its numbers on a linear scale."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -214,8 +213,8 @@ def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order:
 
     Integers are masked to ``$PnR``, log amplification is expanded as
     ``10**(decades * x / range) * offset`` and linear values are divided by their gain: float64. Where
-    the file holds floating point numbers as they are, these are given in their own width, without a
-    copy if they lie so in memory.
+    the file holds floating point numbers as they are, these are seen where they lie, in their own width and
+    order of bytes.
 
     Raises
     ------
@@ -264,9 +263,18 @@ def check_finite(events: Events, *, name: str, forget: Forget) -> Events:
     return events
 
 
+def settle_events(events: Events, *, name: str, forget: Forget) -> Events:
+    """Return events in this machine's order of bytes, on whole words, and check them as `check_finite` does.
+
+    They are copied only where they lie otherwise.
+    """
+    native = events.dtype.newbyteorder("=")
+    return check_finite(np.require(events, dtype=native, requirements="A"), name=name, forget=forget)
+
+
 def turn_events(events: Events, *, name: str, forget: Forget) -> Events:
     """Copy events so that each channel lies in one piece, and check them as `check_finite` does."""
-    columns = np.empty(events.shape[::-1], dtype=events.dtype)
+    columns = np.empty(events.shape[::-1], dtype=events.dtype.newbyteorder("="))
     for begin in range(0, len(events), _TURNED):
         part = columns[:, begin : begin + _TURNED]
         part[:] = events[begin : begin + _TURNED].T
@@ -292,14 +300,11 @@ def is_plain(channels: Sequence[Channel]) -> bool:
 
 
 def _view(raw: Raw, channels: Sequence[Channel], n_events: int, order: str) -> Events:
-    """View plain numbers where they lie, or copy them once where they lie across words or turned round."""
+    """View plain numbers where they lie, even across words or turned round."""
     width = channels[0].bits // 8
     stored = np.frombuffer(raw, dtype=np.uint8)
-    if stored.ctypes.data % width:
-        stored = stored.copy()
     table: Events = stored.view(f"{order}f{width}").reshape(n_events, len(channels))
-    is_native = order == ("<" if sys.byteorder == "little" else ">")
-    return table if is_native else table.astype(f"f{width}")
+    return table
 
 
 def _make_linear(values: npt.NDArray[np.float64], channel: Channel) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from corelab.errors import IntegrityError
-from corelab.ingest.fcs import FcsBytes, forget_pages, map_file
+from corelab.ingest.fcs import FcsBytes, compute_fcs_sha256, map_file
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -123,9 +123,8 @@ class ObjectStore:
         if not self.is_local or not path.exists():
             return self.read(object_id)
         data = map_file(path)
-        if hashlib.sha256(data).hexdigest() != object_id:
+        if compute_fcs_sha256(data) != object_id:
             raise IntegrityError("the object's bytes have changed", place=f"objects/{object_id}")
-        forget_pages(data)
         return data
 
     def exists(self, object_id: str) -> bool:

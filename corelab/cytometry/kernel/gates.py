@@ -1,6 +1,6 @@
 """A gate tree on events, block by block: membership as bits, counts, nothing of the size of a file beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -20,6 +20,7 @@ Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 _WORD: Final = 64
 _BLOCK: Final = 1 << 14
+_ROWS: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,13 +128,11 @@ def evaluate_compiled(tree: GateTree, acquisition: Acquisition) -> Replay:
     plan = make_plan(tree, acquisition)
     if plan.tables is None:
         return evaluate_plainly(tree, acquisition)
-    found = gate_rows(plan, acquisition.events)
-    return Replay(masks=read_masks(found), refusals=plan.refusals)
-
-
-def read_masks(found: Membership) -> Mapping[str, Mask]:
-    """Return membership as one boolean ``(n_events,)`` a gate."""
-    return {name: _read_bit(found.words, i) for i, name in enumerate(found.names)}
+    words = _make_room(acquisition.n_events, len(plan.names), None)
+    for begin in range(0, len(words), _ROWS):  # channel by channel or across words, rows are copied
+        gate_rows(plan, acquisition.events[begin : begin + _ROWS], out=words[begin : begin + _ROWS])
+    masks = {name: _read_bit(words, i) for i, name in enumerate(plan.names)}
+    return Replay(masks=masks, refusals=plan.refusals)
 
 
 def pack_masks(masks: Sequence[Mask]) -> Words:
