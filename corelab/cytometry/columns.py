@@ -13,6 +13,7 @@ from corelab.cytometry.records import Mask, Values
 _SMALL: Final = 50_000
 """Up to so many events all channels are kept: computing them again would cost more than their memory."""
 
+_TOGETHER: Final = 2
 _RARE: Final = 32
 """Populations of fewer than one event in so many are kept as places, which take less than bits then."""
 
@@ -40,6 +41,17 @@ class Columns:
             self._kept[column] = values
         return values
 
+    def each(self, columns: Sequence[int]) -> Iterator[Values]:
+        """Go over some channels, a few computed together; each is good until the next is asked for."""
+        if self._most > 1:
+            yield from map(self, columns)
+            return
+        self._kept.clear()
+        room = np.empty((_TOGETHER, self._compensated.acquisition.n_events))
+        for begin in range(0, len(columns), _TOGETHER):
+            wanted = columns[begin : begin + _TOGETHER]
+            yield from self._compensated.compute(wanted, out=room[: len(wanted)])
+
     @property
     def n_bytes(self) -> int:
         """What is kept takes in memory."""
@@ -51,6 +63,7 @@ class _Packed:
     """A population: a bit for an event, or the places of its few events."""
 
     n_events: int
+    count: int
     bits: npt.NDArray[np.uint8] | None
     places: npt.NDArray[np.int32] | None
 
@@ -67,10 +80,10 @@ class _Packed:
 
 
 def _pack(mask: Mask) -> _Packed:
-    n_events = len(mask)
-    if _RARE * np.count_nonzero(mask) < n_events:
-        return _Packed(n_events, None, np.flatnonzero(mask).astype(np.int32))
-    return _Packed(n_events, np.packbits(mask), None)
+    n_events, count = len(mask), int(np.count_nonzero(mask))
+    if _RARE * count < n_events:
+        return _Packed(n_events, count, None, np.flatnonzero(mask).astype(np.int32))
+    return _Packed(n_events, count, np.packbits(mask), None)
 
 
 class PackedMasks(MutableMapping[str, Mask | None]):
@@ -97,6 +110,11 @@ class PackedMasks(MutableMapping[str, Mask | None]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._packed
+
+    def count(self, name: str) -> int | None:
+        """Return how many events a population has, None without a gate."""
+        packed = self._packed[name]
+        return None if packed is None else packed.count
 
     def items_packed(self) -> list[tuple[str, _Packed | None]]:
         """Return them as they are kept."""

@@ -51,7 +51,10 @@ class Compensated:
         return self.compute(range(len(self.acquisition.detectors))).T
 
     def compute(
-        self, columns: Sequence[int], rows: slice | npt.NDArray[np.int64] = slice(None)
+        self,
+        columns: Sequence[int],
+        rows: slice | npt.NDArray[np.int64] = slice(None),
+        out: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float64]:
         """Compute some channels of some events.
 
@@ -61,6 +64,8 @@ class Compensated:
             Places of the channels in the file; those that the matrix does not name come as recorded.
         rows
             Which events.
+        out
+            Room for them; by default new.
 
         Returns
         -------
@@ -73,13 +78,15 @@ class Compensated:
         if add_up is not None and not recorded.flags.c_contiguous:
             recorded = np.ascontiguousarray(recorded)
             recorded.setflags(write=False)
-        found = np.empty((len(columns), recorded.shape[1]))
-        for place, column in enumerate(columns):
-            channels, numbers = inverse.get(column, ((column,), np.ones(1)))
-            if add_up is None:
+        found = np.empty((len(columns), recorded.shape[1])) if out is None else out
+        terms = [inverse.get(column, ((column,), np.ones(1))) for column in columns]
+        if add_up is None or not terms:
+            for place, (channels, numbers) in enumerate(terms):
                 _add_up([recorded[one] for one in channels], numbers, found[place])
-            else:
-                add_up(recorded, np.array(channels), numbers, found[place])
+            return found
+        starts = np.cumsum([0, *(len(channels) for channels, _ in terms)])
+        used = np.array([one for channels, _ in terms for one in channels])
+        add_up(recorded, starts, used, np.concatenate([numbers for _, numbers in terms]), found)
         return found
 
     def list_unbounded(self, columns: Sequence[int]) -> list[int]:

@@ -78,6 +78,12 @@ class Engine:
         self.masks[name] = mask
         return mask
 
+    def count(self, name: str) -> int | None:
+        """Return how many events a population has, None where it is missing."""
+        if name not in self.masks:
+            self.select(name)
+        return self.masks.count(name)
+
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
@@ -194,7 +200,7 @@ class Engine:
     def count_band(self, rule: PopulationRule) -> tuple[int | None, int | None]:
         """Count a population with its deciding limit moved up, and down, as the template says."""
         deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
-        counted = self.select(rule.name)
+        counted = self.count(rule.name)
         is_drawn = rule.name in self.decided.masks or rule.name in self.decided.opposites
         if deciding is None or counted is None or is_drawn:
             return None, None
@@ -209,7 +215,7 @@ class Engine:
                 base &= self.meets(term)
         base = self._exclude(rule, base)
         low, high = (int(np.count_nonzero(base & self.meets(deciding, moved=m * spread))) for m in (up, down))
-        n = int(np.count_nonzero(counted))  # with what people put into a population below
+        n = self.count(rule.name) or 0  # with what people put into a population below
         return min(low, n), max(high, n)
 
     def _note_source(self, population: str, cut: Cut) -> None:
@@ -230,8 +236,8 @@ class Engine:
         return self._drop_overflow(parent & self.time.kept)
 
     def _check_time(self, time: Recorded, columns: list[int]) -> TimeCheck:
-        axes = (approximate_axis(self.tube.values(c), float(self.tube.scales[c])) for c in columns)
-        return scan_time(time, axes)
+        channels = zip(self.tube.values.each(columns), self.tube.scales[columns].tolist(), strict=True)
+        return scan_time(time, (approximate_axis(values, scale) for values, scale in channels))
 
     def _drop_overflow(self, mask: Mask) -> Mask:
         """Leave out what compensation carried beyond all numbers; what was recorded is finite."""

@@ -29,7 +29,7 @@ Middles = tuple[Sequence[float], Sequence[float]]
 def measure_expression(engine: Engine) -> list[Expression]:
     """Measure every marker in the populations that the template names, compiled where it pays."""
     tube = engine.tube
-    counts = {name: _count_events(engine, name) for name in engine.template.expression}
+    counts = {name: engine.count(name) for name in engine.template.expression}
     sizes = {name: n for name, n in counts.items() if n}
     if not sizes or not tube.markers.columns:
         return []
@@ -47,11 +47,6 @@ def _lay_out(tube: Tube, sizes: Mapping[str, int], middles: Mapping[int, Middles
         for row, (population, n) in enumerate(sizes.items())
         for marker, column in tube.markers.columns.items()
     ]  # fmt: skip
-
-
-def _count_events(engine: Engine, population: str) -> int:
-    mask = engine.select(population)
-    return 0 if mask is None else int(np.count_nonzero(mask))
 
 
 def _choose_measure(masks: Sequence[Mask], n_events: int) -> Callable[[Values], Middles]:

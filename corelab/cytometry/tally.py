@@ -39,9 +39,7 @@ def count_tube(engine: Engine, rules: Iterable[PopulationRule]) -> Tally:
     """Count a tube, or a part of one."""
     wanted = list(rules)
     names = {rule.name: rule.parent for rule in wanted}
-    counts = {
-        name: _count(engine.select(name)) for name in {**names, **dict.fromkeys(names.values())} if name
-    }
+    counts = {name: engine.count(name) for name in {**names, **dict.fromkeys(names.values())} if name}
     return Tally(
         counts=counts,
         bands={rule.name: engine.count_band(rule) for rule in wanted if not rule.hidden},
@@ -68,10 +66,6 @@ def add_tallies(tallies: Sequence[Tally]) -> Tally:
 def _add(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
-
-
-def _count(mask: Mask | None) -> int | None:
-    return None if mask is None else int(np.count_nonzero(mask))
 
 
 def _count_shares(engine: Engine) -> dict[str, Counts]:

@@ -143,65 +143,65 @@ def compute_bin_scores(y: Position, starts: npt.NDArray[np.int64]) -> list[Value
         ``1 / sqrt(12 m)`` at least; a channel that scatters more from bin to bin (a fluctuating flow) is
         judged by its own scatter.
     """
-    level, low, step = find_levels(y)
-    sum_bins = _choose_sums(len(y))
-    counts = _count_levels(level)
-    n_bin = np.diff(starts, append=len(y))
-    rows = [_standardise(sum_bins(_rank(counts), level, starts), n_bin)]
-    is_positive = low + step * np.arange(_LEVELS) > _POSITIVE
+    level, counts, edges = find_levels(y)
+    is_positive = edges > _POSITIVE
+    tables = [_rank(counts)]
     if 0.02 < counts[is_positive].sum() / len(y) < 0.98:
-        ranks = np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0)
-        n_positive = sum_bins(is_positive.astype(np.float64), level, starts).astype(np.int64)
-        rows.append(_standardise(sum_bins(ranks, level, starts), n_positive))
-    return rows
-
-
-def _count_levels(level: Levels) -> npt.NDArray[np.int64]:
-    counts = np.zeros(_LEVELS, dtype=np.int64)
-    for begin in range(0, len(level), _BLOCK):
-        counts += np.bincount(level[begin : begin + _BLOCK], minlength=_LEVELS)
-    return counts
-
-
-def _choose_sums(n_events: int) -> SumBins:
-    """Choose what adds up a table's numbers of the levels of each bin's events."""
-    if n_events >= _MANY:
-        try:
-            from corelab.cytometry.kernel.products import sum_bins
-        except ImportError:
-            return _sum_bins
-        return sum_bins  # type: ignore[no-any-return]
-    return _sum_bins
-
-
-def _sum_bins(table: Values, level: Levels, starts: npt.NDArray[np.int64]) -> Values:
-    return np.add.reduceat(table[level], starts)
+        tables.append(np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0))
+        tables.append(is_positive.astype(np.float64))
+    sums = _choose_loops(len(y))[1](np.array(tables), level, starts)
+    rows = [_standardise(sums[0], np.diff(starts, append=len(y)))]
+    return rows if len(sums) == 1 else [*rows, _standardise(sums[1], sums[2].astype(np.int64))]
 
 
 def compute_ranks(values: Position) -> Values:
     """Compute ranks in [0, 1] from a histogram of 512 levels, ties sharing their middle."""
-    level = find_levels(values)[0]
-    return np.asarray(_rank(np.bincount(level, minlength=_LEVELS))[level])
+    level, counts, _ = find_levels(values)
+    return np.asarray(_rank(counts)[level])
 
 
-def find_levels(values: Position) -> tuple[Levels, float, float]:
+def find_levels(values: Position) -> tuple[Levels, npt.NDArray[np.int64], Values]:
     """Sort values into 512 levels between two outer quantiles of a fair part of them.
 
     Returns
     -------
     tuple
-        The level of each value, where the first level begins, and the width of a level.
+        The level of each value, how many each level has, and where each begins.
     """
     part = values[fair_rows(len(values), most=_QUANTILE_EVENTS)]
     low, high = (float(edge) for edge in np.quantile(part, (0.002, 0.998)))
     step = max((high - low) / _LEVELS, 1e-12)
-    level = np.empty(len(values), dtype=np.int16)
+    level, counts = np.empty(len(values), dtype=np.int16), np.zeros(_LEVELS, dtype=np.int64)
+    kind = values.dtype.type
+    _choose_loops(len(values))[0](values, kind(low), kind(step), level, counts)
+    return level, counts, np.asarray(low + step * np.arange(_LEVELS), dtype=np.float64)
+
+
+def _choose_loops(n_events: int) -> tuple[Callable[..., None], SumBins]:
+    """Choose what sorts values into levels, and what adds up numbers of the levels of each bin's events."""
+    if n_events >= _MANY:
+        try:
+            from corelab.cytometry.kernel import products
+        except ImportError:
+            return _sort_levels, _sum_bins
+        return products.sort_levels, products.sum_bins
+    return _sort_levels, _sum_bins
+
+
+def _sort_levels(
+    values: Position, low: np.floating[Any], step: np.floating[Any], level: Levels, counts: Any
+) -> None:
     for begin in range(0, len(values), _BLOCK):
         place = values[begin : begin + _BLOCK] - low
         place /= step
         np.maximum(place, 0, out=place)
-        level[begin : begin + _BLOCK] = np.minimum(place, _LEVELS - 1, out=place)
-    return level, low, step
+        own = level[begin : begin + _BLOCK]
+        own[:] = np.minimum(place, _LEVELS - 1, out=place)
+        counts += np.bincount(own, minlength=_LEVELS)
+
+
+def _sum_bins(tables: Values, level: Levels, starts: npt.NDArray[np.int64]) -> Values:
+    return np.array([np.add.reduceat(table[level], starts) for table in tables])
 
 
 def _rank(counts: npt.NDArray[np.int64]) -> Values:

@@ -260,6 +260,7 @@ def check_finite(events: Events, *, name: str, forget: Forget) -> Events:
             raise _no_numbers(name)
         if begin % (8 * _BLOCK) == 0:
             forget()
+    forget()
     return events
 
 
@@ -282,6 +283,7 @@ def turn_events(events: Events, *, name: str, forget: Forget) -> Events:
             raise _no_numbers(name)
         if begin % (8 * _TURNED) == 0:
             forget()
+    forget()
     return columns.T
 
 

@@ -14,7 +14,7 @@ from corelab.cytometry.recipes import compute_scale
 from corelab.cytometry.records import choose_fairly
 from corelab.cytometry.template import load_template
 from corelab.cytometry.timing import _MANY as _MANY_TIMED
-from corelab.cytometry.timing import _choose_sums, _sum_bins
+from corelab.cytometry.timing import _choose_loops
 from corelab.ingest.fcs import Acquisition, map_file, read_fcs, turn_acquisition
 from corelab.vocabulary import Panel
 from tests.bench.measuring import write_tube
@@ -74,12 +74,18 @@ def test_columns__keep_one_channel_of_many_events_and_all_of_few(large_tube):
     assert small.n_bytes == 2 * 8 * 1000
 
 
-def test_sums_over_time__are_those_of_numpy():
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_loops_over_time__are_those_of_numpy(kind):
     rng = np.random.default_rng(4)
-    level = rng.integers(0, 512, _MANY_TIMED).astype(np.int16)
-    table, starts = rng.random(512), np.arange(0, _MANY_TIMED, 250)
-    found = _choose_sums(_MANY_TIMED)(table, level, starts)
-    np.testing.assert_allclose(found, _sum_bins(table, level, starts), rtol=1e-12)
+    values = rng.normal(size=_MANY_TIMED).astype(kind)
+    found = []
+    for sort, add in (_choose_loops(_MANY_TIMED), _choose_loops(1)):
+        level, counts = np.empty(_MANY_TIMED, np.int16), np.zeros(512, np.int64)
+        sort(values, kind(-2.5), kind(0.01), level, counts)
+        sums = add(np.array([np.arange(512.0), np.ones(512)]), level, np.arange(0, _MANY_TIMED, 250))
+        found.append((level, counts, sums))
+    for ours, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-12)
 
 
 def test_read_fcs__gives_the_same_events_by_column(tmp_path):
