@@ -281,7 +281,7 @@ def turn_events(events: Events, *, name: str, forget: Forget) -> Events:
         part[:] = events[begin : begin + _TURNED].T
         if not np.isfinite(part).all():
             raise _no_numbers(name)
-        if begin % (8 * _TURNED) == 0:
+        if begin % (2 * _TURNED) == 0:
             forget()
     forget()
     return columns.T

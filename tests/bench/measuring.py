@@ -1,6 +1,7 @@
 """How the comparison of speed measures: medians of repeats on one thread, memory in a process of its own."""
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,8 @@ def read_peak():
 class Figure:
     """One measured number that is compared with nothing: memory, rates, seconds of a command.
 
-    ``limit`` is what must hold, in words.
+    ``limit`` is what must hold, in words that begin with ``under``, ``at most`` or ``at least`` and a number;
+    empty where nothing is asked.
     """
 
     name: str
@@ -43,6 +45,17 @@ class Figure:
     unit: str
     limit: str
     note: str
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds, None where nothing is asked."""
+        found = re.match(r"(under|at most|at least) ([0-9.e-]+)", self.limit)
+        if found is None:
+            return None
+        bound = float(found[2])
+        if found[1] == "at least":
+            return self.value >= bound
+        return self.value < bound if found[1] == "under" else self.value <= bound
 
 
 def measure(work: Callable[[], Any], *, repeats: int = REPEATS) -> float:
@@ -112,14 +125,14 @@ class Taken:
         return f"{self.processor:.2f} s of the processor"
 
 
-def time_command(*arguments: str, repeats: int = 1) -> Taken:
+def time_command(*arguments: str, repeats: int = 1, **environment: str) -> Taken:
     """Measure a command from its start to its end, its workers included."""
     clock, processor = [], []
     for _ in range(repeats):
         begin, before = time.perf_counter(), os.times()
         subprocess.run(
             [sys.executable, "-m", "pipelines.cli", *arguments], check=False, capture_output=True,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **ONE_THREAD, **environment},
         )  # fmt: skip
         after = os.times()
         clock.append(time.perf_counter() - begin)
