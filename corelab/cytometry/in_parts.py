@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from corelab.cytometry.template import PopulationRule
 from corelab.cytometry.timing import TimeCheck, keep_time
 from corelab.cytometry.tube import Tube, list_bead_scatter, measure_brightness
 from corelab.ingest.fcs import Acquisition, forget_events
+from corelab.ingest.fcs_events import find_native
 
 BLOCK: Final = 1 << 18
 """Events that are gated together."""
@@ -27,18 +28,13 @@ BLOCK: Final = 1 << 18
 def take_part(acquisition: Acquisition, *, most: int) -> Acquisition:
     """Take every k-th event, no more than ``most``, each channel in one piece."""
     step = -(-acquisition.n_events // most)
-    columns = np.empty(
-        (len(acquisition.detectors), -(-acquisition.n_events // step)), acquisition.events.dtype
-    )
+    n_taken = -(-acquisition.n_events // step)
+    columns = np.empty((len(acquisition.detectors), n_taken), dtype=find_native(acquisition.events))
     for begin in range(0, columns.shape[1], BLOCK // step + 1):
         end = begin + BLOCK // step + 1
         columns[:, begin:end] = acquisition.events[begin * step : end * step : step].T
         forget_events(acquisition.events)
     return replace(acquisition, events=columns.T)
-
-
-def _native(acquisition: Acquisition) -> np.dtype[np.floating[Any]]:
-    return acquisition.events.dtype.newbyteorder("=")
 
 
 def drop_parity(decided: Decided) -> Decided:
@@ -85,7 +81,9 @@ def gate_blocks(
 
 def _list_blocks(acquisition: Acquisition) -> Iterator[Acquisition]:
     for begin in range(0, acquisition.n_events, BLOCK):
-        events = np.asfortranarray(acquisition.events[begin : begin + BLOCK], dtype=_native(acquisition))
+        events = np.asfortranarray(
+            acquisition.events[begin : begin + BLOCK], dtype=find_native(acquisition.events)
+        )
         forget_events(acquisition.events)
         yield replace(acquisition, events=events)
 

@@ -269,13 +269,23 @@ def settle_events(events: Events, *, name: str, forget: Forget) -> Events:
 
     They are copied only where they lie otherwise.
     """
-    native = events.dtype.newbyteorder("=")
-    return check_finite(np.require(events, dtype=native, requirements="A"), name=name, forget=forget)
+    native = np.require(events, dtype=find_native(events), requirements="A")
+    return check_finite(native, name=name, forget=forget)
+
+
+def find_native(events: Events) -> np.dtype[np.floating[Any]]:
+    """Return the type of the same numbers in this machine's order of bytes."""
+    return np.dtype(f"=f{events.dtype.itemsize}")
 
 
 def turn_events(events: Events, *, name: str, forget: Forget) -> Events:
-    """Copy events so that each channel lies in one piece, and check them as `check_finite` does."""
-    columns = np.empty(events.shape[::-1], dtype=events.dtype.newbyteorder("="))
+    """Copy events so that each channel lies in one piece, and check them as `check_finite` does.
+
+    Decoded integers lie so already.
+    """
+    if events.flags.f_contiguous and events.flags.writeable:
+        return check_finite(events, name=name, forget=forget)
+    columns = np.empty(events.shape[::-1], dtype=find_native(events))
     for begin in range(0, len(events), _TURNED):
         part = columns[:, begin : begin + _TURNED]
         part[:] = events[begin : begin + _TURNED].T

@@ -16,6 +16,7 @@ from corelab.cytometry.template import load_template
 from corelab.cytometry.timing import _MANY as _MANY_TIMED
 from corelab.cytometry.timing import _choose_loops
 from corelab.ingest.fcs import Acquisition, map_file, read_fcs, turn_acquisition
+from corelab.ingest.fcs_events import turn_events
 from corelab.vocabulary import Panel
 from tests.bench.measuring import write_tube
 from tests.validation.gate_tubes import draw_tube
@@ -95,6 +96,13 @@ def test_read_fcs__gives_the_same_events_by_column(tmp_path):
     assert turned.events.flags.f_contiguous
     np.testing.assert_array_equal(turned.events, plain.events)
     assert not read_fcs(map_file(path), name="a", by_column=29_999).events.flags.f_contiguous
+
+
+def test_turn_events__copies_no_decoded_numbers():
+    decoded = np.arange(12.0).reshape(3, 4).T
+    assert turn_events(decoded, name="a", forget=lambda: None) is decoded
+    rows = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(turn_events(rows, name="a", forget=lambda: None), rows)
 
 
 def test_gating__takes_half_a_file_more_than_the_file(large_tube):

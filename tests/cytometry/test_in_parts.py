@@ -11,8 +11,9 @@ from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import decide_cut
 from corelab.cytometry.template import load_template
 from corelab.cytometry.timing import TimeCheck, keep_time, scan_time
-from corelab.ingest.fcs import turn_acquisition
+from corelab.ingest.fcs import read_fcs, turn_acquisition
 from corelab.vocabulary import Panel
+from tests.ingest.fcs_files import build_fcs
 from tests.validation.gate_tubes import draw_tube
 
 N_EVENTS = 24_000
@@ -67,6 +68,26 @@ def test_part__is_every_kth_event(acquisition, monkeypatch):
     part = in_parts.take_part(acquisition, most=9_000)
     np.testing.assert_array_equal(part.events, acquisition.events[::3])
     assert part.events.flags.f_contiguous
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_part_and_blocks__read_either_order_of_bytes_across_words(monkeypatch, order, shift):
+    """A large file stays where it lies, whatever its offset and order of bytes."""
+    monkeypatch.setattr(in_parts, "BLOCK", 7)
+    events = np.arange(60, dtype=np.float32).reshape(20, 3)
+    swapped = "4,3,2,1" if order == ">" else "1,2,3,4"
+    data = build_fcs(
+        events.astype(f"{order}f4").tobytes(), names=["A", "B", "C"], n_events=20,
+        keywords={"$BYTEORD": swapped, "PAD": "x" * (1 + shift)},
+    )  # fmt: skip
+    acquisition = read_fcs(data, name="a", by_column=10)
+    part = in_parts.take_part(acquisition, most=10)
+    np.testing.assert_array_equal(part.events, events[::2])
+    blocks = [block.events for block in in_parts._list_blocks(acquisition)]
+    np.testing.assert_array_equal(np.concatenate(blocks), events)
+    assert part.events.dtype.isnative
+    assert all(block.dtype.isnative for block in blocks)
 
 
 def test_part__gives_limits_near_to_those_of_all(acquisition, monkeypatch):
