@@ -19,7 +19,7 @@ from corelab.cytometry.template import PopulationRule
 from corelab.cytometry.timing import TimeCheck, keep_time
 from corelab.cytometry.tube import Tube, list_bead_scatter, measure_brightness
 from corelab.ingest.fcs import Acquisition, forget_events
-from corelab.ingest.fcs_events import find_native
+from corelab.ingest.fcs_layout import find_native
 
 BLOCK: Final = 1 << 18
 """Events that are gated together."""

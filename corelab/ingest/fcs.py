@@ -15,14 +15,12 @@ from corelab.errors import FcsReadError
 from corelab.ingest.fcs_events import (
     Channel,
     Events,
-    check_finite,
     locate_data,
     parse_byte_order,
     parse_channels,
     parse_events,
-    settle_events,
-    turn_events,
 )
+from corelab.ingest.fcs_layout import check_finite, settle_events, turn_events
 from corelab.ingest.fcs_segments import FcsBytes, FcsSegments, Span, parse_fcs_segments
 
 __all__ = [

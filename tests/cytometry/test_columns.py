@@ -16,7 +16,7 @@ from corelab.cytometry.template import load_template
 from corelab.cytometry.timing import _MANY as _MANY_TIMED
 from corelab.cytometry.timing import _choose_loops
 from corelab.ingest.fcs import Acquisition, map_file, read_fcs, turn_acquisition
-from corelab.ingest.fcs_events import turn_events
+from corelab.ingest.fcs_layout import turn_events
 from corelab.vocabulary import Panel
 from tests.bench.measuring import write_tube
 from tests.validation.gate_tubes import draw_tube
