@@ -1,4 +1,4 @@
-"""How decoded events lie in memory: checked where they are, or turned so that each channel is in one piece."""
+"""How decoded events lie in memory: checked where they are, or turned so that each channel is one piece."""
 
 from collections.abc import Callable
 from typing import Any, Final
