@@ -18,7 +18,7 @@ from corelab.cytometry.interchange.revision import (
     read_labels,
     read_limit,
 )
-from corelab.cytometry.records import Cut
+from corelab.cytometry.records import MOST_AT_ONCE, Cut
 from corelab.cytometry.run_tubes import read_matrix, read_stains
 from corelab.cytometry.template import Template, load_template
 from corelab.cytometry.tube import prepare_tube
@@ -180,7 +180,9 @@ class Desk:
             return _with_problem(nothing, "not_gated")
         try:
             template = load_template(file.panel)
-            acquisition = read_fcs(self._home.objects.read(file.object_id), name=file.name)
+            acquisition = read_fcs(
+                self._home.objects.read(file.object_id), name=file.name, by_column=MOST_AT_ONCE
+            )
             tube = prepare_tube(
                 acquisition, template=template, marker_labels=read_labels(decisions),
                 spillover=read_matrix(file.spillover_id, self._home.objects.read),

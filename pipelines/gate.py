@@ -1,6 +1,5 @@
 """The step behind ``corelab gate``: FCS files to a table of populations, without a home."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -224,14 +223,14 @@ def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
 def gate_file(job: GateJob) -> GateOutcome:
     """Gate one file; a bad one gives its refusal in one line."""
     from corelab.cytometry.gating import gate_acquisition
-    from corelab.cytometry.records import list_rows
-    from corelab.ingest.fcs import map_file, read_fcs
+    from corelab.cytometry.records import MOST_AT_ONCE, list_rows
+    from corelab.ingest.fcs import compute_fcs_sha256, map_file, read_fcs
 
     name = job.path.name
     try:
         data = map_file(job.path)
-        file_id = hashlib.sha256(data).hexdigest()
-        acquisition = read_fcs(data, name=name)
+        file_id = compute_fcs_sha256(data)
+        acquisition = read_fcs(data, name=name, by_column=MOST_AT_ONCE)
         del data  # where the events were copied, the file's pages are not needed beside them
         _check_labels(job, acquisition)
         judged = _judge(job, acquisition) if job.source else None

@@ -22,7 +22,12 @@ Rows = list[dict[str, Any]]
 def compute_code_fingerprint() -> str:
     """Hash the code and data that decide a gate, so that a changed program never reads an old cache."""
     digest = hashlib.sha256(GATING_VERSION.encode())
-    packages = (("corelab.cytometry", ""), ("corelab.cytometry.interchange", ""), ("corelab.ingest", "fcs"))
+    packages = (
+        ("corelab.cytometry", ""),
+        ("corelab.cytometry.interchange", ""),
+        ("corelab.cytometry.kernel", ""),
+        ("corelab.ingest", "fcs"),
+    )
     for package, prefix in packages:
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.startswith(prefix):

@@ -10,11 +10,11 @@ import numpy as np
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
 from corelab.cytometry.quality import QualityLimits, builtin_limits
-from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, list_rows
+from corelab.cytometry.records import MOST_AT_ONCE, GatedAcquisition, GateTables, frame_rows, list_rows
 from corelab.cytometry.run_tubes import Stains, find_stains, read_matrix, read_stains
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
-from corelab.ingest.fcs import read_fcs
+from corelab.ingest.fcs import FcsBytes, read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import (
@@ -30,7 +30,7 @@ from pipelines.gate_cache import (
 if TYPE_CHECKING:
     import pandas as pd
 
-ReadObject = Callable[[str], bytes]
+ReadObject = Callable[[str], FcsBytes]
 Progress = Callable[[int, int], None]
 
 _PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
@@ -329,7 +329,7 @@ class _Subject:
         priors: Mapping[str, float],
     ) -> GatedAcquisition:
         return gate_acquisition(
-            read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12]),
+            read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12], by_column=MOST_AT_ONCE),
             template=template, tube=tube.tube, controls=controls, priors=priors,
             decisions=tube.decisions, limits=self.job.limits,
             spillover=read_matrix(tube.spillover_id, self.job.read_object),

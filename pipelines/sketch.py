@@ -10,7 +10,7 @@ import numpy as np
 
 from corelab.cytometry.bench import make_cuts, open_bench
 from corelab.cytometry.interchange.revision import read_labels
-from corelab.cytometry.records import Cut
+from corelab.cytometry.records import MOST_AT_ONCE, Cut
 from corelab.cytometry.run_tubes import read_matrix, read_stains
 from corelab.cytometry.sketch import COMPARTMENTS, CellSketch, list_parts, sketch_tube
 from corelab.cytometry.template import load_template
@@ -130,7 +130,7 @@ def plan_sketches(
     """Make a job of every wanted file, in the order of their ids, and list those that are gone."""
     acquisitions = home.registry.inputs(position).acquisitions
     groups = plan_jobs(
-        acquisitions, home.objects.read, None, home.registry.gate_decisions(position)
+        acquisitions, home.objects.view, None, home.registry.gate_decisions(position)
     )  # fmt: skip
     tubes = {tube.file_id: tube for group in groups for tube in group.tubes}
     counts = {str(name): rows for name, rows in wanted.groupby("file_id")}
@@ -140,7 +140,7 @@ def plan_sketches(
             tube=tubes[file_id],
             cuts=tuple(make_cuts(limits[file_id].to_dict(orient="records"))) if file_id in limits else (),
             counts={str(row.population): int(row.count) for row in counts[file_id].itertuples(index=False)},
-            read_object=home.objects.read, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
+            read_object=home.objects.view, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
         )
         for file_id in sorted(counts) if file_id in tubes
     ]  # fmt: skip
@@ -185,8 +185,9 @@ def sketch_file(job: SketchJob) -> CellSketch | str:
 
 def _sketch(job: SketchJob) -> CellSketch | None:
     tube, template = job.tube, load_template(job.tube.panel)
+    data = job.read_object(tube.object_id)
     prepared = prepare_tube(
-        read_fcs(job.read_object(tube.object_id), name=tube.file_id[:12]), template=template,
+        read_fcs(data, name=tube.file_id[:12], by_column=MOST_AT_ONCE), template=template,
         marker_labels=read_labels(tube.decisions), spillover=read_matrix(tube.spillover_id, job.read_object),
         stains=read_stains(tube.stains, job.read_object),
     )  # fmt: skip

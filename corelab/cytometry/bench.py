@@ -68,11 +68,9 @@ class Bench:
     @property
     def n_bytes(self) -> int:
         """What the events take in memory."""
-        masks = dict(self._engine.masks)
-        kept = sum(mask.nbytes for mask in masks.values() if mask is not None)
         placed = sum(values.nbytes for values in dict(self._placed).values())
-        values = sum(column.nbytes for column in self.tube.kept.values())
-        return values + self.tube.acquisition.events.nbytes + kept + placed
+        kept = self.tube.values.n_bytes + self._engine.masks.n_bytes
+        return self.tube.acquisition.events.nbytes + kept + placed
 
     def rule(self, population: str) -> PopulationRule:
         """Return the rule of a population; raises KeyError for a name that the template does not have."""
@@ -288,8 +286,8 @@ class Bench:
         engine.cuts = dict(cuts)
         touched = find_touched(self.template, limits, list_decided(decided, shapes, self.template))
         # Copies first: another request may gate more of this tube meanwhile.
-        masks, reasons = dict(self._engine.masks), dict(self._engine.reasons)
-        engine.masks = {name: mask for name, mask in masks.items() if name not in touched}
+        masks, reasons = self._engine.masks.copy(without=touched), dict(self._engine.reasons)
+        engine.masks = masks
         engine.reasons = {name: reason for name, reason in reasons.items() if name not in touched}
         return Bench(tube=self.tube, template=self.template, name=self.name, cuts=cuts, _engine=engine)
 

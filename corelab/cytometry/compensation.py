@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ _DIFFERENT: Final = 0.05
 _DEFICIT: Final = 0.3
 _DECISIVE: Final = 3.0
 _SAMPLED: Final = 50_000
+_LARGEST: Final = 1e300
+_MANY: Final = 100_000
+"""Below, NumPy is done before the compiled loop is loaded."""
 _BLOCK: Final = 1 << 14
 """Events that are computed together, so that they stay in the processor's cache."""
 
@@ -47,7 +51,10 @@ class Compensated:
         return self.compute(range(len(self.acquisition.detectors))).T
 
     def compute(
-        self, columns: Sequence[int], rows: slice | npt.NDArray[np.int64] = slice(None)
+        self,
+        columns: Sequence[int],
+        rows: slice | npt.NDArray[np.int64] = slice(None),
+        out: npt.NDArray[np.float64] | None = None,
     ) -> npt.NDArray[np.float64]:
         """Compute some channels of some events.
 
@@ -57,30 +64,78 @@ class Compensated:
             Places of the channels in the file; those that the matrix does not name come as recorded.
         rows
             Which events.
+        out
+            Room for them; by default new.
 
         Returns
         -------
         array
             ``(n_columns, n_rows)``, each channel in one piece.
         """
-        part = self.acquisition.events[rows]
-        weights = self._weigh(columns)
-        found = np.empty((len(columns), len(part)))
-        if (weights == np.eye(weights.shape[1])[list(columns), :]).all():
-            found[:] = part[:, list(columns)].T
+        inverse, events = self._invert(), self.acquisition.events
+        add_up = _load_loop() if len(events) >= _MANY and events.flags.f_contiguous else None
+        recorded = events[rows].T
+        if add_up is not None and not recorded.flags.c_contiguous:
+            recorded = np.ascontiguousarray(recorded)
+            recorded.setflags(write=False)
+        found = np.empty((len(columns), recorded.shape[1])) if out is None else out
+        terms = [inverse.get(column, ((column,), np.ones(1))) for column in columns]
+        if add_up is None or not terms:
+            for place, (channels, numbers) in enumerate(terms):
+                _add_up([recorded[one] for one in channels], numbers, found[place])
             return found
-        for begin in range(0, len(part), _BLOCK):
-            block = np.ascontiguousarray(part[begin : begin + _BLOCK].T, dtype=np.float64)
-            np.matmul(weights, block, out=found[:, begin : begin + _BLOCK])
+        starts = np.cumsum([0, *(len(channels) for channels, _ in terms)])
+        used = np.array([one for channels, _ in terms for one in channels])
+        add_up(recorded, starts, used, np.concatenate([numbers for _, numbers in terms]), found)
         return found
 
-    def _weigh(self, columns: Sequence[int]) -> npt.NDArray[np.float64]:
-        """Give what each recorded channel adds to each of some channels, 1 to itself if without spill."""
-        weights = np.eye(len(self.acquisition.detectors))
-        if self.spillover:
-            mixed = [self.acquisition.detectors.index(name) for name in self.spillover.detectors]
-            weights[np.ix_(mixed, mixed)] = np.linalg.inv(self.spillover.matrix).T
-        return weights[list(columns), :]
+    def list_unbounded(self, columns: Sequence[int]) -> list[int]:
+        """List the channels of which a value might lie beyond all numbers, by the largest recorded ones."""
+        inverse, events = self._invert(), self.acquisition.events
+        most = np.abs([events.max(axis=0, initial=0.0), events.min(axis=0, initial=0.0)]).max(axis=0)
+        with np.errstate(over="ignore"):
+            bounds = {
+                column: float(most[list(channels)].astype(np.float64) @ np.abs(numbers))
+                for column, (channels, numbers) in inverse.items()
+            }
+        return [column for column in columns if not bounds.get(column, 0.0) < _LARGEST]
+
+    def _invert(self) -> dict[int, tuple[tuple[int, ...], npt.NDArray[np.float64]]]:
+        """Give for each mixed channel the recorded ones that it is made of, and their numbers."""
+        if self.spillover is None:
+            return {}
+        mixed = [self.acquisition.detectors.index(name) for name in self.spillover.detectors]
+        inverse = np.linalg.inv(self.spillover.matrix)
+        found = {}
+        for at, column in enumerate(mixed):
+            used = np.flatnonzero(inverse[:, at])
+            found[column] = tuple(mixed[i] for i in used.tolist()), inverse[used, at]
+        return found
+
+
+@cache
+def _load_loop() -> Any:
+    """Return the compiled loop, None where Numba is not installed."""
+    try:
+        from corelab.cytometry.kernel.products import add_up
+    except ImportError:
+        return None
+    return add_up
+
+
+def _add_up(parts: Sequence[Any], numbers: npt.NDArray[np.float64], out: npt.NDArray[np.float64]) -> None:
+    """Add up recorded channels times their numbers, one after the other, as the loops of gates do.
+
+    So a value has the same bits whichever events are computed together.
+    """
+    spare = np.empty(min(len(out), _BLOCK))
+    for begin in range(0, len(out), _BLOCK):
+        total = out[begin : begin + _BLOCK]
+        product = spare[: len(total)]
+        np.multiply(parts[0][begin : begin + _BLOCK], numbers[0], out=total)
+        for part, number in zip(parts[1:], numbers[1:], strict=True):
+            np.multiply(part[begin : begin + _BLOCK], number, out=product)
+            total += product
 
 
 def compute_compensated(

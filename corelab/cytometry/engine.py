@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.columns import PackedMasks
 from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take_limit
 from corelab.cytometry.fitting import Evidence, fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import approximate_axis, fit_valley
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
-from corelab.cytometry.scatter import find_margin, find_singlets
+from corelab.cytometry.scatter import Limits, Recorded, find_margin, fit_singlets, keep_ratio
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
@@ -29,7 +30,8 @@ class Engine:
     """Gates one tube on demand; what was fitted and selected so far stays in it.
 
     ``reasons`` says why a population is missing, ``sources`` is the least certain cut behind one (one that a
-    person set before all others), ``time`` and ``margin`` what the checks of quality need.
+    person set before all others), ``time`` and ``margin`` what the checks of quality need, ``singlets``
+    where these lie.
     """
 
     def __init__(
@@ -47,12 +49,13 @@ class Engine:
         self.name = name
         self.decided = decided
         self.rules = {rule.name: rule for rule in template.populations}
-        self.masks: dict[str, Mask | None] = {}
+        self.masks = PackedMasks()
         self.reasons: dict[str, str] = {}
         self.sources: dict[str, Cut] = {}
         self.cuts: dict[str, Cut] = {}
         self.time: TimeCheck | None = None
-        self._above: dict[str, Mask] = {}
+        self.singlets: Limits | None = None
+        self._above = PackedMasks()
         self._controls = controls
         self._priors = priors
 
@@ -69,9 +72,17 @@ class Engine:
 
     def select(self, name: str) -> Mask | None:
         """Return the events of a population, gating it first if need be."""
+        if name in self.masks:
+            return self.masks[name]
+        mask = self._gate(self.rules[name])
+        self.masks[name] = mask
+        return mask
+
+    def count(self, name: str) -> int | None:
+        """Return how many events a population has, None where it is missing."""
         if name not in self.masks:
-            self.masks[name] = self._gate(self.rules[name])
-        return self.masks[name]
+            self.select(name)
+        return self.masks.count(name)
 
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
@@ -175,11 +186,12 @@ class Engine:
         return above if term.positive else ~above
 
     def _find_above(self, name: str) -> Mask:
-        """Return the events above a cut; many populations ask for the same."""
-        if name not in self._above:
-            self._above[name] = self._compare(name, 0.0)
-            self._above[name].setflags(write=False)
-        return self._above[name]
+        """Return the events above a cut; many populations ask for the same ones."""
+        above = self._above.get(name)
+        if above is None:
+            above = self._compare(name, 0.0)
+            self._above[name] = above
+        return above
 
     def _compare(self, name: str, moved: float) -> Mask:
         column = self.tube.column(self.template.cuts[name].marker)
@@ -188,7 +200,7 @@ class Engine:
     def count_band(self, rule: PopulationRule) -> tuple[int | None, int | None]:
         """Count a population with its deciding limit moved up, and down, as the template says."""
         deciding = next((t for t in rule.all_of if t.positive and self.template.cuts[t.cut].shift), None)
-        counted = self.select(rule.name)
+        counted = self.count(rule.name)
         is_drawn = rule.name in self.decided.masks or rule.name in self.decided.opposites
         if deciding is None or counted is None or is_drawn:
             return None, None
@@ -203,7 +215,7 @@ class Engine:
                 base &= self.meets(term)
         base = self._exclude(rule, base)
         low, high = (int(np.count_nonzero(base & self.meets(deciding, moved=m * spread))) for m in (up, down))
-        n = int(np.count_nonzero(counted))  # with what people put into a population below
+        n = self.count(rule.name) or 0  # with what people put into a population below
         return min(low, n), max(high, n)
 
     def _note_source(self, population: str, cut: Cut) -> None:
@@ -213,22 +225,25 @@ class Engine:
             self.sources[population] = cut
 
     def _gate_time(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        time = self.tube.scatter("time")
+        time = self.tube.recorded("time")
         if time is None:
             self.reasons[rule.name] = "NO_TIME"
             return None
         # Only channels that a gate may use: a fault elsewhere costs nothing.
         columns = sorted(set(self.tube.markers.columns.values()) or self.tube.markers.fluorescence)
         columns += [c for n, c in self.tube.markers.scatter.items() if n in ("FSC-A", "SSC-A")]
-        self.time = scan_time(
-            time, (approximate_axis(self.tube.values(c), float(self.tube.scales[c])) for c in columns)
-        )
+        self.time = self._check_time(time, columns)
         return self._drop_overflow(parent & self.time.kept)
+
+    def _check_time(self, time: Recorded, columns: list[int]) -> TimeCheck:
+        channels = zip(self.tube.values.each(columns), self.tube.scales[columns].tolist(), strict=True)
+        return scan_time(time, (approximate_axis(values, scale) for values, scale in channels))
 
     def _drop_overflow(self, mask: Mask) -> Mask:
         """Leave out what compensation carried beyond all numbers; what was recorded is finite."""
-        for values in self.tube.kept.values():
-            mask &= np.isfinite(values)
+        columns = sorted(set(self.tube.markers.columns.values()))
+        for column in self.tube.compensated.list_unbounded(columns):
+            mask &= np.isfinite(self.tube.values(column))
         return mask
 
     def _gate_beads(self, rule: PopulationRule, parent: Mask) -> Mask | None:
@@ -238,11 +253,16 @@ class Engine:
         return parent & self.tube.beads.mask
 
     def _gate_singlets(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        area, height = self.tube.scatter("FSC-A"), self.tube.scatter("FSC-H")
+        area, height = self.tube.recorded("FSC-A"), self.tube.recorded("FSC-H")
         if area is None or height is None or area is height:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
-        return find_singlets(area, height, self.usable(parent))
+        usable = self.usable(parent)
+        self.singlets = self._place_singlets(area, height, usable)
+        return keep_ratio(usable, area, height, limits=self.singlets)
+
+    def _place_singlets(self, area: Recorded, height: Recorded, usable: Mask) -> Limits:
+        return fit_singlets(area, height, usable)
 
     @cached_property
     def margin(self) -> Mask:
@@ -267,28 +287,32 @@ class Engine:
         return {column for name, column in self.tube.markers.scatter.items() if name != "time"}
 
     def _gate_lymphocytes(self, rule: PopulationRule, parent: Mask) -> Mask | None:
-        side = self.tube.scatter("SSC-A")
+        side = self.tube.recorded("SSC-A")
         if side is None:
             self.reasons[rule.name] = "NO_SCATTER"
             return None
         usable = parent & (side > 0)
         if rule.name in self.decided.cuts:
             return self._take_side_scatter(rule, usable, side)
-        # On a logarithm groups of scatter are half as wide as groups of light on their axis.
-        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable]), which="first")
+        cut = self._place_side_scatter(rule, usable, side)
+        self.cuts[rule.name] = cut
+        self.sources[rule.name] = cut
+        return usable & (side <= np.float64(cut.cut)) if cut.is_placed else parent.copy()
+
+    def _place_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Cut:
+        """Place the limit of lymphocytes: on a logarithm groups of scatter are half as wide as of light."""
+        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable], dtype=np.float64), which="first")
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
             recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
             reason="no valley in side scatter; every leukocyte passes",
         )  # fmt: skip
-        if fit is not None and fit.score >= 0.2:
-            limit = float(np.exp(fit.position / _SCATTER_WIDTH))
-            cut = replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
-        self.cuts[rule.name] = cut
-        self.sources[rule.name] = cut
-        return usable & (side <= cut.cut) if cut.is_placed else parent.copy()
+        if fit is None or fit.score < 0.2:
+            return cut
+        limit = float(np.exp(fit.position / _SCATTER_WIDTH))
+        return replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
 
-    def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Values) -> Mask:
+    def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Mask:
         cut = make_decided_cut(rule.name, "SSC-A", self.decided.cuts[rule.name])
         self.cuts[rule.name] = self.sources[rule.name] = cut
-        return usable & (side <= cut.cut)
+        return usable & (side <= np.float64(cut.cut))

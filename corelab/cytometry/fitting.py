@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,9 @@ from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
 from corelab.cytometry.template import CutRule
 from corelab.cytometry.tube import Tube
 from corelab.vocabulary import GateSource
+
+Read = Callable[[], Values]
+"""Gives all values of the channel, which are not to be held while a population is asked for."""
 
 _USABLE: Final = 0.2
 _TRUSTED: Final = 0.5
@@ -70,17 +74,17 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     column = evidence.tube.column(rule.marker)
     if column is None:
         return _unplaced(rule, "MARKER_MISSING")
-    x = evidence.tube.values(column)
+    read = partial(evidence.tube.values, column)
     scale = float(evidence.tube.scales[column])
     if rule.quantile:
-        cut = _fit_quantile(rule, evidence, x, scale)
+        cut = _fit_quantile(rule, evidence, read, scale)
     else:
         cut = (
-            _fit_valley(rule, evidence, x, scale)
-            or _fit_between(rule, evidence, x, scale)
-            or _fit_above(rule, evidence, x, scale, at_least=_ENOUGH)
+            _fit_valley(rule, evidence, read, scale)
+            or _fit_between(rule, evidence, read, scale)
+            or _fit_above(rule, evidence, read, scale, at_least=_ENOUGH)
             or _take_prior(rule, evidence, scale)
-            or _fit_above(rule, evidence, x, scale, at_least=_find_minimum(rule))
+            or _fit_above(rule, evidence, read, scale, at_least=_find_minimum(rule))
             or _take_default(rule, scale)
         )
     units = cut.cut / scale if cut.is_placed else float("nan")
@@ -109,18 +113,18 @@ def _unplaced(rule: CutRule, reason: str) -> Cut:
     return replace(cut, source="", reason=reason)
 
 
-def _fit_valley(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
+def _fit_valley(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
     """Place the cut in a valley of the population that the rule names."""
     mask = evidence.select(rule.on) if rule.valley else None
     if mask is None:
         return None
     at_least = 0.0  # what lies below zero is the noise of negatives, never a group beside them
     if rule.above_of:
-        negative = _find_negative(rule.above_of, evidence, x, scale)
+        negative = _find_negative(rule.above_of, evidence, read, scale)
         if negative is not None:
             floor = negative.mode + rule.above_k * negative.spread
             at_least = max(0.0, float(to_axis(np.array([floor]), scale)[0]))
-    fit = fit_valley(approximate_axis(x[mask], scale), which=rule.valley, at_least=at_least)
+    fit = fit_valley(approximate_axis(read(), scale, mask), which=rule.valley, at_least=at_least)
     if fit is None or fit.score < _USABLE:
         return None
     cut = _make(rule, from_axis(fit.position, scale), "valley", GateSource.AUTO, fit.score)
@@ -128,13 +132,13 @@ def _fit_valley(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> C
     return replace(cut, n_reference=int(mask.sum()), reason=reason)
 
 
-def _fit_between(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut | None:
+def _fit_between(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
     """Place the cut between two groups that another marker tells apart, nearer to the narrower.
 
     Two groups that overlap in this marker alone show no valley, yet their middles are known.
     """
     masks = [evidence.select(population) for population in rule.between]
-    found = [to_axis(x[mask], scale) for mask in masks if mask is not None]
+    found = [to_axis(read()[mask], scale) for mask in masks if mask is not None]
     if len(found) != 2 or min(map(len, found)) < _SMALL_GROUP:
         return None
     (low, low_sd), (high, high_sd) = (_middle(y) for y in found)
@@ -153,21 +157,21 @@ def _middle(y: Values) -> tuple[float, float]:
     return centre, 1.4826 * float(np.median(np.abs(y - centre)))
 
 
-def _find_negative(population: str, evidence: Evidence, x: Values, scale: float) -> Negative | None:
+def _find_negative(population: str, evidence: Evidence, read: Read, scale: float) -> Negative | None:
     mask = evidence.select(population)
-    return None if mask is None else fit_negative(x[mask], scale=scale)
+    return None if mask is None else fit_negative(read()[mask], scale=scale)
 
 
-def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at_least: int) -> Cut | None:
+def _fit_above(rule: CutRule, evidence: Evidence, read: Read, scale: float, *, at_least: int) -> Cut | None:
     """Place the cut above the negative group of the first reference population that is large enough."""
-    axis = to_axis(x, scale) if rule.on_axis else x
+    place = _Placed(rule, evidence, read, scale)
     unit = 0.4 if rule.on_axis else scale
     # How far is far from zero can be told only in the noise of the channel.
     is_known = not rule.on_axis and bool(evidence.tube.own_scale[evidence.tube.column(rule.marker) or 0])
     found: list[tuple[str, Negative]] = []
     for population in rule.of:
-        mask = evidence.select(population)
-        negative = None if mask is None else fit_negative(axis[mask], scale=unit)
+        own = place(population)
+        negative = None if own is None else fit_negative(own, scale=unit)
         if negative is not None and not (is_known and _is_merged(negative, scale)):
             found.append((population, negative))
     # On the axis the first reference is the one level that a limit lies above; others mix levels.
@@ -179,7 +183,26 @@ def _fit_above(rule: CutRule, evidence: Evidence, x: Values, scale: float, *, at
     population, negative = best[0]
     if rule.on_axis and population != rule.of[0]:
         negative = replace(negative, spread=min(negative.spread, _ONE_LEVEL))
-    return _place_above(rule, evidence, axis, scale, population, negative)
+    return _place_above(rule, evidence, place, scale, population, negative)
+
+
+class _Placed:
+    """Gives the values of a population on the axis of a fit; the latest are kept."""
+
+    def __init__(self, rule: CutRule, evidence: Evidence, read: Read, scale: float) -> None:
+        self._rule, self._evidence, self._read, self._scale = rule, evidence, read, scale
+        self._latest: tuple[str, Values | None] = ("", None)
+
+    def __call__(self, population: str) -> Values | None:
+        """Return its values, None where it has no gate."""
+        if self._latest[0] != population:
+            self._latest = ("", None)
+            mask = self._evidence.select(population)
+            own = None if mask is None else self._read()[mask]
+            if own is not None and self._rule.on_axis:
+                own = to_axis(own, self._scale)
+            self._latest = (population, own)
+        return self._latest[1]
 
 
 def _is_merged(negative: Negative, scale: float) -> bool:
@@ -188,7 +211,7 @@ def _is_merged(negative: Negative, scale: float) -> bool:
 
 
 def _place_above(
-    rule: CutRule, evidence: Evidence, axis: Values, scale: float, population: str,
+    rule: CutRule, evidence: Evidence, place: "_Placed", scale: float, population: str,
     negative: Negative,
 ) -> Cut:  # fmt: skip
     """Turn a negative group into a cut, with the prior where the group is small."""
@@ -198,15 +221,11 @@ def _place_above(
         negative = Negative(mode=0.0, spread=scale, n=negative.n)
         reason = "no negative group: noise of the channel"
     fmo = find_fmo(rule, evidence)
-    k = (
-        _choose_k(rule, evidence, axis, negative)
-        if fmo is None
-        else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
-    )
+    k = _choose_k(rule, place, negative) if fmo is None else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
     cut = negative.mode + k * negative.spread
     linear = from_axis(cut, scale) if rule.on_axis else cut
-    mask = evidence.select(population)
-    gap = None if mask is None else _find_gap(rule, axis[mask], negative, scale)
+    own = place(population)
+    gap = None if own is None else _find_gap(rule, own, negative, scale)
     if gap is not None:
         made = _make(rule, from_axis(gap.position, scale), "valley", GateSource.AUTO, gap.score)
         return replace(made, n_reference=negative.n, spread=negative.spread, reason=reason)
@@ -214,7 +233,7 @@ def _place_above(
     if negative.n < _SETTLED and prior > 0 and linear > 0:
         linear = float(np.sqrt(linear * prior))
         reason = reason or "averaged with other visits"
-    swing = compute_swing(axis[mask], cut, negative.spread) if mask is not None else 100.0
+    swing = compute_swing(own, cut, negative.spread) if own is not None else 100.0
     score = negative.n / (negative.n + _ENOUGH) * float(np.exp(-swing / 10.0))
     if rule.valley:
         reason = reason or f"no valley; above the negatives of {population}"
@@ -251,13 +270,13 @@ def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | No
     return None
 
 
-def _choose_k(rule: CutRule, evidence: Evidence, axis: Values, negative: Negative) -> float:
+def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
     """Return the number of spreads; fewer where the positives lie close to the negatives.
 
     A smear gets the rule's smaller number; a group of its own, be it dim, the limit that is fair to both.
     """
-    mask = evidence.select(rule.on) if rule.smear_k else None
-    z = (axis[mask] - negative.mode) / negative.spread if mask is not None else axis[:0]
+    own = place(rule.on) if rule.smear_k else None
+    z = np.zeros(0) if own is None else (own - negative.mode) / negative.spread
     positive = z[z > rule.k]
     if len(positive) < _HUNDRED or float(np.median(positive)) >= rule.smear_below:
         return rule.k
@@ -280,14 +299,14 @@ def _take_default(rule: CutRule, scale: float) -> Cut:
     return replace(cut, spread=scale, reason="too few events; the template's default in units of noise")
 
 
-def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) -> Cut:
+def _fit_quantile(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut:
     """Take the limit of a control tube, else that of the tube's own negative cells."""
     if evidence.tube_name == rule.control:
         own = measure_control(rule, evidence)
         limit, negative = own, None
     else:
         limit = evidence.controls.get(rule.control, {}).get(rule.name)
-        negative = _find_negative(rule.otherwise, evidence, x, scale)
+        negative = _find_negative(rule.otherwise, evidence, read, scale)
     if limit is not None and limit.n >= rule.minimum:
         linear = _carry(limit, negative, rule.minimum)
         cut = _make(rule, linear, "quantile", GateSource.CONTROL, 0.9)
@@ -297,7 +316,7 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, x: Values, scale: float) ->
     mask = evidence.select(rule.otherwise)
     if mask is None or negative is None or int(mask.sum()) < rule.minimum:
         return _unplaced(rule, "NO_CONTROL")
-    high = float(np.quantile(x[mask], rule.quantile))
+    high = float(np.quantile(read()[mask], rule.quantile))
     # Doublets with a B cell lie far above the T cells' own spread and must not set the limit.
     low, top = (negative.mode + k * negative.spread for k in (_MIN_SPREADS, _MAX_SPREADS))
     cut = _make(rule, min(max(high, low), top), "quantile", GateSource.CONTROL, 0.7)
@@ -353,9 +372,9 @@ def _measure_quantile(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
     mask = evidence.select(rule.control_population)
     if column is None or mask is None or not mask.any():
         return None
-    x = evidence.tube.values(column)
-    linear = float(np.quantile(x[mask], rule.quantile))
-    negative = _find_negative(rule.otherwise, evidence, x, float(evidence.tube.scales[column]))
+    read = partial(evidence.tube.values, column)
+    linear = float(np.quantile(read()[mask], rule.quantile))
+    negative = _find_negative(rule.otherwise, evidence, read, float(evidence.tube.scales[column]))
     spreads = float("nan")
     if negative is not None and negative.n >= rule.minimum:
         spreads = (linear - negative.mode) / negative.spread

@@ -1,17 +1,16 @@
 """Gate one acquisition by its template and lay out counts, cuts, expression and findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
 from corelab.cytometry.bead_peaks import BEAD_QC, check_bead_peaks, measure_bead_peaks
+from corelab.cytometry.columns import GatedMasks, PackedMasks
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
+from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.fitting import measure_control
-from corelab.cytometry.interchange.model import EMBEDDED, Dimension
+from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (
     QualityLimits,
@@ -30,23 +29,20 @@ from corelab.cytometry.quality import (
     find_failure,
 )
 from corelab.cytometry.records import (
+    MOST_AT_ONCE,
     BeadPeak,
     ControlLimit,
-    Expression,
     Finding,
     GatedAcquisition,
-    Mask,
     PopulationCount,
-    Values,
 )
-from corelab.cytometry.template import PopulationRule, Template, Term
+from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE, Tally, count_tube
+from corelab.cytometry.template import PopulationRule, Template
 from corelab.cytometry.tube import Tube, prepare_tube
-from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
-from corelab.vocabulary import GateSource, Level, Status, is_run_tube
+from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
+from corelab.vocabulary import GateSource, Level, Status
 
 GATING_VERSION: Final = "1"
-_MANY_EVENTS: Final = 100_000
-"""Below, NumPy has measured all medians before the compiled loops are loaded."""
 
 _ABSENT: Final = {"NO_TIME": "no time channel", "NO_SCATTER": "no scatter channel for"}
 
@@ -64,6 +60,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     limits: QualityLimits | None = None,
     decisions: Sequence[Decision] = (),
     only_decided: bool = False,
+    at_once: int = MOST_AT_ONCE,
 ) -> GatedAcquisition:
     """Gate one acquisition.
 
@@ -95,6 +92,10 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     only_decided
         Fit nothing: a population without decision passes its parent on where it may, else it is
         missing (``NOT_GIVEN``).
+    at_once
+        Events of a file that is gated as a whole. Of a larger one every k-th event is fitted, no more than
+        half as many; then all are gated and counted a block after the other, medians and spreads are those of
+        fine bins, and no membership is kept (`corelab.cytometry.in_parts`).
 
     Returns
     -------
@@ -106,18 +107,28 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     InputError
         If the spillover matrix cannot belong to the file.
     """
+    is_whole = acquisition.n_events <= at_once
     labels = {**(marker_labels or {}), **read_labels(decisions)}
     prepared = prepare_tube(
-        acquisition, template=template, marker_labels=labels, spillover=spillover, stains=stains
-    )
+        turn_acquisition(acquisition) if is_whole else take_part(acquisition, most=at_once // 2),
+        template=template, marker_labels=labels, spillover=spillover, stains=stains,
+    )  # fmt: skip
     reach = {name: gated.limits for name, gated in (controls or {}).items()}
-    decided = prepare_decisions(decisions, acquisition, template, read_own=prepared.read, alone=only_decided)
+    decided = prepare_decisions(
+        decisions, prepared.acquisition, template, read_own=prepared.read, alone=only_decided
+    )
+    if not is_whole:
+        decided = drop_parity(decided)
     engine = Engine(prepared, template, tube, controls=reach, priors=priors or {}, decided=decided)
     rules = [rule for rule in template.populations if _applies(rule, prepared)]
     for rule in rules:
         engine.select(rule.name)
-    findings = _list_findings(engine, limits or builtin_limits())
-    findings += _check_controls(engine, controls or {})
+    if is_whole:
+        tally, expression = count_tube(engine, rules), measure_expression(engine)
+    else:
+        tally, expression = gate_blocks(acquisition, engine, rules=rules, decisions=decisions)
+    findings = _list_findings(engine, tally, limits or builtin_limits())
+    findings += _check_controls(tally, controls or {})
     peaks = _measure_beads(engine)
     findings += tuple(check_bead_peaks(peaks))
     return GatedAcquisition(
@@ -125,11 +136,11 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         tube=tube,
         template=f"{template.panel}/{template.version}",
         n_events=acquisition.n_events,
-        counts=tuple(_count(engine, rule, findings) for rule in rules if not rule.hidden),
+        counts=tuple(_count(engine, rule, tally, findings) for rule in rules if not rule.hidden),
         cuts=tuple(engine.cuts[name] for name in sorted(engine.cuts)),
-        expression=tuple(_measure_expression(engine)),
+        expression=tuple(expression),
         findings=findings,
-        membership=MappingProxyType({n: mask for n, mask in engine.masks.items() if mask is not None}),
+        membership=GatedMasks(engine.masks if is_whole else PackedMasks()),
         limits=_measure_limits(engine),
         spillover_sha256=prepared.compensated.sha256,
         spillover=prepared.compensated.spillover,
@@ -172,61 +183,44 @@ def _applies(rule: PopulationRule, tube: Tube) -> bool:
     return wanted and not unwanted
 
 
-def _list_findings(engine: Engine, limits: QualityLimits) -> tuple[Finding, ...]:
-    tube = engine.tube
+def _list_findings(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
     if engine.name == BEAD_QC:  # beads carry no marker and are no cells
         return tuple(check_drift(engine.time, limits))
+    return _list_findings_of_cells(engine, tally, limits)
+
+
+def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
+    tube, counts, shares = engine.tube, tally.counts, tally.shares
     findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
-    findings += _check_scatter(engine, limits)
-    findings += [*_missing_channels(engine), *check_beads(engine.select("beads"), limits)]
-    if not is_run_tube(engine.name):
-        dead = _above(engine, "viability")
-        alive = None if dead is None else ~dead
-        findings += check_viability(engine.select, _above(engine, "CD45"), alive, limits=limits)
+    if MARGIN in shares:
+        findings += check_margin(shares[MARGIN], limits)
+    if SINGLETS in shares:
+        findings += check_doublets(shares[SINGLETS], limits)
+    findings += [*_missing_channels(engine), *check_beads(counts.get("beads"), limits)]
+    if VIABLE in shares:
+        findings += check_viability(shares[VIABLE], limits)
     if engine.name == "full":
-        findings += check_events(engine.template, engine.select, limits)
-        findings += _check_lost(engine, limits)
-    if "nk_cells" in engine.masks and engine.name == "full":
-        findings += check_sum(engine.select, limits)
+        findings += check_events(engine.template, counts[engine.template.minimum_population], limits)
+        if CAR_LOST in shares:
+            findings += check_lost_car(shares[CAR_LOST], shares[CAR_KEPT], limits)
+    if "nk_cells" in counts and engine.name == "full":
+        findings += check_sum(counts, limits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
-        findings += check_double_positive(engine.select, limits)
+        findings += check_double_positive(counts.get("car_cd19_double"), limits)
     return (*findings, *check_templates(engine.cuts.values()))
 
 
-def _check_lost(engine: Engine, limits: QualityLimits) -> list[Finding]:
-    """Count CAR+ T cells by their two limits alone, in the time that was left out and in the rest."""
-    car, t_cell = _above(engine, "CAR"), _above(engine, "CD3")
-    if engine.time is None or car is None or t_cell is None:
-        return []
-    beads, kept = engine.tube.beads, engine.time.kept
-    cells = t_cell if beads is None else t_cell & ~beads.mask
-    lost, rest = (((car & cells & part).sum(), (cells & part).sum()) for part in (~kept, kept))
-    return check_lost_car((int(lost[0]), int(lost[1])), (int(rest[0]), int(rest[1])), limits)
-
-
-def _check_controls(engine: Engine, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
+def _check_controls(tally: Tally, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:
     """Hold CAR-T cells against the tube without the CAR reagent, where there is one."""
     fmo = controls.get("fmo_car")
-    own = (engine.masks.get("car_t"), engine.masks.get("t_cells"))
+    own = (tally.counts.get("car_t"), tally.counts.get("t_cells"))
     if fmo is None or own[0] is None or own[1] is None:
         return ()
     background, total = fmo.count("car_t"), fmo.count("t_cells")
     if background is None or total is None:
         return ()
-    return tuple(check_car_control((int(own[0].sum()), int(own[1].sum())), (background, total)))
-
-
-def _check_scatter(engine: Engine, limits: QualityLimits) -> list[Finding]:
-    """Judge margin and doublets among what is no bead."""
-    parent, beads = engine.select("time_ok"), engine.select("beads")
-    if parent is None:
-        return []
-    findings = check_margin(engine.margin, parent if beads is None else parent & ~beads, limits)
-    singlets = engine.select("singlets")
-    if singlets is not None and "singlets" not in engine.reasons:
-        findings += check_doublets(singlets, engine.usable(parent), limits)
-    return findings
+    return tuple(check_car_control((own[0], own[1]), (background, total)))
 
 
 def _missing_channels(engine: Engine) -> list[Finding]:
@@ -249,29 +243,23 @@ def _measure_beads(engine: Engine) -> tuple[BeadPeak, ...]:
     return measure_bead_peaks(engine.tube.acquisition, engine.tube.markers, kept)
 
 
-def _above(engine: Engine, cut: str) -> Mask | None:
-    if cut not in engine.cuts or not engine.cuts[cut].is_placed:
-        return None
-    return engine.meets(Term(cut=cut, positive=True, optional=False, if_shared=""))
-
-
-def _count(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) -> PopulationCount:
-    mask = engine.select(rule.name)
-    parent = engine.select(rule.parent) if rule.parent else mask
-    source = engine.sources.get(rule.name)
+def _count(
+    engine: Engine, rule: PopulationRule, tally: Tally, findings: tuple[Finding, ...]
+) -> PopulationCount:
+    count, source = tally.counts[rule.name], engine.sources.get(rule.name)
     status, reason = _judge(engine, rule, findings)
     fitted = "" if reason == NOT_GIVEN else GateSource.AUTO
     placed = source.source if source else fitted
     version = f"{engine.template.panel}/{engine.template.version}+{GATING_VERSION}"
-    low, high = engine.count_band(rule)
+    low, high = tally.bands[rule.name]
     return PopulationCount(
         population=rule.name,
         parent=rule.parent,
-        count=None if mask is None else int(np.count_nonzero(mask)),
-        parent_count=None if parent is None else int(np.count_nonzero(parent)),
+        count=count,
+        parent_count=tally.counts[rule.parent] if rule.parent else count,
         status=status,
         reason=reason,
-        gate_source="" if mask is None else placed,
+        gate_source="" if count is None else placed,
         gate_version=version + engine.decided.describe(rule),
         control=source.control if source else "",
         band_low=low,
@@ -289,55 +277,6 @@ def _judge(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) 
     if rule.name == "beads" and few_beads:
         return Status.FAILED, "BEADS"
     return Status.QUANTIFIED, ""
-
-
-def _measure_expression(engine: Engine) -> list[Expression]:
-    """Measure every marker in the populations that the template names, compiled where it pays."""
-    masks = {name: engine.select(name) for name in engine.template.expression}
-    found = {name: mask for name, mask in masks.items() if mask is not None and mask.any()}
-    if not found or not engine.tube.markers.columns:
-        return []
-    detectors = engine.tube.acquisition.detectors
-    if engine.tube.acquisition.n_events >= _MANY_EVENTS and len(set(detectors)) == len(detectors):
-        return _measure_compiled(engine.tube, found)
-    return [
-        _measure(population, marker, engine.tube.values(column)[mask])
-        for population, mask in found.items()
-        for marker, column in engine.tube.markers.columns.items()
-    ]
-
-
-def _measure_compiled(tube: Tube, found: Mapping[str, Mask]) -> list[Expression]:
-    """Measure all markers in all populations in a few passes over the events as recorded."""
-    from corelab.cytometry.kernel.gates import pack_masks
-    from corelab.cytometry.kernel.medians import measure_rows, plan_columns
-
-    applied = replace(tube.acquisition, spillover=tube.compensated.spillover)
-    channels = [
-        Dimension(channel=applied.detectors[column], compensation=EMBEDDED)
-        for column in tube.markers.columns.values()
-    ]
-    middles = measure_rows(
-        plan_columns(applied, channels), applied.events,
-        words=pack_masks(list(found.values())), n_populations=len(found),
-    )  # fmt: skip
-    return [
-        Expression(
-            population=population, marker=marker, median_intensity=float(middles.median[row, place]),
-            robust_sd=float(middles.robust_sd[row, place]), n=int(np.count_nonzero(mask)),
-        )
-        for row, (population, mask) in enumerate(found.items())
-        for place, marker in enumerate(tube.markers.columns)
-    ]  # fmt: skip
-
-
-def _measure(population: str, marker: str, values: Values) -> Expression:
-    median = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - median)))
-    return Expression(
-        population=population, marker=marker, median_intensity=median, robust_sd=spread,
-        n=len(values),
-    )  # fmt: skip
 
 
 def _measure_limits(engine: Engine) -> Mapping[str, ControlLimit]:

@@ -1,13 +1,13 @@
 """The checks of one tube: what is worth a warning, and what makes a tube fail."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
-from corelab.cytometry.records import Cut, Finding, Mask
+from corelab.cytometry.records import Cut, Finding
 from corelab.cytometry.template import Template
 from corelab.cytometry.timing import TimeCheck
 from corelab.errors import ConfigError
@@ -19,10 +19,9 @@ _CONTROL_EVENTS: Final = 500
 _LOD_EVENTS: Final = 20
 _EXCESS_P: Final = 0.05
 
-Select = Callable[[str], Mask | None]
 WarnFail = tuple[float, float]
 Counts = tuple[int, int]
-"""Events of a population and of its parent."""
+"""Events of a population, or such as a check is about, and all among which they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +120,15 @@ def check_lost_car(lost: Counts, kept: Counts, limits: QualityLimits) -> list[Fi
     return [_finding("TIME_DRIFT", Level.WARN, share, limits.car_events_lost, reason)]
 
 
-def check_margin(margin: Mask, among: Mask, limits: QualityLimits) -> list[Finding]:
+def check_margin(margin: Counts, limits: QualityLimits) -> list[Finding]:
     """Judge the share of events at the end of a range."""
-    share = float(margin[among].mean()) if among.any() else 0.0
+    share = margin[0] / margin[1] if margin[1] else 0.0
     return _judge_share("MARGIN", share, limits.margin, "share of events at the end of a range")
 
 
-def check_doublets(singlets: Mask, usable: Mask, limits: QualityLimits) -> list[Finding]:
+def check_doublets(singlets: Counts, limits: QualityLimits) -> list[Finding]:
     """Judge the share of events that are no singlets, margin and beads aside."""
-    share = 1 - float(singlets[usable].mean()) if usable.any() else 0.0
+    share = 1 - singlets[0] / singlets[1] if singlets[1] else 0.0
     return _judge_share("DOUBLETS", share, (limits.doublets, np.inf), "share of doublets")
 
 
@@ -140,17 +139,11 @@ def _judge_share(check: str, share: float, limits: WarnFail, reason: str) -> lis
     return [_finding(check, Level.FAIL if failed else Level.WARN, share, limits[failed], reason)]
 
 
-def check_viability(
-    select: Select, leukocyte: Mask | None, alive: Mask | None, *, limits: QualityLimits
-) -> list[Finding]:
+def check_viability(viable: Counts, limits: QualityLimits) -> list[Finding]:
     """Judge the viable share of the CD45+ singlets (of all singlets where CD45 is not measured)."""
-    singlets = select("singlets")
-    if singlets is None or alive is None:
+    if not viable[1]:
         return []
-    cells = singlets if leukocyte is None else singlets & leukocyte
-    if not cells.any():
-        return []
-    percent = 100 * float(alive[cells].mean())
+    percent = 100 * (viable[0] / viable[1])
     warn, fail = limits.viability_percent
     if percent >= warn:
         return []
@@ -161,14 +154,13 @@ def check_viability(
     )]  # fmt: skip
 
 
-def check_events(template: Template, select: Select, limits: QualityLimits) -> list[Finding]:
+def check_events(template: Template, n: int | None, limits: QualityLimits) -> list[Finding]:
     """Judge the number of cells of the population that limits sensitivity."""
-    mask = select(template.minimum_population)
-    if mask is None:
+    if n is None:
         return []
     own = (template.minimum_warn, template.minimum_fail)
     warn, fail = dict(limits.minimum_events).get(template.panel, own)
-    n, name = int(mask.sum()), template.minimum_population
+    name = template.minimum_population
     if n < fail:
         return [_finding("FEW_EVENTS", Level.FAIL, n, fail, f"too few {name} for any result")]
     if n < warn:
@@ -177,10 +169,10 @@ def check_events(template: Template, select: Select, limits: QualityLimits) -> l
     return []
 
 
-def check_beads(beads: Mask | None, limits: QualityLimits) -> list[Finding]:
+def check_beads(n: int | None, limits: QualityLimits) -> list[Finding]:
     """Judge the number of counting beads; too few spoil the concentrations, not the percentages."""
     warn, fail = limits.beads
-    if beads is None or (n := int(beads.sum())) >= warn:
+    if n is None or n >= warn:
         return []
     failed = n < fail
     return [_finding(
@@ -188,13 +180,13 @@ def check_beads(beads: Mask | None, limits: QualityLimits) -> list[Finding]:
     )]  # fmt: skip
 
 
-def check_sum(select: Select, limits: QualityLimits) -> list[Finding]:
+def check_sum(counts: Mapping[str, int | None], limits: QualityLimits) -> list[Finding]:
     """Judge whether T, B and NK cells make up the lymphocytes."""
-    parts = [select(name) for name in ("t_cells", "b_cells", "nk_cells")]
-    whole = select("lymphocytes")
-    if whole is None or not whole.any() or any(part is None for part in parts):
+    parts = [counts[name] for name in ("t_cells", "b_cells", "nk_cells")]
+    whole = counts["lymphocytes"]
+    if not whole or any(part is None for part in parts):
         return []
-    percent = 100 * sum(int(part.sum()) for part in parts if part is not None) / int(whole.sum())
+    percent = 100 * sum(part for part in parts if part is not None) / whole
     low, high = limits.sum_percent
     if low <= percent <= high:
         return []
@@ -218,11 +210,9 @@ def check_car_control(full: Counts, fmo: Counts) -> list[Finding]:
     return [_finding("CAR_FMO", Level.WARN, 100 * share, 100 * background, reason)]
 
 
-def check_double_positive(select: Select, limits: QualityLimits) -> list[Finding]:
-    """Count CAR+ T cells that also bind anti-CD19; they stay where they are."""
-    mask = select("car_cd19_double")
-    n = 0 if mask is None else int(mask.sum())
-    if n < limits.car_cd19_events:
+def check_double_positive(n: int | None, limits: QualityLimits) -> list[Finding]:
+    """Tell of CAR+ T cells that also bind anti-CD19; they stay where they are."""
+    if n is None or n < limits.car_cd19_events:
         return []
     reason = "CD3+ CAR+ CD20- events that bind anti-CD19; counted as CAR-T cells"
     return [_finding("CAR_CD19_DOUBLE", Level.WARN, n, limits.car_cd19_events, reason)]

@@ -13,7 +13,7 @@ from corelab.cytometry.density import (
     find_landscape,
     smooth,
 )
-from corelab.cytometry.records import Values, fair_rows
+from corelab.cytometry.records import Mask, Values, fair_rows
 
 WIDTHS: Final = (0.12, 0.18, 0.25, 0.35)
 Position = npt.NDArray[np.floating[Any]]
@@ -86,18 +86,30 @@ def to_axis(x: Values, scale: float | Values) -> Values:
     return np.arcsinh(np.asarray(x) / (2.5 * scale))
 
 
-def approximate_axis(x: Values, scale: float) -> npt.NDArray[np.float32]:
+def approximate_axis(x: Values, scale: float, among: Mask | None = None) -> npt.NDArray[np.float32]:
     """Map linear values to the self-scaled axis within 1e-6, in a seventh of the time: for histograms.
 
     ``asinh(z) = log(|z| + sqrt(z² + 1))`` with the sign of ``z``, up to 1e18; a block at a time, so that
-    what lies between stays in the processor's cache.
+    what lies between stays in the processor's cache. ``among`` says of which events.
     """
-    y = np.empty(len(x), dtype=np.float32)
+    y = np.empty(len(x) if among is None else int(np.count_nonzero(among)), dtype=np.float32)
+    end, unit = 0, 2.5 * scale
+    wide, narrow = np.empty(min(len(x), _BLOCK)), np.empty((2, min(len(x), _BLOCK)), dtype=np.float32)
     for begin in range(0, len(x), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        z = np.clip(x[block] / (2.5 * scale), -_HUGE, _HUGE).astype(np.float32)
-        size = np.abs(z)
-        y[block] = np.copysign(np.log(size + np.sqrt(size * size + np.float32(1))), z)
+        block = x[begin : begin + _BLOCK]
+        if among is not None:
+            block = block[among[begin : begin + _BLOCK]]
+        start, end = end, end + len(block)
+        ratio, (size, square), z = wide[: len(block)], narrow[:, : len(block)], y[start:end]
+        np.divide(block, unit, out=ratio)
+        np.maximum(ratio, -_HUGE, out=ratio)
+        np.minimum(ratio, _HUGE, out=ratio)
+        z[:] = ratio
+        np.abs(z, out=size)
+        np.multiply(size, size, out=square)
+        square += np.float32(1)
+        size += np.sqrt(square, out=square)
+        np.copysign(np.log(size, out=size), z, out=z)
     return y
 
 
@@ -199,8 +211,14 @@ def fit_negative(x: Values, *, scale: float) -> Negative | None:
         if below < _MIN_NEGATIVES // 2:
             return None
         spread = 1.4826 * (mode - 0.5 * float(part[(below - 1) // 2] + part[below // 2]))
-    n = int(np.count_nonzero(np.abs(x - mode) <= 3 * spread))
+    n = _count_within(x, mode, 3 * spread)
     return Negative(mode=mode, spread=spread, n=n) if spread > 0 else None
+
+
+def _count_within(x: Values, centre: float, reach: float) -> int:
+    """Count the values that are no farther from a place, a block at a time."""
+    blocks = (x[begin : begin + _BLOCK] for begin in range(0, len(x), _BLOCK))
+    return sum(int(np.count_nonzero(np.abs(block - centre) <= reach)) for block in blocks)
 
 
 def _lowest_peak(y: Position) -> float:

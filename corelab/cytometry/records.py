@@ -18,6 +18,9 @@ Values = npt.NDArray[np.float64]
 FAIR_PART: Final = 200_000
 """Events that are enough to measure what is common: noise, the place of a large group, a matrix."""
 
+MOST_AT_ONCE: Final = 2_000_000
+"""Events of a file that is gated as a whole; of larger ones a part is fitted, and all are gated in blocks."""
+
 
 def fair_rows(n_events: int, *, most: int = FAIR_PART) -> slice:
     """Choose every k-th of the events, so that no more than ``most`` are left: by place, never by chance.
@@ -28,6 +31,17 @@ def fair_rows(n_events: int, *, most: int = FAIR_PART) -> slice:
     [0, 3, 6, 9]
     """
     return slice(None, None, max(1, -(-n_events // most)))
+
+
+def choose_fairly(among: Mask) -> npt.NDArray[np.int64]:
+    """Choose every k-th of some events, so that no more than `FAIR_PART` are left; their places."""
+    step = max(1, -(-int(np.count_nonzero(among)) // FAIR_PART))
+    seen, found = 0, []
+    for begin in range(0, len(among), FAIR_PART):
+        places = np.flatnonzero(among[begin : begin + FAIR_PART])
+        found.append(begin + places[-seen % step :: step])
+        seen += len(places)
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

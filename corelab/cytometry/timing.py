@@ -4,9 +4,9 @@ Ranks, not intensities: the median of a two-humped channel jumps across its vall
 of ranks does not. Windows of 1 to 15 bins are scanned, since a fault has no fixed length.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,25 +24,32 @@ _SLOPE: Final = 1.5
 
 _LEVELS: Final = 512
 _QUANTILE_EVENTS: Final = 25_000
+_MANY: Final = 100_000
+"""Below, NumPy is done before the compiled loop is loaded."""
 _BLOCK: Final = 1 << 14
 """Events that are looked at together, so that they stay in the processor's cache."""
 _POSITIVE: Final = 1.5
 """Position on the self-scaled axis above which an event counts as positive (about 5 s)."""
+
+Levels = npt.NDArray[np.int16]
+SumBins = Callable[[Values, Levels, npt.NDArray[np.int64]], Values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TimeCheck:
     """Events kept, their missing share, and the largest lasting trend.
 
-    ``trend`` is the change of a channel's mean rank between the first and the last third of the run.
+    ``trend`` is the change of a channel's mean rank between the first and the last third of the run;
+    ``spans`` are the stretches that are left out, from a time on and below another.
     """
 
     kept: Mask
     removed: float
     trend: float
+    spans: tuple[tuple[float, float], ...] = ()
 
 
-def scan_time(time: Values, channels: Iterable[Position]) -> TimeCheck:
+def scan_time(time: npt.NDArray[np.floating[Any]], channels: Iterable[Position]) -> TimeCheck:
     """Scan the channels of one acquisition along its time.
 
     Parameters
@@ -74,7 +81,25 @@ def scan_time(time: Values, channels: Iterable[Position]) -> TimeCheck:
         kept=kept,
         removed=1.0 - float(kept.mean()),
         trend=float(np.abs(steps).max()) / float(np.sqrt(12 * _BIN_EVENTS)),
+        spans=_list_spans(bad, time[starts] if order is None else time[order[starts]]),
     )
+
+
+def _list_spans(
+    bad: npt.NDArray[np.bool_], begins: npt.NDArray[np.floating[Any]]
+) -> tuple[tuple[float, float], ...]:
+    """List the stretches of neighbouring bad bins, the last one open where the run ends in it."""
+    changes = np.flatnonzero(np.diff(bad, prepend=False, append=False)).tolist()
+    ends = [*begins.tolist(), float("inf")]
+    return tuple((ends[a], ends[b]) for a, b in zip(changes[::2], changes[1::2], strict=True))
+
+
+def keep_time(check: TimeCheck, time: npt.NDArray[np.floating[Any]]) -> TimeCheck:
+    """Apply what was left out of a part of a file to other events of it."""
+    kept = np.ones(len(time), dtype=bool)
+    for begin, end in check.spans:
+        kept &= (time < np.float64(begin)) | (time >= np.float64(end))
+    return replace(check, kept=kept)
 
 
 def find_departures(scores: Values) -> npt.NDArray[np.bool_]:
@@ -118,40 +143,65 @@ def compute_bin_scores(y: Position, starts: npt.NDArray[np.int64]) -> list[Value
         ``1 / sqrt(12 m)`` at least; a channel that scatters more from bin to bin (a fluctuating flow) is
         judged by its own scatter.
     """
-    level, low, step = find_levels(y)
-    counts = np.bincount(level, minlength=_LEVELS)
-    n_bin = np.diff(starts, append=len(y))
-    rows = [_standardise(np.add.reduceat(_rank(counts)[level], starts), n_bin)]
-    is_positive = low + step * np.arange(_LEVELS) > _POSITIVE
+    level, counts, edges = find_levels(y)
+    is_positive = edges > _POSITIVE
+    tables = [_rank(counts)]
     if 0.02 < counts[is_positive].sum() / len(y) < 0.98:
-        ranks = np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0)
-        n_positive = np.add.reduceat(is_positive.astype(np.int64)[level], starts)
-        rows.append(_standardise(np.add.reduceat(ranks[level], starts), n_positive))
-    return rows
+        tables.append(np.where(is_positive, _rank(np.where(is_positive, counts, 0)), 0.0))
+        tables.append(is_positive.astype(np.float64))
+    sums = _choose_loops(len(y))[1](np.array(tables), level, starts)
+    rows = [_standardise(sums[0], np.diff(starts, append=len(y)))]
+    return rows if len(sums) == 1 else [*rows, _standardise(sums[1], sums[2].astype(np.int64))]
 
 
 def compute_ranks(values: Position) -> Values:
     """Compute ranks in [0, 1] from a histogram of 512 levels, ties sharing their middle."""
-    level = find_levels(values)[0]
-    return np.asarray(_rank(np.bincount(level, minlength=_LEVELS))[level])
+    level, counts, _ = find_levels(values)
+    return np.asarray(_rank(counts)[level])
 
 
-def find_levels(values: Position) -> tuple[npt.NDArray[np.int16], float, float]:
+def find_levels(values: Position) -> tuple[Levels, npt.NDArray[np.int64], Values]:
     """Sort values into 512 levels between two outer quantiles of a fair part of them.
 
     Returns
     -------
     tuple
-        The level of each value, where the first level begins, and the width of a level.
+        The level of each value, how many each level has, and where each begins.
     """
     part = values[fair_rows(len(values), most=_QUANTILE_EVENTS)]
     low, high = (float(edge) for edge in np.quantile(part, (0.002, 0.998)))
     step = max((high - low) / _LEVELS, 1e-12)
-    level = np.empty(len(values), dtype=np.int16)
+    level, counts = np.empty(len(values), dtype=np.int16), np.zeros(_LEVELS, dtype=np.int64)
+    kind = values.dtype.type
+    _choose_loops(len(values))[0](values, kind(low), kind(step), level, counts)
+    return level, counts, np.asarray(low + step * np.arange(_LEVELS), dtype=np.float64)
+
+
+def _choose_loops(n_events: int) -> tuple[Callable[..., None], SumBins]:
+    """Choose what sorts values into levels, and what adds up numbers of the levels of each bin's events."""
+    if n_events >= _MANY:
+        try:
+            from corelab.cytometry.kernel import products
+        except ImportError:
+            return _sort_levels, _sum_bins
+        return products.sort_levels, products.sum_bins
+    return _sort_levels, _sum_bins
+
+
+def _sort_levels(
+    values: Position, low: np.floating[Any], step: np.floating[Any], level: Levels, counts: Any
+) -> None:
     for begin in range(0, len(values), _BLOCK):
-        block = slice(begin, begin + _BLOCK)
-        level[block] = np.clip((values[block] - low) / step, 0, _LEVELS - 1)
-    return level, low, step
+        place = values[begin : begin + _BLOCK] - low
+        place /= step
+        np.maximum(place, 0, out=place)
+        own = level[begin : begin + _BLOCK]
+        own[:] = np.minimum(place, _LEVELS - 1, out=place)
+        counts += np.bincount(own, minlength=_LEVELS)
+
+
+def _sum_bins(tables: Values, level: Levels, starts: npt.NDArray[np.int64]) -> Values:
+    return np.array([np.add.reduceat(table[level], starts) for table in tables])
 
 
 def _rank(counts: npt.NDArray[np.int64]) -> Values:

@@ -1,16 +1,18 @@
 """One acquisition made ready for gating: markers found, events compensated, noise measured."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from corelab.cytometry.columns import Columns
 from corelab.cytometry.compensation import Compensated, compensate
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale
 from corelab.cytometry.records import Finding, Mask, Values, fair_rows
-from corelab.cytometry.scatter import BeadGate, find_beads
+from corelab.cytometry.scatter import BeadGate, Recorded, find_beads
 from corelab.cytometry.single_stains import MeasuredSpillover, measure_spillover
 from corelab.cytometry.template import Template
 from corelab.ingest.fcs import Acquisition, Spillover
@@ -23,36 +25,41 @@ _FEW_NEGATIVES: Final = 10_000
 _BLOCK: Final = 1 << 14
 """Events that are looked at together, so that they stay in the processor's cache."""
 
+_Negatives = tuple[npt.NDArray[np.int32], Values]
+"""Places in a fair part of the events, and the negative values there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tube:
     """An acquisition ready for gating.
 
-    ``kept`` holds the compensated values of the markers' channels, one ``(n_events,)`` by column;
-    ``beads`` the counting beads among the events, if there are any; ``scales`` the noise of every channel,
-    ``own_scale`` whether it was measured (no negatives: 150 is taken).
+    ``values`` gives a channel compensated, ``(n_events,)`` float64, by its column; ``beads`` are the counting
+    beads among the events, if there are any; ``scales`` the noise of every channel, ``own_scale`` whether it
+    was measured (no negatives: 150 is taken), ``noise`` what it was taken for when beads were looked for.
     """
 
     acquisition: Acquisition
     markers: MarkerMap
     compensated: Compensated
-    kept: Mapping[int, Values]
+    values: Columns
     beads: BeadGate | None
     scales: Values
     own_scale: Mask
+    noise: Values
 
     def column(self, marker: str) -> int | None:
         """Return the column of a marker, None where it is not there."""
         return self.markers.columns.get(marker)
 
-    def values(self, column: int) -> Values:
-        """Return a channel compensated."""
-        return compute_values(self.compensated, self.kept, column)
-
     def scatter(self, name: str) -> Values | None:
         """Return a scatter or time channel as recorded, None where it is not there."""
         column = self.markers.scatter.get(name)
         return None if column is None else self.acquisition.column(column)
+
+    def recorded(self, name: str) -> Recorded | None:
+        """Return a scatter or time channel where it lies, in the width of the file."""
+        column = self.markers.scatter.get(name)
+        return None if column is None else self.acquisition.events[:, column]
 
     def read(self, channel: str) -> Values | None:
         """Return a marker compensated or a scatter channel as recorded, time in seconds where it can be."""
@@ -110,46 +117,72 @@ def prepare_tube(
         compensated = replace(compensated, findings=findings)
     left_out = _find_left_out(compensated, markers)
     compensated = replace(compensated, findings=(*compensated.findings, *left_out))
-    columns = sorted(set(markers.columns.values()))
-    kept = dict(zip(columns, compensated.compute(columns), strict=True))
-    rows = fair_rows(acquisition.n_events)
-    part = _take_part(compensated, kept, rows)
+    values = Columns(compensated)
+    negatives = _Part(compensated, values)
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
     dark = ~_find_bright(acquisition, markers)
-    noise = _fill(np.array([compute_scale(values[dark]) for values in part]))
+    noise = _fill(np.array([compute_scale(low[dark[places]]) for places, low in negatives]))
     beads = _find_beads(acquisition, markers, noise)
     cells = np.ones(acquisition.n_events, dtype=bool) if beads is None else ~beads.mask
-    scales = np.array([compute_scale(values[cells[rows]]) for values in part])
-    unsure = _find_unsure(part, cells[rows]) if len(cells[rows]) < len(cells) else []
-    for column in unsure:
-        scales[column] = compute_scale(compute_values(compensated, kept, column)[cells])
+    part = cells[fair_rows(acquisition.n_events)]
+    found = (low[part[places]] for places, low in negatives)
+    is_part = len(part) < len(cells)
+    scales = np.array([
+        compute_scale(_list_negatives(values(i), cells) if is_part and len(low) < _FEW_NEGATIVES else low)
+        for i, low in enumerate(found)
+    ])  # fmt: skip
     return Tube(
         acquisition=acquisition,
         markers=markers,
         compensated=compensated,
-        kept=kept,
+        values=values,
         beads=beads,
         scales=_fill(scales),
         own_scale=np.isfinite(scales),
+        noise=noise,
     )
 
 
-def compute_values(compensated: Compensated, kept: Mapping[int, Values], column: int) -> Values:
-    """Return a channel compensated, from what is kept if it is there."""
-    return kept[column] if column in kept else compensated.compute([column])[0]
+def _list_negatives(values: Values, among: Mask) -> Values:
+    return values[(values < 0) & among]
 
 
-def _take_part(compensated: Compensated, kept: Mapping[int, Values], rows: slice) -> list[Values]:
-    """Take a fair part of the events of every channel."""
-    n_channels = len(compensated.acquisition.detectors)
-    rest = [column for column in range(n_channels) if column not in kept]
-    found = dict(zip(rest, compensated.compute(rest, rows), strict=True))
-    return [kept[i][rows] if i in kept else found[i] for i in range(n_channels)]
+class _Part:
+    """Goes over the channels' negative values in a fair part of the events, and their places in it.
+
+    Those of a part are kept; where the part is the whole file, channels are computed anew each time.
+    """
+
+    def __init__(self, compensated: Compensated, values: Columns) -> None:
+        n_events, self._n_channels = compensated.acquisition.events.shape
+        step = fair_rows(n_events).step
+        self._values = values
+        self._kept = _find_negatives(compensated, step) if step > 1 else []
+
+    def __iter__(self) -> Iterator[_Negatives]:
+        if self._kept:
+            yield from self._kept
+            return
+        for column in range(self._n_channels):
+            values = self._values(column)
+            places = np.flatnonzero(values < 0)
+            yield places.astype(np.int32), values[places]
 
 
-def _find_unsure(part: Sequence[Values], cells: Mask) -> list[int]:
-    """List the channels with so few negative values in a part that all events have to be asked."""
-    return [i for i, values in enumerate(part) if np.count_nonzero((values < 0) & cells) < _FEW_NEGATIVES]
+def _find_negatives(compensated: Compensated, step: int) -> list[_Negatives]:
+    """Find the negative values of each channel in every so manieth event."""
+    n_events, n_channels = compensated.acquisition.events.shape
+    found: list[list[_Negatives]] = [[] for _ in range(n_channels)]
+    for begin in range(0, -(-n_events // step), _BLOCK):
+        rows = slice(begin * step, (begin + _BLOCK) * step, step)
+        for column, values in enumerate(compensated.compute(range(n_channels), rows)):
+            places = np.flatnonzero(values < 0)
+            found[column].append(((begin + places).astype(np.int32), values[places]))
+    return [_join(parts) for parts in found]
+
+
+def _join(parts: Sequence[_Negatives]) -> _Negatives:
+    return np.concatenate([places for places, _ in parts]), np.concatenate([low for _, low in parts])
 
 
 def _measure(
@@ -194,31 +227,45 @@ def _find_bright(acquisition: Acquisition, markers: MarkerMap) -> Mask:
     No cell carries everything, so these may be beads, whatever their units; that some are none does no
     harm to the noise.
     """
-    observed = acquisition.events[fair_rows(acquisition.n_events), list(markers.fluorescence)]
-    if observed.shape[1] < _FEWEST_DETECTORS or not len(observed):
-        return np.zeros(len(observed), dtype=bool)
-    step = max(1, len(observed) // _SAMPLED)
-    brighter = observed > np.quantile(observed[::step], _BRIGHTER, axis=0)
-    return np.asarray(brighter.sum(axis=1) >= observed.shape[1] - 1)
+    rows = fair_rows(acquisition.n_events)
+    n_rows = len(acquisition.events[rows, 0])
+    n_brighter = np.zeros(n_rows, dtype=np.int16)
+    if len(markers.fluorescence) < _FEWEST_DETECTORS or not n_rows:
+        return n_brighter > 0
+    for column in markers.fluorescence:
+        observed = acquisition.events[rows, column]
+        n_brighter += observed > np.quantile(observed[:: max(1, n_rows // _SAMPLED)], _BRIGHTER)
+    return np.asarray(n_brighter >= len(markers.fluorescence) - 1)
 
 
 def _find_beads(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> BeadGate | None:
     """Look for beads by the second lowest of the recorded detectors, the lowest of a few."""
-    columns = list(markers.fluorescence)
-    if len(columns) < _FEWEST_DETECTORS:
+    if len(markers.fluorescence) < _FEWEST_DETECTORS:
         return None
+    return find_beads(
+        measure_brightness(acquisition, markers, scales), list_bead_scatter(acquisition, markers)
+    )
+
+
+def measure_brightness(acquisition: Acquisition, markers: MarkerMap, scales: Values) -> Values:
+    """Return how bright each event's second darkest detector is (the darkest of a few), in units of noise."""
+    columns = list(markers.fluorescence)
     rank = 1 if len(columns) >= _MANY_DETECTORS else 0
     brightness = np.empty(acquisition.n_events)
     for begin in range(0, acquisition.n_events, _BLOCK):
         rows = slice(begin, begin + _BLOCK)
-        observed = acquisition.events[rows, columns].T / scales[columns, None]
-        brightness[rows] = _find_low(observed)[rank]
+        brightness[rows] = _find_low([acquisition.events[rows, one] / scales[one] for one in columns])[rank]
+    return brightness
+
+
+def list_bead_scatter(acquisition: Acquisition, markers: MarkerMap) -> list[Recorded]:
+    """Return the scatter channels in which beads are tight, as recorded; side scatter last."""
     scatter = [markers.scatter[name] for name in ("FSC-A", "SSC-A") if name in markers.scatter]
-    return find_beads(brightness, [acquisition.column(column) for column in scatter])
+    return [acquisition.events[:, column] for column in scatter]
 
 
-def _find_low(rows: Values) -> tuple[Values, Values]:
-    """Return the lowest and the second lowest value of each column."""
+def _find_low(rows: Sequence[Values]) -> tuple[Values, Values]:
+    """Return the lowest and the second lowest value of each event, of one array a channel."""
     lowest, second = rows[0], np.full_like(rows[0], np.inf)
     for row in rows[1:]:
         second = np.minimum(second, np.maximum(lowest, row))

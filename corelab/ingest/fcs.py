@@ -1,8 +1,9 @@
 """FCS bytes to an acquisition: read right, or refused by name."""
 
+import hashlib
 import mmap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +20,7 @@ from corelab.ingest.fcs_events import (
     parse_channels,
     parse_events,
 )
+from corelab.ingest.fcs_layout import check_finite, settle_events, turn_events
 from corelab.ingest.fcs_segments import FcsBytes, FcsSegments, Span, parse_fcs_segments
 
 __all__ = [
@@ -27,12 +29,16 @@ __all__ = [
     "FcsSegments",
     "Span",
     "Spillover",
+    "compute_fcs_sha256",
+    "forget_events",
     "map_file",
     "parse_fcs_segments",
     "parse_spillover",
     "read_fcs",
+    "turn_acquisition",
 ]
 
+_PIECE: Final = 1 << 23
 SPILLOVER_KEYWORDS: Final = ("$SPILLOVER", "SPILLOVER", "$SPILL", "SPILL", "$COMP", "COMP")
 
 
@@ -114,7 +120,22 @@ def map_file(path: Path) -> FcsBytes:
             return b""
 
 
-def read_fcs(data: FcsBytes, *, name: str) -> Acquisition:
+def forget_pages(data: FcsBytes) -> None:
+    """Give back the memory of a mapped file; what is looked at again comes from the disk or its cache."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
+def compute_fcs_sha256(data: FcsBytes) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits, a part of a mapped one in memory at a time."""
+    digest, view = hashlib.sha256(), memoryview(data)
+    for begin in range(0, len(data), _PIECE):
+        digest.update(view[begin : begin + _PIECE])
+        forget_pages(data)
+    return digest.hexdigest()
+
+
+def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
     """Read one FCS file of one data set.
 
     FCS 2.0 to 3.2, list mode, floating point or integers of any width in either byte order.
@@ -125,6 +146,10 @@ def read_fcs(data: FcsBytes, *, name: str) -> Acquisition:
         The whole file, read or mapped (`map_file`).
     name
         What to call the file in an error.
+    by_column
+        Up to so many events are copied so that each channel lies in one piece, as fits want it; the memory
+        of the mapped file is given back meanwhile. More events stay where they lie, whatever their order of
+        bytes. The values are the same.
 
     Returns
     -------
@@ -147,10 +172,11 @@ def read_fcs(data: FcsBytes, *, name: str) -> Acquisition:
     span, n_events = locate_data(segments, channels, n_bytes=len(data))
     order = parse_byte_order(table["$BYTEORD"], f"{name} TEXT")
     raw = memoryview(data)[span.begin : span.end]
+    decoded = parse_events(raw, channels, n_events=n_events, order=order, name=name)
     return Acquisition(
         name=name,
         version=segments.version,
-        events=parse_events(raw, channels, n_events=n_events, order=order, name=name),
+        events=_choose_layout(n_events, by_column)(decoded, name=name, forget=lambda: forget_pages(data)),
         detectors=tuple(channel.name for channel in channels),
         labels=tuple(channel.label for channel in channels),
         ranges=np.array([channel.linear_upper for channel in channels]),
@@ -158,6 +184,32 @@ def read_fcs(data: FcsBytes, *, name: str) -> Acquisition:
         keywords=MappingProxyType(table),
         spillover=_find_spillover(table, channels, name),
     )
+
+
+def _choose_layout(n_events: int, by_column: int) -> Callable[..., Events]:
+    if n_events <= by_column:
+        return turn_events
+    return check_finite if by_column else settle_events
+
+
+def turn_acquisition(acquisition: Acquisition) -> Acquisition:
+    """Return the same events so that each channel lies in one piece; a mapped file's memory is given back."""
+    events = acquisition.events
+    if events.flags.f_contiguous:
+        return acquisition
+    turned = turn_events(events, name=acquisition.name, forget=lambda: forget_events(events))
+    forget_events(events)
+    return replace(acquisition, events=turned)
+
+
+def forget_events(events: Events) -> None:
+    """Give back the memory of events that lie in a mapped file."""
+    under: object = events
+    while isinstance(under, np.ndarray):
+        under = under.base
+    owner = under.obj if isinstance(under, memoryview) else under
+    if isinstance(owner, mmap.mmap):
+        forget_pages(owner)
 
 
 def _parse_time_step(text: str) -> float | None:

@@ -1,7 +1,6 @@
 """The DATA segment of an FCS file: where it really lies, and its numbers on a linear scale."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,8 +15,6 @@ Raw = bytes | memoryview
 
 _FLOAT_BITS: Final = {"F": 32, "D": 64}
 _MAX_CHANNELS: Final = 10_000
-_BLOCK: Final = 1 << 14
-"""Events that are looked at together: a block of some dozen channels stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,18 +203,18 @@ def parse_byte_order(text: str, place: str) -> str:
 
 
 def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order: str, name: str) -> Events:
-    """Decode DATA to linear values ``(n_events, n_channels)``.
+    """Decode DATA to linear values ``(n_events, n_channels)``, which are not looked at yet.
 
     Integers are masked to ``$PnR``, log amplification is expanded as
     ``10**(decades * x / range) * offset`` and linear values are divided by their gain: float64. Where
-    the file holds floating point numbers as they are, these are given in their own width, without a
-    copy if they lie so in memory.
+    the file holds floating point numbers as they are, these are seen where they lie, in their own width and
+    order of bytes.
 
     Raises
     ------
     FcsReadError
-        If integers are packed across bytes in little-endian order, a range is not positive where
-        the amplification is logarithmic, or a value is not finite.
+        If integers are packed across bytes in little-endian order, or a range is not positive where
+        the amplification is logarithmic.
 
     References
     ----------
@@ -227,17 +224,11 @@ def parse_events(raw: Raw, channels: Sequence[Channel], *, n_events: int, order:
     if n_events == 0:
         return np.empty((0, len(channels)))
     if is_plain(channels):
-        events = _view(raw, channels, n_events, order)
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused below
-            events = _decode(raw, channels, n_events, order)
-            for column, channel in enumerate(channels):
-                _make_linear(events[:, column], channel)
-    if not all(np.isfinite(block).all() for block in _list_blocks(events)):
-        raise FcsReadError(
-            "values that are no finite numbers", place=f"{name} DATA", expected="measured values",
-            remedy="the events are damaged or shifted; export the file again",
-        )  # fmt: skip
+        return _view(raw, channels, n_events, order)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number is refused when it is looked at
+        events = _decode(raw, channels, n_events, order)
+        for column, channel in enumerate(channels):
+            _make_linear(events[:, column], channel)
     return events
 
 
@@ -249,19 +240,11 @@ def is_plain(channels: Sequence[Channel]) -> bool:
 
 
 def _view(raw: Raw, channels: Sequence[Channel], n_events: int, order: str) -> Events:
-    """View plain numbers where they lie, or copy them once where they lie across words or turned round."""
+    """View plain numbers where they lie, even across words or turned round."""
     width = channels[0].bits // 8
     stored = np.frombuffer(raw, dtype=np.uint8)
-    if stored.ctypes.data % width:
-        stored = stored.copy()
     table: Events = stored.view(f"{order}f{width}").reshape(n_events, len(channels))
-    is_native = order == ("<" if sys.byteorder == "little" else ">")
-    return table if is_native else table.astype(f"f{width}")
-
-
-def _list_blocks(events: Events) -> Iterator[Events]:
-    for begin in range(0, len(events), _BLOCK):
-        yield events[begin : begin + _BLOCK]
+    return table
 
 
 def _make_linear(values: npt.NDArray[np.float64], channel: Channel) -> None:
@@ -301,7 +284,7 @@ def _decode_records(
 ) -> npt.NDArray[np.float64]:
     """Decode events whose channels take whole bytes, each in its own width."""
     table = np.frombuffer(raw, dtype=np.uint8).reshape(n_events, -1)
-    events = np.empty((n_events, len(channels)))
+    events = np.empty((len(channels), n_events)).T
     at = 0
     for column, channel in enumerate(channels):
         width = channel.bits // 8

@@ -95,6 +95,12 @@ def encode_fcs(
         HEADER, TEXT and DATA; no ANALYSIS, no supplemental TEXT.
     """
     data = np.ascontiguousarray(events, dtype="<f4").tobytes()
+    return encode_head(len(events), channels, keywords) + data
+
+
+def encode_head(n_events: int, channels: Sequence[Channel], keywords: Mapping[str, str]) -> bytes:
+    """Give HEADER and TEXT of a file whose DATA, as for `encode_fcs`, follows at once."""
+    n_bytes = 4 * n_events * len(channels)
     offsets = dict.fromkeys(("$BEGINDATA", "$ENDDATA"), "0" * _OFFSET_WIDTH)
     fixed = {
         "$BEGINANALYSIS": "0",
@@ -106,15 +112,15 @@ def encode_fcs(
         "$MODE": "L",
         "$NEXTDATA": "0",
         "$PAR": str(len(channels)),
-        "$TOT": str(len(events)),
+        "$TOT": str(n_events),
     }
     rest = fixed | _channel_keywords(channels) | dict(keywords)
     begin = _HEADER_BYTES + len(_text(offsets | rest))
-    end = begin + len(data) - 1
+    end = begin + n_bytes - 1
     offsets = {
         "$BEGINDATA": f"{begin:0{_OFFSET_WIDTH}d}",
         "$ENDDATA": f"{end:0{_OFFSET_WIDTH}d}",
     }
     numbers = (_HEADER_BYTES, begin - 1, *((begin, end) if end < 10**8 else (0, 0)), 0, 0)
     header = "FCS3.1    " + "".join(f"{number:8d}" for number in numbers)
-    return header.ljust(_HEADER_BYTES).encode() + _text(offsets | rest) + data
+    return header.ljust(_HEADER_BYTES).encode() + _text(offsets | rest)

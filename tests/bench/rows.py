@@ -18,3 +18,8 @@ class BenchRow:
     ratio: float
     target: float
     note: str
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the ratio reaches its target, None where it has none."""
+        return None if self.target != self.target else self.ratio >= self.target

@@ -1,7 +1,6 @@
 """Whole commands: cold starts, many files, a run, a run with nothing new, a run with one new file."""
 
 import csv
-import shutil
 from pathlib import Path
 
 from tests.bench.measuring import REPEATS, Figure, Taken, run_alone, time_command, write_tube
@@ -16,7 +15,7 @@ print(time.perf_counter() - begin, sum(name in sys.modules for name in ("flowkit
 
 def figures(folder: Path) -> list[Figure]:
     """Measure what a person waits for."""
-    return [*measure_starts(folder), *measure_gate(folder), *measure_run(folder)]
+    return [*measure_starts(folder), *measure_run(folder)]
 
 
 def measure_starts(folder: Path) -> list[Figure]:
@@ -43,32 +42,7 @@ def _time(name: str, taken: Taken, limit: str, note: str) -> Figure:
     return Figure(name=name, value=taken.clock, unit="s", limit=limit, note=f"{note}; {taken.words}")
 
 
-def measure_gate(folder: Path, *, files: int = 10, n_events: int = 500_000) -> list[Figure]:
-    """Measure ``corelab gate`` on large files; what two small files take counts as the start."""
-    paths = [write_tube(folder / f"large{i}.fcs", n_events=n_events, seed=20 + i) for i in range(2)]
-    paths += [Path(shutil.copy(paths[i % 2], folder / f"copy{i}.fcs")) for i in range(files - 2)]
-    small = [str(write_tube(folder / f"small{i}.fcs", n_events=1000, seed=i)) for i in range(2)]
-    command = ("--panel", "cart", "--workers")
-    start = time_command("gate", *small, *command, "2", repeats=3)
-    one, two = (time_command("gate", *map(str, paths), *command, n) for n in ("1", "2"))
-    for path in paths:
-        path.unlink()
-    per_second = files * n_events / 1e6 / (two.clock - start.clock)
-    of_processor = files * n_events / 1e6 / (two.processor - start.processor)
-    return [
-        Figure(
-            name="`corelab gate`, 2 workers", value=per_second, unit="million events/s", limit="1.5",
-            note=f"{files} files of {n_events:,} events with fits and medians, after start-up; "
-            f"{of_processor:.2f} million a second of the processor",
-        ),
-        Figure(
-            name="two workers beside one", value=one.clock / two.clock, unit="times", limit="1.8",
-            note=f"the same files, start-up included; {one.clock:.1f} s and {two.clock:.1f} s",
-        ),
-    ]  # fmt: skip
-
-
-def measure_run(folder: Path, *, subjects: int = 8) -> list[Figure]:
+def measure_run(folder: Path, *, subjects: int = 40) -> list[Figure]:
     """Measure a run of a synthetic trial, again with nothing new, and with one new file."""
     delivery, home = folder / "delivery", str(folder / "home")
     time_command("simulate", str(delivery), "--subjects", str(subjects), "--events", "2000", "--seed", "5")

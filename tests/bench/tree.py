@@ -128,8 +128,8 @@ def make_tree() -> GateTree:
         dimensions=tuple(Dimension(channel=name) for name in ("FSC-A", "SSC-A")), mean=(8.4e4, 2.9e4),
         covariance=((5.5e8, 3e7), (3e7, 1.6e8)), distance_square=4.0,
     ))  # fmt: skip
-    put("live", "lymphocytes", Rectangle(bounds=(_below("Viability", 1500),)))
-    put("leukocytes", "live", Rectangle(bounds=(_above("CD45", 1500),)))
+    put("live", "lymphocytes", Rectangle(bounds=(_below("Viability", 300),)))
+    put("leukocytes", "live", Rectangle(bounds=(_above("CD45", 11500),)))
     put("t_cells", "leukocytes", Rectangle(bounds=(_above("CD3", 2500), _below("CD19", 3000))))
     quadrants("cd4_cd8", "t_cells", ("CD4", "CD8"), (_place(1500), _place(1500)))
     put("car_cd4", "cd4_cd8+-", Rectangle(bounds=(_above("CAR", 1200),)))

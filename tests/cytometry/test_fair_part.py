@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corelab.cytometry import gating
+from corelab.cytometry import expression, gating
 from corelab.cytometry.compensation import compensate, compute_compensated
 from corelab.cytometry.decided import Decided
 from corelab.cytometry.engine import Engine
@@ -108,7 +108,7 @@ def test_gate_acquisition__measures_the_same_medians_by_compiled_loops(monkeypat
         spillover = Spillover(detectors=tube.detectors, matrix=matrix)
         tube = replace(tube, events=tube.events @ matrix, spillover=spillover)
     plain = gating.gate_acquisition(tube, template=load_template("cart")).expression
-    monkeypatch.setattr(gating, "_MANY_EVENTS", 0)
+    monkeypatch.setattr(expression, "_MANY_EVENTS", 0)
     compiled = gating.gate_acquisition(tube, template=load_template("cart")).expression
     assert [(one.population, one.marker, one.n) for one in plain] == [
         (one.population, one.marker, one.n) for one in compiled

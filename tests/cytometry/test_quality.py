@@ -45,23 +45,20 @@ def test_check_lost_car__marks_t_cells_that_drift_moved_over_the_limit():
 
 @pytest.mark.parametrize(("n", "level"), [(10, None), (11, "warn"), (51, "fail")])
 def test_check_margin__by_its_share(n, level):
-    margin = np.arange(1000) < n
-    found = check_margin(margin, np.ones(1000, dtype=bool), LIMITS)
+    found = check_margin((n, 1000), LIMITS)
     assert levels(found) == ([("MARGIN", level)] if level else [])
 
 
 @pytest.mark.parametrize(("dead", "level"), [(15, None), (16, "warn"), (30, "warn"), (31, "fail")])
 def test_check_viability__of_cd45_positive_singlets(dead, level):
-    everything = np.ones(200, dtype=bool)
-    leukocyte, alive = np.arange(200) < 100, np.arange(200) >= dead
-    found = check_viability(lambda _: everything, leukocyte, alive, limits=LIMITS)
+    found = check_viability((100 - dead, 100), LIMITS)
     assert levels(found) == ([("VIABILITY", level)] if level else [])
 
 
 @pytest.mark.parametrize(("nk", "value"), [(10, 94.0), (11, None), (17, None), (22, 106.0)])
 def test_check_sum__of_t_b_and_nk_cells(nk, value):
     sizes = {"t_cells": 70, "b_cells": 14, "nk_cells": nk, "lymphocytes": 100}
-    found = check_sum(lambda name: np.arange(200) < sizes[name], LIMITS)
+    found = check_sum(sizes, LIMITS)
     assert [finding.value for finding in found] == ([] if value is None else [value])
 
 

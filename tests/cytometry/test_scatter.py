@@ -1,8 +1,12 @@
 import numpy as np
 
-from corelab.cytometry.scatter import find_beads, find_margin, find_singlets
+from corelab.cytometry.scatter import find_beads, find_margin, fit_singlets, keep_ratio
 
 RNG = np.random.default_rng(42)
+
+
+def find_singlets(area, height, among):
+    return keep_ratio(among, area, height, limits=fit_singlets(area, height, among))
 
 
 def test_find_singlets__loses_doublets_and_hardly_a_singlet():

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -201,3 +203,22 @@ def test_gate_files__says_that_markers_belong_to_another_file(tube, tmp_path):
     markers.write_text("detector,marker\nD0-A,CD3\nD0-A,CD4\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="D0-A with two markers"):
         run([tube], panel="cart", markers=markers)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+import pipelines.gating
+from corelab.cytometry.template import load_template
+from pipelines.gate import GateJob, gate_file
+outcome = gate_file(GateJob(path=Path(sys.argv[1]), template=load_template("cart"), labels=()))
+assert outcome.rows, outcome.refusal
+print(*{"flowkit", "flowio", "flowutils", "scanpy", "anndata", "dash", "matplotlib"} & set(sys.modules))
+"""
+
+
+def test_gating_workers__import_neither_flowkit_nor_scanpy(tube):
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, str(tube)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == []

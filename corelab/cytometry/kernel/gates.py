@@ -1,6 +1,6 @@
 """A gate tree on events, block by block: membership as bits, counts, nothing of the size of a file beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -19,6 +19,8 @@ Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 _WORD: Final = 64
+_BLOCK: Final = 1 << 14
+_ROWS: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,13 +128,11 @@ def evaluate_compiled(tree: GateTree, acquisition: Acquisition) -> Replay:
     plan = make_plan(tree, acquisition)
     if plan.tables is None:
         return evaluate_plainly(tree, acquisition)
-    found = gate_rows(plan, acquisition.events)
-    return Replay(masks=read_masks(found), refusals=plan.refusals)
-
-
-def read_masks(found: Membership) -> Mapping[str, Mask]:
-    """Return membership as one boolean ``(n_events,)`` a gate."""
-    return {name: _read_bit(found.words, i) for i, name in enumerate(found.names)}
+    words = _make_room(acquisition.n_events, len(plan.names), None)
+    for begin in range(0, len(words), _ROWS):  # channel by channel or across words, rows are copied
+        gate_rows(plan, acquisition.events[begin : begin + _ROWS], out=words[begin : begin + _ROWS])
+    masks = {name: _read_bit(words, i) for i, name in enumerate(plan.names)}
+    return Replay(masks=masks, refusals=plan.refusals)
 
 
 def pack_masks(masks: Sequence[Mask]) -> Words:
@@ -140,7 +140,9 @@ def pack_masks(masks: Sequence[Mask]) -> Words:
     n_events = len(masks[0]) if masks else 0
     words = np.zeros((n_events, count_words(len(masks))), dtype=np.uint64)
     for i, mask in enumerate(masks):
-        words[:, i // _WORD] |= mask.astype(np.uint64) << np.uint64(i % _WORD)
+        for begin in range(0, n_events, _BLOCK):
+            own = mask[begin : begin + _BLOCK].astype(np.uint64)
+            words[begin : begin + _BLOCK, i // _WORD] |= own << np.uint64(i % _WORD)
     return words
 
 

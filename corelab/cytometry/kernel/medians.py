@@ -1,15 +1,15 @@
 """Medians and robust spreads of many channels in many populations, exact, in three looks at the events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from corelab.cytometry.interchange.model import Dimension, GateTree
-from corelab.cytometry.kernel.gates import Rows, Words, pair_rows
+from corelab.cytometry.kernel.gates import Rows, Words, pack_masks, pair_rows
 from corelab.cytometry.kernel.layout import SlotTable
 from corelab.cytometry.records import Mask, Values
 from corelab.errors import InputError
@@ -80,6 +80,41 @@ def take_columns(n_channels: int, wanted: Sequence[int]) -> Columns:
         terms=(np.zeros(0, dtype=np.int64), np.zeros(0)),
         wanted=np.arange(n),
     )
+
+
+def prepare_measure(masks: Sequence[Mask]) -> Callable[[Values], tuple[list[float], list[float]]]:
+    """Prepare to measure channels one after the other in some populations, ``(n_events,)`` each.
+
+    Returns
+    -------
+    callable
+        Takes the values of a channel, ``(n_events,)`` float64, and gives medians and robust spreads.
+    """
+    words, n = pack_masks(masks), len(masks)
+    loops = _load_loops()
+    ids, known = np.empty(len(words), dtype=np.uint16), np.zeros((_MOST_SETS, words.shape[1]), np.uint64)
+    n_sets = -1 if loops is None else loops.find_patterns(words, ids, known)
+
+    if n_sets < 0:
+        return partial(_measure_by_words, words, n)
+    return partial(_measure_by_sets, ids, _list_members(known[:n_sets], n))
+
+
+def _measure_by_words(words: Words, n_populations: int, values: Values) -> tuple[list[float], list[float]]:
+    rows = values.reshape(-1, 1)
+    return _list_middles(_measure_plainly(take_columns(1, [0]), rows, words, n_populations, spread=True))
+
+
+def _measure_by_sets(
+    ids: npt.NDArray[np.uint16], members: npt.NDArray[np.uint8], values: Values
+) -> tuple[list[float], list[float]]:
+    return _list_middles(
+        _Pass(take_columns(1, [0]), values.reshape(-1, 1), ids, members).measure(spread=True)
+    )
+
+
+def _list_middles(found: Middles) -> tuple[list[float], list[float]]:
+    return found.median[:, 0].tolist(), found.robust_sd[:, 0].tolist()
 
 
 def measure_rows(

@@ -24,6 +24,7 @@ from corelab.cytometry.interchange.model import (
     Polygon,
     Ratio,
     Rectangle,
+    list_dimensions,
 )
 from corelab.cytometry.interchange.reference import Axes, evaluate_plainly
 from corelab.cytometry.kernel import compiled, gates, loops, selection
@@ -123,6 +124,28 @@ def test_evaluate_compiled__holds_the_very_events_of_numpy(seed):
     for name in tree.gates:
         assert np.array_equal(found.masks[name], expected.masks[name]), name
     assert found.masks.keys() == expected.masks.keys()
+
+
+def test_random_trees__hold_every_kind_of_gate_on_every_scale():
+    """What the comparison with FlowKit is about: with and without a matrix, and what has one limit only."""
+    seen, thresholds = set(), 0
+    for seed in range(40):
+        tree = TreeMaker(np.random.default_rng(seed)).make(10)
+        for gate in tree.gates.values():
+            kind = "Quadrant" if gate.quadrant_of else type(gate.geometry).__name__
+            seen |= {(kind, one.scale, one.compensation) for one in list_dimensions(gate.geometry)}
+            if isinstance(gate.geometry, Boolean):
+                seen.add((kind, gate.geometry.operation, ""))
+            elif isinstance(gate.geometry, Rectangle):
+                thresholds += any(None in (one.low, one.high) for one in gate.geometry.bounds)
+    kinds = ("Rectangle", "Quadrant", "Polygon", "Ellipsoid")
+    wanted = {
+        (kind, scale, matrix) for kind in kinds for scale in SCALES for matrix in (UNCOMPENSATED, "comp")
+    }
+    # What has no logarithm lies in no quadrant by Gating-ML, and in the lower ones by FlowKit.
+    assert {one for one in wanted if one[:2] != ("Quadrant", "log")} <= seen
+    assert {("Boolean", operation, "") for operation in ("and", "or", "not")} <= seen
+    assert thresholds > 40
 
 
 def make_grid_tree():
