@@ -14,15 +14,25 @@ from corelab.cytometry.records import GatedAcquisition, GateTables, frame_rows, 
 from corelab.cytometry.run_tubes import Stains, find_stains, read_matrix, read_stains
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
-from corelab.ingest.fcs import read_fcs
+from corelab.ingest.fcs import FcsBytes, read_fcs
 from corelab.vocabulary import GateSource, Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
-from pipelines.gate_cache import Rows, compute_cache_key, read_cache, write_cache
+from pipelines.gate_cache import (
+    Rows,
+    compute_cache_key,
+    holds_unreadable,
+    lay_out,
+    lay_out_gates,
+    read_cache,
+    stack_gates,
+    write_cache,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-ReadObject = Callable[[str], bytes]
+ReadObject = Callable[[str], FcsBytes]
 Progress = Callable[[int, int], None]
 
 _PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
@@ -70,6 +80,12 @@ class SubjectJob:
     cache_dir: Path | None
     limits: QualityLimits
 
+    @property
+    def key(self) -> str:
+        """What everything on which the subject's rows depend is kept under, the templates among it."""
+        tubes = [(*(getattr(tube, name) for name in _PLACE), tube.given) for tube in self.tubes]
+        return compute_cache_key(*map(repr, (self.templates, self.limits, *tubes)))
+
 
 def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions: "pd.DataFrame",
@@ -91,12 +107,12 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions
         As in `corelab.tables.inputs.Inputs.acquisitions`.
     read_object
-        Gives the bytes of an object by its id; must be picklable for more than one worker.
+        Gives the bytes of an object by its id, read or mapped; must be picklable for more than one worker.
     place
         Where the work is done: here, on processes, or on a Dask cluster.
     cache_dir
         Where results are kept by the content of the file, its controls, limits of other visits,
-        the template and the gating code. May be deleted at any time.
+        the template and the gating code, and those of a subject by its tubes. May be deleted at any time.
     progress
         Told the files that are done and all files.
     decisions
@@ -112,15 +128,14 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     """
     jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
-    rows: Rows = []
+    tables = []
     finished = 0
-    for job, done in _run(jobs, place):
-        rows += done
+    for job, table in _collect(jobs, place):
+        tables.append(table)
         finished += len(job.tubes)
         if progress:
             progress(finished, total)
-    order = sorted(range(len(rows)), key=lambda i: rows[i]["file_id"])
-    return frame_rows([rows[i] for i in order])
+    return frame_rows(stack_gates(tables))
 
 
 def plan_jobs(
@@ -155,6 +170,22 @@ def plan_jobs(
         for _, tubes in sorted(groups.items())
     ]
     return sorted(jobs, key=lambda job: -len(job.tubes))
+
+
+def _collect(jobs: Sequence[SubjectJob], place: Place) -> "Iterable[tuple[SubjectJob, pa.Table]]":
+    """Give the rows of each subject, those of unchanged ones from one file each; the others are gated."""
+    changed = []
+    for job in jobs:
+        kept = read_cache(job.cache_dir, job.key)
+        if kept is None:
+            changed.append(job)
+        else:
+            yield job, kept
+    for job, rows in _run(changed, place):
+        table = lay_out_gates(rows)
+        if not holds_unreadable(rows):
+            write_cache(job.cache_dir, job.key, table)
+        yield job, table
 
 
 def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
@@ -279,10 +310,10 @@ class _Subject:
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
-        if cached is None:
-            cached = self._gate_rows(tube, template, priors)
-            write_cache(self.job.cache_dir, key, cached)
-        return [{**row, "file_id": tube.file_id} for row in cached]
+        rows = self._gate_rows(tube, template, priors) if cached is None else cached.to_pylist()
+        if cached is None and not holds_unreadable(rows):
+            write_cache(self.job.cache_dir, key, lay_out(rows))
+        return [{**row, "file_id": tube.file_id} for row in rows]
 
     def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:

@@ -146,7 +146,7 @@ def gate_inputs(
     from pipelines.gating import gate_all
 
     return gate_all(
-        inputs.acquisitions, home.objects.read, place=place, cache_dir=cache_dir, progress=progress,
+        inputs.acquisitions, home.objects.map, place=place, cache_dir=cache_dir, progress=progress,
         decisions=home.registry.gate_decisions(position),
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip

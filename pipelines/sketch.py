@@ -140,7 +140,7 @@ def plan_sketches(
             tube=tubes[file_id],
             cuts=tuple(make_cuts(limits[file_id].to_dict(orient="records"))) if file_id in limits else (),
             counts={str(row.population): int(row.count) for row in counts[file_id].itertuples(index=False)},
-            read_object=home.objects.read, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
+            read_object=home.objects.map, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
         )
         for file_id in sorted(counts) if file_id in tubes
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from corelab.cytometry.single_stains import UNSTAINED
 from corelab.errors import CorelabError
-from corelab.ingest.fcs import Acquisition, Spillover, read_fcs
+from corelab.ingest.fcs import Acquisition, FcsBytes, Spillover, read_fcs
 from corelab.ingest.spillover import parse_spillover_csv
 from corelab.vocabulary import is_run_tube
 
@@ -45,7 +45,7 @@ def find_stains(rows: Sequence[Row]) -> dict[str, Stains]:
     return found
 
 
-def read_matrix(spillover_id: str, read_object: Callable[[str], bytes]) -> Spillover | None:
+def read_matrix(spillover_id: str, read_object: Callable[[str], FcsBytes]) -> Spillover | None:
     """Read the matrix that was delivered with a tube; None where there was none.
 
     Raises
@@ -55,10 +55,10 @@ def read_matrix(spillover_id: str, read_object: Callable[[str], bytes]) -> Spill
     """
     if not spillover_id:
         return None
-    return parse_spillover_csv(read_object(spillover_id), name=f"matrix {spillover_id[:12]}")
+    return parse_spillover_csv(bytes(read_object(spillover_id)), name=f"matrix {spillover_id[:12]}")
 
 
-def read_stains(stains: Stains, read_object: Callable[[str], bytes]) -> dict[str, Acquisition]:
+def read_stains(stains: Stains, read_object: Callable[[str], FcsBytes]) -> dict[str, Acquisition]:
     """Read single-stain controls by tube; one that cannot be read says so in its own row."""
     found = {}
     for name, object_id in stains:
