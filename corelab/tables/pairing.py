@@ -72,9 +72,11 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
             "hours": row.hours, "tolerance_hours": row.tolerance_hours, "state": "paired",
             "reason": ";".join(reasons),
         }  # fmt: skip
+    tubes: dict[tuple[str, ...], list[str]] = {}
+    for *draw, file_id in near[[*DRAW_KEY, "file_id"]].itertuples(index=False, name=None):
+        tubes.setdefault(tuple(draw), []).append(file_id)
     for key, one in taken.items():
-        own = near[(near[DRAW_KEY] == list(key)).all(axis=1) & (near["file_id"] != one["file_id"])]
-        one["discarded"] = " ".join(sorted(own["file_id"]))
+        one["discarded"] = " ".join(sorted(name for name in tubes[key] if name != one["file_id"]))
     return list(taken.values())
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from tests.bench.measuring import REPEATS, Figure, Taken, run_alone, time_command, write_tube
 
@@ -14,9 +16,24 @@ print(time.perf_counter() - begin, sum(name in sys.modules for name in ("flowkit
 """
 
 
+_MANY = """
+import sys, time
+from pathlib import Path
+from pipelines.gate import gate_files
+
+paths = sorted(Path(sys.argv[1]).glob("*.fcs"))
+out = Path(sys.argv[1]) / "counts.csv"
+gate_files(paths[:3], panel="cart", out=out)
+for n in map(int, sys.argv[2:]):
+    begin = time.process_time()
+    gate_files(paths[:n], panel="cart", out=out)
+    print((time.process_time() - begin) / n)
+"""
+
+
 def figures(folder: Path) -> list[Figure]:
     """Measure what a person waits for."""
-    return [*measure_starts(folder), *measure_gate(folder), *measure_run(folder)]
+    return [*measure_starts(folder), *measure_many(folder), *measure_gate(folder), *measure_run(folder)]
 
 
 def measure_starts(folder: Path) -> list[Figure]:
@@ -41,6 +58,30 @@ def measure_starts(folder: Path) -> list[Figure]:
 
 def _time(name: str, taken: Taken, limit: str, note: str) -> Figure:
     return Figure(name=name, value=taken.clock, unit="s", limit=limit, note=f"{note}; {taken.words}")
+
+
+def measure_many(folder: Path, *, numbers: Sequence[int] = (10, 100, 1000)) -> list[Figure]:
+    """Measure what a small file costs among few and among many; every file has other bytes."""
+    many = folder / "many"
+    many.mkdir()
+    data = bytearray(write_tube(folder / "one.fcs", n_events=2000).read_bytes())
+    for i in range(max(numbers)):
+        data[-4:-2] = i.to_bytes(2, "little")
+        (many / f"{i:05d}.fcs").write_bytes(data)
+    # The few are measured several times, of which the median counts.
+    rounds = [n for n in numbers for _ in range(max(1, min(REPEATS, max(numbers) // n // 10)))]
+    seconds = run_alone(_MANY, str(many), *map(str, rounds))
+    shutil.rmtree(many)
+    costs = [median(one for n, one in zip(rounds, seconds, strict=True) if n == number) for number in numbers]
+    return [
+        Figure(
+            name="cost of a small file, dearest beside cheapest", value=max(costs) / min(costs), unit="times",
+            limit="1.2", note=", ".join(
+                f"{1000 * cost:.1f} ms of the processor among {n:,}"
+                for n, cost in zip(numbers, costs, strict=True)
+            ),
+        )
+    ]  # fmt: skip
 
 
 def measure_gate(folder: Path, *, files: int = 10, n_events: int = 500_000) -> list[Figure]:
@@ -68,8 +109,8 @@ def measure_gate(folder: Path, *, files: int = 10, n_events: int = 500_000) -> l
     ]  # fmt: skip
 
 
-def measure_run(folder: Path, *, subjects: int = 8) -> list[Figure]:
-    """Measure a run of a synthetic trial, again with nothing new, and with one new file."""
+def measure_run(folder: Path, *, subjects: int = 39) -> list[Figure]:
+    """Measure a run of about 1,000 synthetic files, again with nothing new, and with one new file."""
     delivery, home = folder / "delivery", str(folder / "home")
     time_command("simulate", str(delivery), "--subjects", str(subjects), "--events", "2000", "--seed", "5")
     what = f"{len(list(delivery.rglob('*.fcs')))} files of 2,000 events, {subjects} children"
