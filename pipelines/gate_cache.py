@@ -1,15 +1,21 @@
-"""Gated rows kept by the content they were made of: a Parquet file for each tube, and one for each child."""
+"""Gated rows kept by the content they were made of: a file for each tube, and one for each subject.
+
+A file is a digest and a Parquet file. What is half written, damaged or under another key's name is not
+there: it is computed again.
+"""
 
 import hashlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.cytometry.gating import GATING_VERSION
+from corelab.cytometry.records import NUMBER_COLUMNS, TABLE_COLUMNS, WHOLE_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,94 +23,110 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
+_SUFFIX: Final = ".gates"
+_DIGEST_BYTES: Final = 32
+_DECIDING: Final = (
+    ("corelab.cytometry", ""),
+    ("corelab.cytometry.interchange", ""),
+    ("corelab.cytometry.kernel", ""),
+    ("corelab.ingest", "fcs"),
+    ("corelab.ingest", "spillover"),
+    ("pipelines", "gating.py"),
+)
+_PACKAGES: Final = ("numpy", "scipy")
+
 
 @cache
 def compute_code_fingerprint() -> str:
     """Hash the code and data that decide a gate, so that a changed program never reads an old cache."""
     digest = hashlib.sha256(GATING_VERSION.encode())
-    packages = (
-        ("corelab.cytometry", ""),
-        ("corelab.cytometry.interchange", ""),
-        ("corelab.cytometry.kernel", ""),
-        ("corelab.ingest", "fcs"),
-    )
-    for package, prefix in packages:
+    for package, prefix in _DECIDING:
         for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
             if entry.is_file() and entry.name.startswith(prefix):
                 digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
+    for name in _PACKAGES:
+        digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()
 
 
 def compute_cache_key(*parts: str) -> str:
-    """Hash everything on which the rows of a tube depend, the code among it."""
+    """Hash everything on which some rows depend, the code among it."""
     return hashlib.sha256("\n".join((compute_code_fingerprint(), *parts)).encode()).hexdigest()
 
 
-def read_cache(cache_dir: Path | None, key: str) -> Rows | None:
-    """Read cached rows; None where there are none or they cannot be read."""
-    table = _read(cache_dir, key)
-    return None if table is None else list(table.to_pylist())
-
-
-def write_cache(cache_dir: Path | None, key: str, rows: Rows) -> None:
-    """Write rows under their key; a half-written file never stands under it."""
-    _write(cache_dir, key, _tabulate(rows))
-
-
-def read_stack(cache_dir: Path | None, key: str) -> "pa.Table | None":
-    """Read the rows of many tubes as one table, as `stack_rows` made it; None as in `read_cache`."""
-    return _read(cache_dir, key)
-
-
-def stack_rows(cache_dir: Path | None, key: str, rows: Rows) -> "pa.Table":
-    """Lay rows out as one table and keep it under a key; without a key it is not kept."""
-    table = _tabulate(rows)
-    if key:
-        _write(cache_dir, key, table)
-    return table
-
-
-def join_stacks(stacks: "Iterable[pa.Table]") -> "pd.DataFrame":
-    """Put the rows of all stacks below each other, by file and otherwise in the order in which they come."""
-    import pyarrow as pa
-
-    joined = pa.concat_tables(stacks, promote_options="permissive").to_pandas()
-    return joined.sort_values("file_id", kind="stable", ignore_index=True)
-
-
-def _tabulate(rows: Rows) -> "pa.Table":
-    import pyarrow as pa
-
-    columns = list(dict.fromkeys(["table", "file_id", *(name for row in rows for name in row)]))
-    return pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
-
-
-def _read(cache_dir: Path | None, key: str) -> "pa.Table | None":
+def read_cache(cache_dir: Path | None, key: str) -> "pa.Table | None":
+    """Read a cached table; None where there is none or its bytes are not those that were written."""
     if cache_dir is None:
         return None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(_place(cache_dir, key), page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
+        data = memoryview(_find(cache_dir, key).read_bytes())
+    except OSError:
         return None
+    body = data[_DIGEST_BYTES:]
+    if _seal(key, body) != data[:_DIGEST_BYTES]:
+        return None
+    return pq.read_table(pa.BufferReader(body))
 
 
-def _write(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
+def write_cache(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
+    """Write a table under its key; a half-written file never stands under it."""
     if cache_dir is None:
         return
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = _place(cache_dir, key)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    body = memoryview(sink.getvalue())
+    path = _find(cache_dir, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{_process_suffix()}.part")
-    pq.write_table(table, part, write_page_checksum=True)
+    part.write_bytes(_seal(key, body) + body)
     part.replace(path)
 
 
-def _place(cache_dir: Path, key: str) -> Path:
-    return cache_dir / key[:2] / f"{key}.parquet"
+def lay_out(rows: Rows) -> "pa.Table":
+    """Lay out rows of one tube with everything that gating says of them."""
+    import pyarrow as pa
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows])
+
+
+def lay_out_gates(rows: Rows) -> "pa.Table":
+    """Lay out rows of any tubes with the columns of the four tables of gates, always of the same types."""
+    import pyarrow as pa
+
+    types = dict.fromkeys(NUMBER_COLUMNS, pa.float64()) | dict.fromkeys(WHOLE_COLUMNS, pa.int64())
+    names = dict.fromkeys(["table", *(name for listed in TABLE_COLUMNS.values() for name in listed)])
+    fields = [pa.field(name, types.get(name, pa.string())) for name in names]
+    return pa.Table.from_pylist(rows, schema=pa.schema(fields))
+
+
+def stack_gates(tables: "Sequence[pa.Table]") -> "pd.DataFrame":
+    """Put tables of `lay_out_gates` under each other, by file."""
+    import pyarrow as pa
+
+    stacked: pd.DataFrame = pa.concat_tables(tables or [lay_out_gates([])]).to_pandas()
+    return stacked.sort_values("file_id", kind="stable", ignore_index=True)
+
+
+def holds_unreadable(rows: Iterable[dict[str, Any]]) -> bool:
+    """Tell whether a file could not be read: it is tried again each time, for the cause may be outside it."""
+    return any(row.get("check") == "UNREADABLE" for row in rows)
+
+
+def _find(cache_dir: Path, key: str) -> Path:
+    return cache_dir / key[:2] / f"{key}{_SUFFIX}"
+
+
+def _seal(key: str, body: memoryview) -> bytes:
+    digest = hashlib.sha256(key.encode())
+    digest.update(body)
+    return digest.digest()
 
 
 def _process_suffix() -> str:

@@ -325,7 +325,7 @@ def draw_present_gates(
     names = dict(zip(table["file_id"], table["name"], strict=True))
     done = 0
     limits = build_quality_limits(home.study.settings["flow_quality"])
-    for job in plan_jobs(everything, home.objects.view, home.cache / "gates", decisions, limits=limits):
+    for job in plan_jobs(everything, home.objects.map, home.cache / "gates", decisions, limits=limits):
         for file_id in [tube.file_id for tube in job.tubes if tube.file_id in names]:
             try:
                 gated = gate_as_run(job, [file_id])[file_id]

@@ -20,21 +20,22 @@ from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import (
     Rows,
     compute_cache_key,
-    join_stacks,
+    holds_unreadable,
+    lay_out,
+    lay_out_gates,
     read_cache,
-    read_stack,
-    stack_rows,
+    stack_gates,
     write_cache,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ReadObject = Callable[[str], FcsBytes]
 Progress = Callable[[int, int], None]
 
 _PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
-UNREADABLE: Final = "UNREADABLE"
 _SOLID_SCORE: Final = 0.3
 _SOLID_REFERENCE: Final = 500
 _SETTLED: Final = 2000
@@ -79,6 +80,12 @@ class SubjectJob:
     cache_dir: Path | None
     limits: QualityLimits
 
+    @property
+    def key(self) -> str:
+        """What everything on which the subject's rows depend is kept under, the templates among it."""
+        tubes = [(*(getattr(tube, name) for name in _PLACE), tube.given) for tube in self.tubes]
+        return compute_cache_key(*map(repr, (self.templates, self.limits, *tubes)))
+
 
 def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions: "pd.DataFrame",
@@ -100,12 +107,12 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     acquisitions
         As in `corelab.tables.inputs.Inputs.acquisitions`.
     read_object
-        Gives the bytes of an object by its id; must be picklable for more than one worker.
+        Gives the bytes of an object by its id, read or mapped; must be picklable for more than one worker.
     place
         Where the work is done: here, on processes, or on a Dask cluster.
     cache_dir
         Where results are kept by the content of the file, its controls, limits of other visits,
-        the template and the gating code. May be deleted at any time.
+        the template and the gating code, and those of a subject by its tubes. May be deleted at any time.
     progress
         Told the files that are done and all files.
     decisions
@@ -121,24 +128,14 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
     """
     jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
     total = sum(len(job.tubes) for job in jobs)
-    if not jobs:
-        return frame_rows([])
-    keys = compute_keys(jobs)
-    stacks = {job: read_stack(cache_dir, keys[job]) for job in jobs}
-    finished = sum(len(job.tubes) for job in jobs if stacks[job] is not None)
-    for job, done in _run([job for job in jobs if stacks[job] is None], place):
-        is_lasting = not any(row.get("check") == UNREADABLE for row in done)
-        stacks[job] = stack_rows(cache_dir, keys[job] if is_lasting else "", done)
+    tables = []
+    finished = 0
+    for job, table in _collect(jobs, place):
+        tables.append(table)
         finished += len(job.tubes)
         if progress:
             progress(finished, total)
-    return frame_rows(join_stacks(stacks[job] for job in jobs))
-
-
-def compute_keys(jobs: Sequence[SubjectJob]) -> dict[SubjectJob, str]:
-    """Hash for each job of one plan all on which its rows depend."""
-    rules = compute_cache_key(repr(jobs[0].templates), repr(jobs[0].limits))
-    return {job: compute_cache_key(rules, *map(repr, job.tubes)) for job in jobs}
+    return frame_rows(stack_gates(tables))
 
 
 def plan_jobs(
@@ -173,6 +170,22 @@ def plan_jobs(
         for _, tubes in sorted(groups.items())
     ]
     return sorted(jobs, key=lambda job: -len(job.tubes))
+
+
+def _collect(jobs: Sequence[SubjectJob], place: Place) -> "Iterable[tuple[SubjectJob, pa.Table]]":
+    """Give the rows of each subject, those of unchanged ones from one file each; the others are gated."""
+    changed = []
+    for job in jobs:
+        kept = read_cache(job.cache_dir, job.key)
+        if kept is None:
+            changed.append(job)
+        else:
+            yield job, kept
+    for job, rows in _run(changed, place):
+        table = lay_out_gates(rows)
+        if not holds_unreadable(rows):
+            write_cache(job.cache_dir, job.key, table)
+        yield job, table
 
 
 def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
@@ -297,14 +310,10 @@ class _Subject:
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
         )
         cached = read_cache(self.job.cache_dir, key)
-        if cached is None:
-            try:
-                cached = self._gate_rows(tube, template, priors)
-            except OSError as error:
-                # What could not be fetched today may be there tomorrow: it is not kept.
-                return _unreadable(tube, str(error))
-            write_cache(self.job.cache_dir, key, cached)
-        return [{**row, "file_id": tube.file_id} for row in cached]
+        rows = self._gate_rows(tube, template, priors) if cached is None else cached.to_pylist()
+        if cached is None and not holds_unreadable(rows):
+            write_cache(self.job.cache_dir, key, lay_out(rows))
+        return [{**row, "file_id": tube.file_id} for row in rows]
 
     def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
@@ -370,6 +379,6 @@ def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:
     return [{
-        "table": "findings", "file_id": tube.file_id, "check": UNREADABLE, "level": Level.FAIL.value,
+        "table": "findings", "file_id": tube.file_id, "check": "UNREADABLE", "level": Level.FAIL.value,
         "value": float("nan"), "limit": float("nan"), "reason": reason,
     }]  # fmt: skip

@@ -41,8 +41,8 @@ def make_bundle(home: "Home", snapshot: "Snapshot", tables: Sequence[str]) -> by
     from pipelines.run import gate_inputs
 
     position = _find_position(home, snapshot)
-    inputs = home.registry.inputs(position)
-    gates = gate_inputs(home, inputs, position=position, cache_dir=home.cache / "gates")
+    inputs, decisions = home.registry.inputs_and_decisions(position)
+    gates = gate_inputs(home, inputs, decisions=decisions, cache_dir=home.cache / "gates")
     parts = {"study.yaml": home.study.source.encode("utf-8")}
     parts |= {
         f"inputs/{one.name}.parquet": format_parquet(getattr(inputs, one.name)) for one in fields(inputs)

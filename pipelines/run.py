@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from corelab.cytometry.interchange.revision import Decision
     from corelab.cytometry.records import GateTables
     from corelab.store import Home, Snapshot
     from corelab.store.registry import Position
@@ -120,8 +121,10 @@ def derive(
     from corelab.tables.derive import derive_described_tables
     from pipelines.plates import read_plates
 
-    inputs = home.registry.inputs(position)
-    gates = gate_inputs(home, inputs, position=position, place=place, progress=progress, cache_dir=cache_dir)
+    inputs, decisions = home.registry.inputs_and_decisions(position)
+    gates = gate_inputs(
+        home, inputs, decisions=decisions, place=place, progress=progress, cache_dir=cache_dir
+    )
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
     tables, wide = derive_described_tables(
@@ -138,16 +141,16 @@ def derive(
 
 
 def gate_inputs(
-    home: "Home", inputs: "Inputs", *, position: "Position", cache_dir: "Path | None", place: Place = HERE,
-    progress: Progress | None = None,
+    home: "Home", inputs: "Inputs", *, decisions: "Mapping[str, tuple[Decision, ...]]",
+    cache_dir: "Path | None", place: Place = HERE, progress: Progress | None = None,
 ) -> "GateTables":  # fmt: skip
-    """Gate the files of a home as they and the decisions about them stood at a position."""
+    """Gate the files of a home by what people decided about them, both as they stood at one position."""
     from corelab.cytometry.quality import build_quality_limits
     from pipelines.gating import gate_all
 
     return gate_all(
-        inputs.acquisitions, home.objects.view, place=place, cache_dir=cache_dir, progress=progress,
-        decisions=home.registry.gate_decisions(position),
+        inputs.acquisitions, home.objects.map, place=place, cache_dir=cache_dir, progress=progress,
+        decisions=decisions,
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
 

@@ -130,7 +130,7 @@ def plan_sketches(
     """Make a job of every wanted file, in the order of their ids, and list those that are gone."""
     acquisitions = home.registry.inputs(position).acquisitions
     groups = plan_jobs(
-        acquisitions, home.objects.view, None, home.registry.gate_decisions(position)
+        acquisitions, home.objects.map, None, home.registry.gate_decisions(position)
     )  # fmt: skip
     tubes = {tube.file_id: tube for group in groups for tube in group.tubes}
     counts = {str(name): rows for name, rows in wanted.groupby("file_id")}
@@ -140,7 +140,7 @@ def plan_sketches(
             tube=tubes[file_id],
             cuts=tuple(make_cuts(limits[file_id].to_dict(orient="records"))) if file_id in limits else (),
             counts={str(row.population): int(row.count) for row in counts[file_id].itertuples(index=False)},
-            read_object=home.objects.view, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
+            read_object=home.objects.map, cache_dir=home.cache / "sketches", limit=limit, seed=seed,
         )
         for file_id in sorted(counts) if file_id in tubes
     ]  # fmt: skip

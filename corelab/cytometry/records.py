@@ -209,8 +209,8 @@ TABLE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "bead_peaks": ("file_id", "detector", "median", "robust_cv", "n"),
 }  # fmt: skip
-_WHOLE: Final = ("n", "n_reference")
-_NUMBERS: Final = (
+WHOLE_COLUMNS: Final = ("n", "n_reference")
+NUMBER_COLUMNS: Final = (
     "count", "parent_count", "band_low", "band_high", "median_intensity", "robust_sd", "value", "limit",
     "cut", "score", "units", "median", "robust_cv",
 )  # fmt: skip
@@ -253,9 +253,9 @@ def _frame(name: str, stacked: "pd.DataFrame") -> "pd.DataFrame":
     part = stacked[stacked["table"] == name].reindex(columns=list(TABLE_COLUMNS[name]))
     typed = {}
     for column in part.columns:
-        if column in _WHOLE:
+        if column in WHOLE_COLUMNS:
             typed[column] = part[column].astype("int64")
-        elif column in _NUMBERS:
+        elif column in NUMBER_COLUMNS:
             typed[column] = part[column].astype("float64")
         else:
             typed[column] = part[column].astype(object).fillna("").map(str)

@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from corelab.errors import IntegrityError
-from corelab.ingest.fcs import FcsBytes, compute_fcs_sha256, map_file
+from corelab.ingest.fcs import FcsBytes, map_file
+
+if TYPE_CHECKING:
+    from corelab.ingest.fcs import FcsBytes
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
-def compute_sha256(data: bytes) -> str:
+def compute_sha256(data: "FcsBytes") -> str:
     """Return the SHA-256 of some bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
@@ -113,18 +116,18 @@ class ObjectStore:
                 data = filesystem.cat_file(f"{root}/{object_id[:2]}/{object_id}")
         except FileNotFoundError as error:
             raise IntegrityError("the object is not there", place=f"objects/{object_id}") from error
-        if compute_sha256(data) != object_id:
-            raise IntegrityError("the object's bytes have changed", place=f"objects/{object_id}")
+        _check_bytes(data, object_id)
         return data
 
-    def view(self, object_id: str) -> FcsBytes:
-        """Return an object's bytes as `read` does, mapped into memory where they lie on this machine."""
-        path = Path(self._path(object_id))
-        if not self.is_local or not path.exists():
+    def map(self, object_id: str) -> "FcsBytes":
+        """Return an object's bytes as `read` does, mapped into memory where the store is on this machine."""
+        if not self.is_local:
             return self.read(object_id)
-        data = map_file(path)
-        if compute_fcs_sha256(data) != object_id:
-            raise IntegrityError("the object's bytes have changed", place=f"objects/{object_id}")
+        try:
+            data = map_file(Path(self._path(object_id)))
+        except FileNotFoundError as error:
+            raise IntegrityError("the object is not there", place=f"objects/{object_id}") from error
+        _check_bytes(data, object_id)
         return data
 
     def exists(self, object_id: str) -> bool:
@@ -143,6 +146,11 @@ class ObjectStore:
         filesystem, root = self._filesystem()
         if filesystem.exists(root):
             yield from sorted(name.rsplit("/", 1)[-1] for name in filesystem.find(root))
+
+
+def _check_bytes(data: "FcsBytes", object_id: str) -> None:
+    if compute_sha256(data) != object_id:
+        raise IntegrityError("the object's bytes have changed", place=f"objects/{object_id}")
 
 
 def open_objects(root: str | Path, *, scratch: Path | None) -> ObjectStore:

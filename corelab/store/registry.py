@@ -79,6 +79,15 @@ class Registry:
 
         return build_study_inputs(self.active_rows(position), study=self.study)
 
+    def inputs_and_decisions(
+        self, position: Position | None = None
+    ) -> "tuple[Inputs, dict[str, tuple[Decision, ...]]]":
+        """Return `inputs` and `gate_decisions` of one reading of the rows."""
+        from corelab.store.inputs import build_study_inputs
+
+        rows, gates = self._rows_and_gates(position)
+        return build_study_inputs(rows, study=self.study), gates
+
     def subject_hashes(self, position: Position | None = None) -> dict[str, str]:
         """Return a hash of each subject's active rows and the gates that people set for its tubes.
 

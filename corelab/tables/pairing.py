@@ -59,10 +59,8 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
     """Take the nearest pairs of one panel, each draw and each tube once, and name what was passed over."""
     taken: dict[tuple[str, ...], dict[str, Any]] = {}
     used: set[str] = set()
-    files: dict[tuple[str, ...], list[str]] = {}
     for row in near.itertuples(index=False):
         draw = (row.subject_id, row.visit, row.collected_at)
-        files.setdefault(draw, []).append(row.file_id)
         if draw in taken or row.file_id in used:
             continue
         used.add(row.file_id)
@@ -74,8 +72,11 @@ def _take(near: pd.DataFrame) -> list[dict[str, Any]]:
             "hours": row.hours, "tolerance_hours": row.tolerance_hours, "state": "paired",
             "reason": ";".join(reasons),
         }  # fmt: skip
+    tubes: dict[tuple[str, ...], list[str]] = {}
+    for *draw, file_id in near[[*DRAW_KEY, "file_id"]].itertuples(index=False, name=None):
+        tubes.setdefault(tuple(draw), []).append(file_id)
     for key, one in taken.items():
-        one["discarded"] = " ".join(sorted(name for name in files[key] if name != one["file_id"]))
+        one["discarded"] = " ".join(sorted(name for name in tubes[key] if name != one["file_id"]))
     return list(taken.values())
 
 

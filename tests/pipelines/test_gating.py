@@ -34,6 +34,14 @@ def frames(tables):
     return {name: getattr(tables, name) for name in TABLE_COLUMNS}
 
 
+def halve(data):
+    return data[: len(data) // 2]
+
+
+def flip_a_bit(data):
+    return data[:500] + bytes([data[500] ^ 1]) + data[501:]
+
+
 def assert_same(one, other):
     for name, frame in frames(one).items():
         pd.testing.assert_frame_equal(frame, getattr(other, name), check_exact=True)
@@ -80,9 +88,23 @@ def test_gate_all__survives_a_broken_cache(trial, tmp_path):
     acquisitions, reader, _ = trial
     one = acquisitions.head(1)
     whole = gate_all(one, reader, cache_dir=tmp_path)
-    for path in tmp_path.rglob("*.parquet"):
-        path.write_bytes(path.read_bytes()[:50])
-    assert_same(gate_all(one, reader, cache_dir=tmp_path), whole)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    contents = [path.read_bytes() for path in kept]
+    assert len(kept) == 2  # of the tube and of the subject
+
+    for damage in (halve, flip_a_bit, lambda _: b"", lambda data: contents[data == contents[0]]):
+        for path, data in zip(kept, contents, strict=True):
+            path.write_bytes(damage(data))
+        assert_same(gate_all(one, reader, cache_dir=tmp_path), whole)
+        assert [path.read_bytes() for path in kept] == contents
+
+
+def test_gate_all__believes_no_cache_of_a_file_that_could_not_be_read(trial, tmp_path):
+    acquisitions, reader, _ = trial
+    one = acquisitions.head(1)
+    lost = gate_all(one, ReadFrom(tmp_path, reader.names), cache_dir=tmp_path / "cache")
+    assert list(lost.findings["check"]) == ["UNREADABLE"]
+    assert_same(gate_all(one, reader, cache_dir=tmp_path / "cache"), gate_all(one, reader))
 
 
 def test_gate_all__names_an_unreadable_file_and_goes_on(trial, gates, tmp_path):

@@ -68,6 +68,24 @@ def test_run__gives_the_same_bytes_in_another_home_on_another_day_with_more_work
     assert ids[0] == ids[1]
 
 
+def test_run__gives_with_what_it_kept_what_it_gives_without(
+    tiny_trial: Path, make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    """Some tubes are delivered after the others were gated: the cache never shows in a snapshot."""
+    home = make_home()
+    early = tmp_path / "early"
+    shutil.copytree(tiny_trial, early)
+    for path in sorted(early.rglob("*.fcs"))[1::3]:
+        path.unlink()
+    ingest(home, [early], at=NOW, actor="test")
+    run(home, at=NOW)
+    ingest(home, [tiny_trial], at=NOW, actor="test")
+    kept = run(home, at=NOW).snapshot_id
+    shutil.rmtree(home.cache / "gates")
+    shutil.rmtree(home.path / "snapshots" / kept)
+    assert run(home, at=NOW).snapshot_id == kept
+
+
 def test_run__makes_a_lost_snapshot_again_with_the_same_id(ready: Home) -> None:
     first = run(ready, at=NOW)
     shutil.rmtree(ready.path / "snapshots" / first.snapshot_id)
