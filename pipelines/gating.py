@@ -318,7 +318,7 @@ class _Subject:
     def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
         try:
             return list_rows(tube.file_id, self.gate(tube, template, priors))
-        except CorelabError as error:
+        except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
     def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
