@@ -1,6 +1,8 @@
 """A home: the folder in which one trial's laboratory lives."""
 
 import json
+import os
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +98,20 @@ class Home:
         from corelab.store.jobs import Jobs
 
         return Jobs(engine=self.registry.engine)
+
+    def name_key(self) -> bytes:
+        """Return the key of the codes of names taken from files; made on first use, in no backup."""
+        path = self.path / "names.key"
+        if not path.exists():
+            made = self.cache / "unfinished" / f"names.key.{secrets.token_hex(8)}"
+            write_durably(made, secrets.token_hex(32).encode("ascii"), mode=0o600)
+            try:
+                os.link(made, path)  # of several that make one at once the first counts
+            except FileExistsError:
+                pass
+            finally:
+                made.unlink()
+        return path.read_bytes().strip()
 
     def status(self) -> dict[str, Any]:
         """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.
