@@ -12,6 +12,7 @@ from corelab.errors import ConfigError
 from pipelines.console import DONE, FOUND, Command, Settings, actor, name_finding, now, open_place, say
 from pipelines.keeping import run_backup, run_migrate, run_restore, run_verify, run_withdraw
 from pipelines.progress import show_progress
+from pipelines.vault import run_vault
 
 if TYPE_CHECKING:
     from corelab.store import Home
@@ -342,5 +343,5 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
     "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "plates": run_plates,
-    "user": run_user,
+    "user": run_user, "vault": run_vault,
 }  # fmt: skip

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from corelab.ingest.fcs import Acquisition
     from corelab.store import Home
     from corelab.store.audit import Head
+    from corelab.store.vault import Sealed
     from pipelines.gate_files import TakenGates
 
 Progress = Callable[[str, int, int], None]
@@ -63,6 +64,7 @@ class _Reading:
     delivery: Delivery
     listed: tuple[str, ...]
     files: tuple[str, ...]
+    sealed: "tuple[Sealed, ...]"
     gates: "tuple[TakenGates, ...]" = ()
 
 
@@ -122,7 +124,7 @@ def ingest_files(  # noqa: PLR0913 - as `ingest`, with the role of a person at t
         listed += [*reading.listed, *(line for taken in reading.gates for line in taken.remarks)]
         troubles += [line for taken in reading.gates for line in taken.troubles]
         paths += reading.files
-        record = partial(_record_gates, taken=reading.gates, at=at, actor=actor)
+        record = partial(_record_others, reading=reading, at=at, actor=actor, role=role)
         reports.append(
             admit(
                 home, reading.delivery, at=at, actor=actor, role=role, accept_reason=accept_reason,
@@ -143,6 +145,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     gates: list[TakenGates] = []
     plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
+    sealing = home.vault.begin()
     # Gates come last: they are judged on the files that came with them.
     for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
         if delivered.kind in _LISTED:
@@ -151,6 +154,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
         data = b""
         try:
             data = read_delivered(delivered)
+            sealing.keep(data, path=naming.restore(delivered.path))
             if delivered.kind is FileKind.TABLE:
                 tables.append(_read_table(home, delivered, data, naming))
             elif delivered.kind is FileKind.SPILLOVER:
@@ -172,7 +176,11 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
         aliases=aliases,
     )  # fmt: skip
     return _Reading(
-        delivery=delivery, listed=listed, files=tuple(one.path for one in files), gates=tuple(gates)
+        delivery=delivery,
+        listed=listed,
+        files=tuple(one.path for one in files),
+        gates=tuple(gates),
+        sealed=tuple(sealing.sealed),
     )
 
 
@@ -293,6 +301,16 @@ def _fail(delivered: DeliveredFile, data: bytes, said: str) -> Held:
     is_table = delivered.kind is FileKind.TABLE
     kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
+
+
+def _record_others(
+    connection: "sa.Connection", *, reading: _Reading, at: dt.datetime, actor: str, role: str
+) -> "Head | None":
+    """Record what came with the rows: gates, and originals in the vault."""
+    from corelab.store.vault import record_sealed
+
+    head = _record_gates(connection, taken=reading.gates, at=at, actor=actor)
+    return record_sealed(connection, reading.sealed, at=at, actor=actor, role=role) or head
 
 
 def _record_gates(

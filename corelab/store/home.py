@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from corelab.store.plate_locks import PlateLocks
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
+    from corelab.store.vault import Vault
 
 FORMAT: Final = 1
 
@@ -39,6 +40,7 @@ class Home:
     registry: Registry
     objects: ObjectStore
     snapshots: SnapshotStore
+    sealed: ObjectStore
 
     @property
     def cache(self) -> Path:
@@ -77,6 +79,14 @@ class Home:
         from corelab.store.uploads import Uploads
 
         return Uploads(engine=self.registry.engine, audit=self.registry.audit, folder=self.path / "uploads")
+
+    @property
+    def vault(self) -> "Vault":
+        """Sealed originals, where the study keeps them."""
+        from corelab.store.vault import Vault
+
+        audit, recipient = self.registry.audit, self.study.vault_recipient
+        return Vault(engine=self.registry.engine, audit=audit, sealed=self.sealed, recipient=recipient)
 
     @property
     def cell_models(self) -> "CellModels":
@@ -196,6 +206,7 @@ def open_home(
         study=study,
         registry=Registry(engine=engine, study=study, users=users, audit=audit),
         objects=stores.objects,
+        sealed=stores.sealed,
         snapshots=SnapshotStore(engine=engine, audit=audit, files=stores.snapshot_files),
     )
 
@@ -220,9 +231,10 @@ def describe_places(database_url: str | None, object_url: str | None) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """Where a home's objects and snapshots lie."""
+    """Where a home's objects, snapshots and sealed originals lie."""
 
     objects: ObjectStore
+    sealed: ObjectStore
     snapshot_files: SnapshotFiles
 
     def write_snapshot(self, snapshot_id: str, contents: Mapping[str, bytes]) -> None:
@@ -236,6 +248,7 @@ def open_stores(path: Path, object_url: str | None) -> Stores:
     root = object_url.rstrip("/") if object_url else str(path)
     return Stores(
         objects=open_objects(f"{root}/objects", scratch=scratch),
+        sealed=open_objects(f"{root}/vault", scratch=scratch, label="vault", make=False),
         snapshot_files=open_snapshot_files(f"{root}/snapshots", scratch=scratch),
     )
 
