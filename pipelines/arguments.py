@@ -130,6 +130,12 @@ def _add_home_commands(maker: _Maker) -> None:
     serve = maker.add("serve", "serve the dashboard")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8050, type=_port, metavar="P", help="port (%(default)s)")
+    serve.add_argument(
+        "--behind-https", action="store_true", help="a proxy serves it over https: cookies go no other way"
+    )
+    serve.add_argument(
+        "--oidc", type=Path, metavar="FILE", help="yaml: an OpenID Connect provider to log in by as well"
+    )
 
 
 def _add_keeping_commands(maker: _Maker) -> None:

@@ -141,13 +141,15 @@ def run_replay(settings: Settings, arguments: argparse.Namespace) -> int:
 def run_serve(settings: Settings, arguments: argparse.Namespace) -> int:
     """Serve the dashboard until interrupted."""
     from pipelines.runner import HomePlace
-    from pipelines.serve import serve
+    from pipelines.serve import Access, serve
 
     place = HomePlace(path=settings.home, database_url=settings.database_url, object_url=settings.object_url)
     with open_place(settings) as home:
         serve(
-            home, place, host=arguments.host, port=arguments.port, announce=lambda url: print(url, flush=True)
-        )
+            home, place, host=arguments.host, port=arguments.port,
+            access=Access(oidc=arguments.oidc, behind_https=arguments.behind_https),
+            announce=lambda url: print(url, flush=True),
+        )  # fmt: skip
     return DONE
 
 
