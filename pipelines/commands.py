@@ -224,10 +224,14 @@ def _export_gates(home: "Home", arguments: argparse.Namespace) -> int:
     from pipelines.gates import FORMATS, export_gates
 
     formats = [arguments.format] if arguments.format else FORMATS
+    choice = _choose(arguments)
+    # Before a file leaves, as every export.
+    home.registry.audit.append(
+        actor=actor(), role="", action="export", object="gates", at=now(),
+        new=f"{arguments.format or 'wsp, gml'}: {choice.describe()}",
+    )  # fmt: skip
     with show_progress("gating") as progress:
-        report = export_gates(
-            home, arguments.out, choice=_choose(arguments), formats=formats, progress=progress
-        )
+        report = export_gates(home, arguments.out, choice=choice, formats=formats, progress=progress)
     for line in report.troubles:
         name_finding(line)
     say(f"wrote {len(report.paths)} files, {len(report.troubles)} gates are not in them")

@@ -195,6 +195,8 @@ def test_gates_command__takes_in_and_gives_out(tube_home: Home, tmp_path: Path, 
     assert any(line.split()[:2] == ["a.fcs", "T"] for line in printed.splitlines())
     assert corelab("gates", "export", home, out)[0] == 0
     assert sorted(path.name for path in out.iterdir()) == ["a.gml", "gates.wsp"]
+    line = tube_home.registry.audit.rows(limit=1).iloc[0]
+    assert (line["action"], line["object"], line["new"]) == ("export", "gates", "wsp, gml: all acquisitions")
     assert corelab("gates", "import", home, tmp_path / "none.wsp")[0] == 2
     assert corelab("gates", "export", home, tmp_path / "o", "--files", "zzz")[0] == 2
 
