@@ -30,7 +30,8 @@ _TECHNICAL: Final = frozenset({
     "specimen", "sample", "samples", "tube", "tubes", "panel", "control", "controls", "comp", "compensation",
     "unstained", "stained", "stain", "fmo", "blank", "beads", "bead", "blood", "pbmc", "whole", "cells",
     "cell", "cart", "car", "bcell", "tcell", "full", "run", "data", "fcs", "plate", "plates", "batch",
-    "test", "donor", "patient", "subject", "child", "healthy", "marrow", "liver", "spleen", "lymph", "node", "tissue", "day", "visit", "month", "flow", "fresh", "frozen", "fitc", "apc", "percp", "none", "unknown",
+    "test", "donor", "patient", "subject", "child", "healthy", "marrow", "liver", "spleen", "lymph", "node",
+    "tissue", "day", "visit", "month", "flow", "fresh", "frozen", "fitc", "apc", "percp", "none", "unknown",
     "administrator", "admin", "user", "operator", "group", "export", "experiment", "all", "default",
     *(visit.lower() for visit in VISITS),
 })  # fmt: skip
