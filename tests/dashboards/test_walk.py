@@ -21,6 +21,7 @@ SCIENTIST, REVIEWER, AUDITORS = (Role.SCIENTIST,), (Role.REVIEWER,), (Role.REVIE
 ROLES = {
     "api.table": EXPORTERS, "api.cells": EXPORTERS, "api.dictionary": EXPORTERS, "api.openapi": EVERY_ROLE,
     "api.audit": AUDITORS, "figures.rows": EXPORTERS, "figures.saved": EXPORTERS,
+    "figures.cells": EXPORTERS,
     "gates.plot": EVERY_ROLE, "gates.small": EVERY_ROLE, "gates.count": SCIENTIST,
     "gates.preview": SCIENTIST, "gates.decide": SCIENTIST,
     "reviews.list": EVERY_ROLE, "reviews.sign": REVIEWER,

@@ -63,6 +63,7 @@ from tests.validation.trials import (
     find_wrong_cd19_calls,
     run_trial,
 )
+from tests.validation.waiting import measure_waiting
 
 UNSEEN_SEEDS = tuple(range(71_001, 71_011))
 SUBJECTS, EVENTS = 4, 20_000
@@ -416,8 +417,7 @@ def measure_clusters() -> Section:
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
     measure_fcs_headers, measure_tampering, measure_kills, measure_writers, measure_faults,
-    measure_damaged_inputs, measure_clusters,
-    measure_pages,
+    measure_damaged_inputs, measure_clusters, measure_pages, measure_waiting,
 )  # fmt: skip
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 
