@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dash
 from flask import Flask
@@ -27,6 +27,9 @@ from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
 from dashboards.upload_api import build_upload_routes
 from dashboards.views.audit import AuditCache
+
+if TYPE_CHECKING:
+    from dashboards.access.oidc import Provider
 
 WORDS: Final = {
     language: Path(str(resources.files("dashboards.catalog").joinpath(f"{language}.yaml")))
@@ -69,6 +72,7 @@ def create_app(
     *,
     secret_key: str,
     secure_cookies: bool = False,
+    provider: "Provider | None" = None,
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
 ) -> dash.Dash:
     """Build the dashboard of a home.
@@ -82,6 +86,8 @@ def create_app(
         all processes that serve the home.
     secure_cookies
         Whether cookies travel over https only; right wherever the dashboard is served over https.
+    provider
+        By whom people may log in besides their password here, if there is one.
     clock
         Tells the time of logins and downloads.
 
@@ -93,7 +99,7 @@ def create_app(
     if len(secret_key) < 16:
         message = "secret_key must have at least 16 characters"
         raise ValueError(message)
-    site = build_site(home, clock=clock)
+    site = build_site(home, clock=clock, provider=provider.label if provider else "")
     server = Flask("dashboards", static_folder=None)
     server.secret_key = secret_key
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
@@ -110,6 +116,10 @@ def create_app(
         build_upload_routes(site),
     ):
         server.register_blueprint(blueprint)
+    if provider:
+        from dashboards.access.oidc import build_oidc_routes
+
+        server.register_blueprint(build_oidc_routes(server, site, provider))
     app = build_dash(site, server)
     add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)
     server.after_request(lambda response: write_csrf_cookie(response, secure_cookies=secure_cookies))
@@ -117,7 +127,7 @@ def create_app(
     return app
 
 
-def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
+def build_site(home: HomePort, *, clock: Callable[[], dt.datetime], provider: str = "") -> Site:
     """Read the words and prepare the cache of tables."""
     return Site(
         home=home,
@@ -128,6 +138,7 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime]) -> Site:
         trail=AuditCache(home.registry.audit),
         clock=clock,
         version=metadata.version("corelab"),
+        provider=provider,
     )
 
 

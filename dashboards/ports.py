@@ -109,6 +109,9 @@ class UsersPort(Protocol):
     def verify(self, name: str, password: str, *, at: dt.datetime) -> UserPort | None:
         """Return the account whose password this is, or None; failures are limited by rate."""
 
+    def admit(self, name: str, *, via: str, at: dt.datetime) -> UserPort | None:
+        """Return the account that a provider vouches for, or None."""
+
     def get(self, name: str) -> UserPort | None:
         """Return an account by name."""
 

@@ -112,6 +112,8 @@ class Site:
     trail: AuditCache
     clock: Callable[[], dt.datetime]
     version: str
+    provider: str = ""
+    """What people call whom they may log in by besides their password here; empty: nobody."""
 
     @property
     def whole_home(self) -> "Home":

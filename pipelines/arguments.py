@@ -76,6 +76,7 @@ def make_parser(*, with_home: bool) -> argparse.ArgumentParser:
     _add_free_commands(maker)
     _add_gates_commands(maker)
     _add_plates_commands(maker)
+    _add_vault_commands(maker)
     _add_user_commands(maker)
     return parser
 
@@ -129,6 +130,12 @@ def _add_home_commands(maker: _Maker) -> None:
     serve = maker.add("serve", "serve the dashboard")
     serve.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (%(default)s)")
     serve.add_argument("--port", default=8050, type=_port, metavar="P", help="port (%(default)s)")
+    serve.add_argument(
+        "--behind-https", action="store_true", help="a proxy serves it over https: cookies go no other way"
+    )
+    serve.add_argument(
+        "--oidc", type=Path, metavar="FILE", help="yaml: an OpenID Connect provider to log in by as well"
+    )
 
 
 def _add_keeping_commands(maker: _Maker) -> None:
@@ -241,6 +248,21 @@ def _add_plates_commands(maker: _Maker) -> None:
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
+
+
+def _add_vault_commands(maker: _Maker) -> None:
+    purpose = "originals as they were delivered, sealed, where the study keeps them"
+    vault = maker.commands.add_parser("vault", help=purpose, description=purpose)
+    actions = vault.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    own = _Maker(commands=actions, with_home=maker.with_home)
+    keygen = own.add("keygen", "make a key, and print what goes into the study file", home=False)
+    keygen.add_argument("file", type=Path, metavar="FILE", help="a new file outside of every home")
+    own.add("list", "list the ids of the files that are kept")
+    read = own.add("read", "open an original, for a reason that the audit trail keeps")
+    read.add_argument("file_id", metavar="FILE_ID", help="SHA-256 of the file as delivered")
+    read.add_argument("--key", required=True, type=Path, metavar="FILE", help="from corelab vault keygen")
+    read.add_argument("--out", required=True, type=Path, metavar="FILE", help="a new file")
+    read.add_argument("--reason", required=True, metavar="R", help="why")
 
 
 def _add_user_commands(maker: _Maker) -> None:

@@ -12,6 +12,7 @@ from corelab.errors import ConfigError
 from pipelines.console import DONE, FOUND, Command, Settings, actor, name_finding, now, open_place, say
 from pipelines.keeping import run_backup, run_migrate, run_restore, run_verify, run_withdraw
 from pipelines.progress import show_progress
+from pipelines.vault import run_vault
 
 if TYPE_CHECKING:
     from corelab.store import Home
@@ -140,13 +141,15 @@ def run_replay(settings: Settings, arguments: argparse.Namespace) -> int:
 def run_serve(settings: Settings, arguments: argparse.Namespace) -> int:
     """Serve the dashboard until interrupted."""
     from pipelines.runner import HomePlace
-    from pipelines.serve import serve
+    from pipelines.serve import Access, serve
 
     place = HomePlace(path=settings.home, database_url=settings.database_url, object_url=settings.object_url)
     with open_place(settings) as home:
         serve(
-            home, place, host=arguments.host, port=arguments.port, announce=lambda url: print(url, flush=True)
-        )
+            home, place, host=arguments.host, port=arguments.port,
+            access=Access(oidc=arguments.oidc, behind_https=arguments.behind_https),
+            announce=lambda url: print(url, flush=True),
+        )  # fmt: skip
     return DONE
 
 
@@ -221,10 +224,14 @@ def _export_gates(home: "Home", arguments: argparse.Namespace) -> int:
     from pipelines.gates import FORMATS, export_gates
 
     formats = [arguments.format] if arguments.format else FORMATS
+    choice = _choose(arguments)
+    # Before a file leaves, as every export.
+    home.registry.audit.append(
+        actor=actor(), role="", action="export", object="gates", at=now(),
+        new=f"{arguments.format or 'wsp, gml'}: {choice.describe()}",
+    )  # fmt: skip
     with show_progress("gating") as progress:
-        report = export_gates(
-            home, arguments.out, choice=_choose(arguments), formats=formats, progress=progress
-        )
+        report = export_gates(home, arguments.out, choice=choice, formats=formats, progress=progress)
     for line in report.troubles:
         name_finding(line)
     say(f"wrote {len(report.paths)} files, {len(report.troubles)} gates are not in them")
@@ -342,5 +349,5 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "verify": run_verify, "withdraw": run_withdraw, "backup": run_backup, "restore": run_restore,
     "migrate": run_migrate, "serve": run_serve, "template": run_template,
     "simulate": run_simulate, "gate": run_gate, "gates": run_gates, "plates": run_plates,
-    "user": run_user,
+    "user": run_user, "vault": run_vault,
 }  # fmt: skip

@@ -55,6 +55,11 @@ def export(  # noqa: PLR0913 - the options of the command
     report = ExportReport(files=[], findings=[])
     # Before anything is written: a snapshot that cannot be made again has no bundle.
     bundle = _make_replay(home, snapshot, names) if with_replay else {}
+    # Before a file leaves: one that fails half-way has left something too.
+    home.registry.audit.append(
+        actor=actor, role="", action="export", object=snapshot.id, new=f"{format_name}: {', '.join(names)}",
+        at=at,
+    )  # fmt: skip
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in _files(
@@ -73,10 +78,6 @@ def export(  # noqa: PLR0913 - the options of the command
             report.files.append(name)
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", place=out.name) from error
-    home.registry.audit.append(
-        actor=actor, role="", action="export", object=snapshot.id, new=f"{format_name}: {', '.join(names)}",
-        at=at,
-    )  # fmt: skip
     return report
 
 

@@ -52,6 +52,12 @@ class Choice:
         """Whether everything is meant."""
         return not (self.files or self.subject_id or self.visit or self.panel)
 
+    def describe(self) -> str:
+        """Say in words what is meant, for the audit trail."""
+        named = f"{len(self.files)} named files" if self.files else ""
+        words = [word for word in (named, self.subject_id, self.visit, self.panel) if word]
+        return ", ".join(words) or "all acquisitions"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:

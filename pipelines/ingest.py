@@ -8,7 +8,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from corelab.ingest.layouts import LAYOUTS
 from corelab.ingest.matrices import DETECTORS
 from corelab.ingest.tables import format_delivered, parse_table
 from corelab.store.objects import compute_sha256
+from pipelines.names import Naming, name_files
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from corelab.ingest.fcs import Acquisition
     from corelab.store import Home
     from corelab.store.audit import Head
+    from corelab.store.vault import Sealed
     from pipelines.gate_files import TakenGates
 
 Progress = Callable[[str, int, int], None]
@@ -46,6 +48,8 @@ class IngestReport:
     counts: Counter[str]
     troubles: tuple[str, ...] = ()
     """Gates that are refused, or that count otherwise than the program which drew them."""
+    files: tuple[str, ...] = ()
+    """What was delivered, under the names that are kept."""
 
     @property
     def is_clean(self) -> bool:
@@ -59,6 +63,8 @@ class _Reading:
 
     delivery: Delivery
     listed: tuple[str, ...]
+    files: tuple[str, ...]
+    sealed: "tuple[Sealed, ...]"
     gates: "tuple[TakenGates, ...]" = ()
 
 
@@ -112,29 +118,34 @@ def ingest_files(  # noqa: PLR0913 - as `ingest`, with the role of a person at t
     reports: list[Report] = []
     listed: list[str] = []
     troubles: list[str] = []
+    paths: list[str] = []
     for files in deliveries:
         reading = read_delivery(home, files, progress=progress)
         listed += [*reading.listed, *(line for taken in reading.gates for line in taken.remarks)]
         troubles += [line for taken in reading.gates for line in taken.troubles]
-        record = partial(_record_gates, taken=reading.gates, at=at, actor=actor)
+        paths += reading.files
+        record = partial(_record_others, reading=reading, at=at, actor=actor, role=role)
         reports.append(
             admit(
                 home, reading.delivery, at=at, actor=actor, role=role, accept_reason=accept_reason,
                 then=record,
             )
         )  # fmt: skip
-    return _summarise(home, reports, listed, troubles)
+    return replace(_summarise(home, reports, listed, troubles), files=tuple(paths))
 
 
 def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Progress) -> _Reading:
     """Read, check and store every file of a delivery; one bad file stops nothing."""
     known = _known_files(home)
+    naming = name_files(home, files, known.values())
+    files = naming.files
     tables: list[ReadTable] = []
     fcs: dict[str, StoredFile] = {}
     matrices: dict[str, StoredFile] = {}
     gates: list[TakenGates] = []
     plates: dict[str, StoredFile] = {}
     failed: list[Held] = []
+    sealing = home.vault.begin()
     # Gates come last: they are judged on the files that came with them.
     for number, delivered in enumerate(sorted(files, key=lambda one: one.kind is FileKind.GATES), start=1):
         if delivered.kind in _LISTED:
@@ -143,8 +154,9 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
         data = b""
         try:
             data = read_delivered(delivered)
+            sealing.keep(data, path=naming.restore(delivered.path))
             if delivered.kind is FileKind.TABLE:
-                tables.append(_read_table(home, delivered, data))
+                tables.append(_read_table(home, delivered, data, naming))
             elif delivered.kind is FileKind.SPILLOVER:
                 matrices[delivered.path] = _read_matrix(home, delivered, data)
             elif delivered.kind is FileKind.PLATE:
@@ -152,20 +164,30 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
             elif delivered.kind is FileKind.FCS:
                 fcs[delivered.path] = _read_acquisition(home, delivered, data, known)
             else:
-                gates.append(_read_gates(home, delivered, data, fcs))
+                gates.append(_read_gates(home, delivered, data, fcs, naming))
         except (TableReadError, FcsReadError, InputError) as error:
-            failed.append(_fail(delivered, data, error))
+            failed.append(_fail(delivered, data, naming.mask.clean_text(str(error))))
     listed = tuple(f"{one.path}: {_LISTED[one.kind]}" for one in files if one.kind in _LISTED)
     others = [taken.file for taken in gates]
+    fcs = {path: naming.clean_stored(stored) for path, stored in fcs.items()}
+    aliases = {naming.restore(path): stored.file_id for path, stored in fcs.items()}
     delivery = Delivery(
-        tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others
+        tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others,
+        aliases=aliases,
+    )  # fmt: skip
+    return _Reading(
+        delivery=delivery,
+        listed=listed,
+        files=tuple(one.path for one in files),
+        gates=tuple(gates),
+        sealed=tuple(sealing.sealed),
     )
-    return _Reading(delivery=delivery, listed=listed, gates=tuple(gates))
 
 
 def _read_gates(
-    home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile]
+    home: "Home", delivered: DeliveredFile, data: bytes, fcs: Mapping[str, StoredFile], naming: Naming
 ) -> "TakenGates":
+    """Judge gates by the names that their program knew; what is told and kept has the clean ones."""
     from pipelines.gate_files import Among, take_gates
 
     by_id = {stored.file_id: (path, stored) for path, stored in fcs.items()}
@@ -176,8 +198,14 @@ def _read_gates(
         path, stored = by_id[file_id]
         return read_fcs(home.objects.read(stored.object_id), name=PurePosixPath(path).name)
 
-    files = {path: stored.file_id for path, stored in fcs.items()}
-    return take_gates(home, data, name=delivered.path, among=Among(files=files, read=read))
+    files = {naming.restore(path): stored.file_id for path, stored in fcs.items()}
+    taken = take_gates(home, data, name=naming.restore(delivered.path), among=Among(files=files, read=read))
+    return replace(
+        taken,
+        file=replace(taken.file, name=delivered.path),
+        troubles=tuple(map(naming.mask.clean_text, taken.troubles)),
+        remarks=tuple(map(naming.mask.clean_text, taken.remarks)),
+    )
 
 
 def _group(paths: Sequence[Path]) -> list[list[DeliveredFile]]:
@@ -200,8 +228,8 @@ def _known_files(home: "Home") -> dict[str, StoredFile]:
         return read_files(connection)
 
 
-def _read_table(home: "Home", delivered: DeliveredFile, data: bytes) -> ReadTable:
-    table = parse_table(data, LAYOUTS[table_stem(delivered.path)], path=delivered.path)
+def _read_table(home: "Home", delivered: DeliveredFile, data: bytes, naming: Naming) -> ReadTable:
+    table = naming.clean_table(parse_table(data, LAYOUTS[table_stem(delivered.path)], path=delivered.path))
     stored = StoredFile(
         file_id=compute_sha256(data),
         object_id=home.objects.write(format_delivered(table)),
@@ -268,11 +296,21 @@ def _read_plate(home: "Home", delivered: DeliveredFile, data: bytes) -> StoredFi
     )
 
 
-def _fail(delivered: DeliveredFile, data: bytes, error: InputError) -> Held:
-    reason = str(error).removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
+def _fail(delivered: DeliveredFile, data: bytes, said: str) -> Held:
+    reason = said.removeprefix(f"{delivered.path}: ").removeprefix(f"{delivered.path} ")
     is_table = delivered.kind is FileKind.TABLE
     kind = table_stem(delivered.path) if is_table else delivered.kind.value
     return Held(file_id=compute_sha256(data), row=0, path=delivered.path, kind=kind, values={}, reason=reason)
+
+
+def _record_others(
+    connection: "sa.Connection", *, reading: _Reading, at: dt.datetime, actor: str, role: str
+) -> "Head | None":
+    """Record what came with the rows: gates, and originals in the vault."""
+    from corelab.store.vault import record_sealed
+
+    head = _record_gates(connection, taken=reading.gates, at=at, actor=actor)
+    return record_sealed(connection, reading.sealed, at=at, actor=actor, role=role) or head
 
 
 def _record_gates(

@@ -70,11 +70,16 @@ def run_restore(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_migrate(settings: Settings, arguments: argparse.Namespace) -> int:
     """Bring the registry's schema up to date, after a copy of it."""
-    from corelab.store import migrate_home
+    from corelab.store import migrate_home, schema
 
     copy = migrate_home(settings.home, database_url=settings.database_url)
     if copy is None:
         say("the schema is the present one")
     else:
+        with open_place(settings) as home:
+            old, new = copy.stem.removeprefix("registry-"), schema.REVISION
+            home.registry.audit.append(
+                actor=actor(), role="", action="migrate", object="registry", old=old, new=new, at=now()
+            )
         say(f"brought to the present schema; the registry as it was is kept in {copy}")
     return DONE

@@ -122,7 +122,7 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
     home.jobs.add(RUN, account=job.account, role=job.role, at=clock())
     lines = {"waiting": report.waiting, "corrections": report.corrections, "remarks": report.remarks}
     return {
-        "counts": dict(report.counts), "files": [one.path for one in files][:_LONGEST_LIST],
+        "counts": dict(report.counts), "files": list(report.files)[:_LONGEST_LIST],
         **{name: list(texts)[:_LONGEST_LIST] for name, texts in lines.items()},
     }  # fmt: skip
 

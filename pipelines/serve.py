@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,19 +18,38 @@ _KEY_BYTES: Final = 32
 _THREADS: Final = 8
 
 
-def serve(home: "Home", place: HomePlace, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How people come: over https by a proxy or not, and by the provider of a file or by passwords alone."""
+
+    oidc: Path | None = None
+    behind_https: bool = False
+
+
+def serve(
+    home: "Home", place: HomePlace, *, host: str, port: int, announce: Callable[[str], None],
+    access: Access = Access(),
+) -> None:  # fmt: skip
     """Serve until interrupted, and do the work that is asked for; announce the address once it is bound.
 
     Raises
     ------
     ConfigError
-        If the address cannot be bound.
+        If the address cannot be bound, or the file of a provider is wrong.
     """
     import waitress
 
     from dashboards.app import create_app
 
-    app = create_app(home, secret_key=read_secret_key(home.path / "secret.key"))
+    provider = None
+    if access.oidc:
+        from dashboards.access.oidc import read_provider
+
+        provider = read_provider(access.oidc)
+    app = create_app(
+        home, secret_key=read_secret_key(home.path / "secret.key"), provider=provider,
+        secure_cookies=access.behind_https,
+    )  # fmt: skip
     try:
         server = waitress.create_server(app.server, host=host, port=port, threads=_THREADS, ident=None)
     except OSError as error:

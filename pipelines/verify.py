@@ -19,7 +19,7 @@ def verify(home: "Home", *, progress: Progress = lambda *_: None) -> list[str]:
     """Return what was found, each in words; an empty list is a sound home."""
     return [
         *_verify_objects(home, progress), *home.snapshots.verify(), *home.registry.audit.verify(),
-        *home.reviews.verify(), *home.cell_models.verify(),
+        *home.reviews.verify(), *home.cell_models.verify(), *home.vault.verify(),
     ]  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 import base64
 import gzip
 import io
+import json
 import sqlite3
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow.parquet as pq
 
@@ -16,12 +18,14 @@ _DEEPEST = 4
 
 
 def list_forms(text: str) -> Mapping[str, bytes]:
-    """Return the forms of a text: letters as they are, capitals, UTF-16, base64 at each of its places."""
+    """Return the forms of a text: as it is, capitals, UTF-16, escapes, base64 at each of its places."""
     plain = text.encode()
     forms = {
         "plain": plain, "upper": text.upper().encode(), "lower": text.lower().encode(),
         "utf-16-le": text.encode("utf-16-le"), "utf-16-be": text.encode("utf-16-be"),
-        "underscores": text.replace(" ", "_").encode(), "percent": text.replace(" ", "%20").encode(),
+        "underscores": text.replace(" ", "_").encode(), "percent": quote(text).encode(),
+        "escapes": json.dumps(text)[1:-1].encode(), "gb18030": text.encode("gb18030"),
+        "joined": text.replace(" ", "").encode(),
     }  # fmt: skip
     for shift in range(3):
         coded = base64.b64encode(bytes(shift) + plain)
@@ -77,10 +81,44 @@ def _open_tar(data: bytes) -> Iterator[tuple[str, bytes]]:
                 yield entry.name, stream.read()
 
 
+def _open_hdf5(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield names, attributes and values of an h5ad file; its chunks are compressed."""
+    import h5py
+
+    told: list[str] = []
+
+    def tell(name: str, thing: "h5py.Group | h5py.Dataset") -> None:
+        told.append(f"{name} {dict(thing.attrs)}")
+        if isinstance(thing, h5py.Dataset) and thing.dtype.kind in "OSU":
+            told.extend(str(value) for value in thing.asstr()[()].ravel()) if thing.ndim else told.append(
+                str(thing.asstr()[()])
+            )
+
+    with h5py.File(io.BytesIO(data)) as file:
+        told.append(str(dict(file.attrs)))
+        file.visititems(tell)
+    yield "values", "\n".join(told).encode("utf-8", "surrogatepass")
+
+
+def _open_pdf(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the words of the pages, the properties, and every stream unpacked."""
+    import pypdf
+
+    reader = pypdf.PdfReader(io.BytesIO(data))
+    yield "words", "\n".join(page.extract_text() for page in reader.pages).encode("utf-8", "surrogatepass")
+    yield "properties", str(reader.metadata).encode("utf-8", "surrogatepass")
+    for number in range(1, len(reader.xref[0]) if 0 in reader.xref else 1):
+        thing = reader.get_object(number)
+        if isinstance(thing, pypdf.generic.StreamObject):
+            yield f"stream {number}", thing.get_data()
+
+
 _OPENERS: Mapping[bytes, Callable[[bytes], Iterator[tuple[str, bytes]]]] = {
     b"PAR1": _open_parquet,
     b"PK\x03\x04": _open_zip,
     b"\x1f\x8b": lambda data: iter([("gzip", gzip.decompress(data))]),
+    b"\x89HDF\r\n\x1a\n": _open_hdf5,
+    b"%PDF": _open_pdf,
     b"SQLite format 3\0": lambda data: iter([("rows", _read_database(data))]),
 }
 

@@ -105,6 +105,7 @@ class _Intake:
 
     def run(self) -> None:
         self.delivered = {path: stored.file_id for path, stored in self.delivery.fcs.items()}
+        self.delivered |= self.delivery.aliases
         again = self._known_files()
         fresh = self._new_files()
         waited = list_waiting(self.book, without={candidate.identity for candidate in fresh})

@@ -26,7 +26,9 @@ class Delivery:
     """A delivery after its files were read.
 
     ``fcs``, ``matrices`` (of spillover) and ``plates`` are stored files by path; ``others`` are kept but
-    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read.
+    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read. ``aliases`` are the paths
+    of FCS files as they were delivered, where a person's name was taken out of them: to file ids, for
+    finding them only.
     """
 
     tables: Sequence[ReadTable]
@@ -35,6 +37,7 @@ class Delivery:
     matrices: Mapping[str, StoredFile] = field(default_factory=dict)
     plates: Mapping[str, StoredFile] = field(default_factory=dict)
     others: Sequence[StoredFile] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file_ids(self) -> set[str]:

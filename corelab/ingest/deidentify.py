@@ -104,9 +104,7 @@ def select_keywords(given: Mapping[str, str]) -> dict[str, str]:
     >>> select_keywords({"$P1N": "FITC-A", "$SRC": "Li Lei", "PATIENT ID": "77123", "$P1S": "CD3 77123"})
     {'$P1N': 'FITC-A', '$P1S': 'CD3'}
     """
-    personal = [
-        value.strip() for key, value in given.items() if _PERSONAL.fullmatch(key) and _may_name(value.strip())
-    ]
+    personal = [value for value in list_personal_values(given) if _may_name(value)]
     kept = {}
     for key, value in given.items():
         if key in _KEPT or _KEPT_PATTERN.fullmatch(key):
@@ -114,6 +112,11 @@ def select_keywords(given: Mapping[str, str]) -> dict[str, str]:
             if text:
                 kept[key] = text
     return kept
+
+
+def list_personal_values(given: Mapping[str, str]) -> list[str]:
+    """Return what the keywords that name people say, by upper-case name of the keyword."""
+    return [value.strip() for key, value in given.items() if _PERSONAL.fullmatch(key) and value.strip()]
 
 
 def _may_name(value: str) -> bool:

@@ -26,7 +26,7 @@ class FileKind(StrEnum):
 TRUTH: Final = "truth"
 _TABLE_SUFFIXES: Final = (".csv", ".xlsx")
 _GATE_SUFFIXES: Final = (".wsp", ".gml")
-_PLATE_FOLDER: Final = "plates"
+PLATE_FOLDER: Final = "plates"
 _PLATE_SUFFIXES: Final = (".csv", ".txt", ".tsv", ".xlsx", ".xls")
 _LARGEST_FILE: Final = 4 * 2**30
 
@@ -68,11 +68,11 @@ def recognise(path: str) -> FileKind:
 def table_stem(path: str) -> str:
     """Return the lower-case stem by which a table is recognised, with the folder of plates before it."""
     stem = PurePosixPath(path).stem.lower()
-    return f"{_PLATE_FOLDER}/{stem}" if _is_in_plates(path) else stem
+    return f"{PLATE_FOLDER}/{stem}" if _is_in_plates(path) else stem
 
 
 def _is_in_plates(path: str) -> bool:
-    return _PLATE_FOLDER in (part.lower() for part in PurePosixPath(path).parts[:-1])
+    return PLATE_FOLDER in (part.lower() for part in PurePosixPath(path).parts[:-1])
 
 
 def list_delivery(location: Path) -> list[DeliveredFile]:
@@ -94,7 +94,7 @@ def list_delivery(location: Path) -> list[DeliveredFile]:
             remedy="check the path",
         )  # fmt: skip
     # The folder of plates may be delivered by itself; its files are known by where they lie.
-    base = location.parent if location.resolve().name.lower() == _PLATE_FOLDER else location
+    base = location.parent if location.resolve().name.lower() == PLATE_FOLDER else location
     found = (_describe(path.relative_to(base).as_posix(), path) for path in _files_under(location))
     return sorted(found, key=lambda delivered: delivered.path)
 
@@ -102,7 +102,7 @@ def list_delivery(location: Path) -> list[DeliveredFile]:
 def _name_inside(location: Path) -> str:
     """Return a single file's path inside its delivery: with the folder of plates it lies in."""
     folder = location.resolve().parent.name
-    return f"{_PLATE_FOLDER}/{location.name}" if folder.lower() == _PLATE_FOLDER else location.name
+    return f"{PLATE_FOLDER}/{location.name}" if folder.lower() == PLATE_FOLDER else location.name
 
 
 def _files_under(folder: Path) -> Iterator[Path]:

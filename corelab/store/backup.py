@@ -29,8 +29,8 @@ _INDEX: Final = "backup.json"
 _REGISTRY: Final = "registry.db"
 _PLAIN: Final = ("study.yaml", "audit.head")
 _MEMBERS: Final = re.compile(
-    r"study\.yaml|audit\.head|registry\.db|backup\.json|vault/[A-Za-z0-9_-][A-Za-z0-9._-]*"
-    r"|objects/[0-9a-f]{2}/[0-9a-f]{64}|snapshots/[0-9a-f]{16}/[A-Za-z0-9_]+\.(?:parquet|json)"
+    r"study\.yaml|audit\.head|registry\.db|backup\.json|"
+    r"(?:objects|vault)/[0-9a-f]{2}/[0-9a-f]{64}|snapshots/[0-9a-f]{16}/[A-Za-z0-9_]+\.(?:parquet|json)"
 )
 
 
@@ -148,9 +148,8 @@ Part = tuple[str, Callable[[], bytes]]
 
 
 def _list_vault(home: Home) -> Iterator[Part]:
-    folder = home.path / "vault"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        yield f"vault/{path.name}", path.read_bytes
+    for name in dict.fromkeys(one.sealed_id for one in home.vault.all()):
+        yield f"vault/{name[:2]}/{name}", lambda name=name: home.sealed.read(name)  # type: ignore[misc]
 
 
 def _list_objects(home: Home) -> Iterator[Part]:
@@ -258,15 +257,16 @@ def _unpack(source: Path, path: Path, *, object_url: str | None) -> None:
     folders: dict[str, dict[str, bytes]] = {}
     for name, data in read_members(source):
         kind, _, rest = name.partition("/")
-        if kind == "objects":
-            _check_object(stores.objects.write(data), name)
+        if kind in ("objects", "vault"):
+            kept = stores.objects if kind == "objects" else stores.sealed
+            _check_object(kept.write(data), name)
         elif kind == "snapshots":
             folder, _, file_name = rest.partition("/")
             folders.setdefault(folder, {})[file_name] = data
             if file_name == MANIFEST:  # the last of its folder
                 stores.write_snapshot(folder, folders.pop(folder))
         else:
-            mode = 0o600 if kind in (_REGISTRY, "vault") else 0o644
+            mode = 0o600 if kind == _REGISTRY else 0o644
             write_durably(path / name, data, mode=mode, scratch=_make_scratch(path))
 
 

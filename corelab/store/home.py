@@ -1,6 +1,8 @@
 """A home: the folder in which one trial's laboratory lives."""
 
 import json
+import os
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from corelab.store.plate_locks import PlateLocks
     from corelab.store.review import Reviews
     from corelab.store.uploads import Uploads
+    from corelab.store.vault import Vault
 
 FORMAT: Final = 1
 
@@ -37,6 +40,7 @@ class Home:
     registry: Registry
     objects: ObjectStore
     snapshots: SnapshotStore
+    sealed: ObjectStore
 
     @property
     def cache(self) -> Path:
@@ -77,6 +81,14 @@ class Home:
         return Uploads(engine=self.registry.engine, audit=self.registry.audit, folder=self.path / "uploads")
 
     @property
+    def vault(self) -> "Vault":
+        """Sealed originals, where the study keeps them."""
+        from corelab.store.vault import Vault
+
+        audit, recipient = self.registry.audit, self.study.vault_recipient
+        return Vault(engine=self.registry.engine, audit=audit, sealed=self.sealed, recipient=recipient)
+
+    @property
     def cell_models(self) -> "CellModels":
         """Frozen models of single cells."""
         from corelab.store.cell_models import CellModels
@@ -96,6 +108,20 @@ class Home:
         from corelab.store.jobs import Jobs
 
         return Jobs(engine=self.registry.engine)
+
+    def name_key(self) -> bytes:
+        """Return the key of the codes of names taken from files; made on first use, in no backup."""
+        path = self.path / "names.key"
+        if not path.exists():
+            made = self.cache / "unfinished" / f"names.key.{secrets.token_hex(8)}"
+            write_durably(made, secrets.token_hex(32).encode("ascii"), mode=0o600)
+            try:
+                os.link(made, path)  # of several that make one at once the first counts
+            except FileExistsError:
+                pass
+            finally:
+                made.unlink()
+        return path.read_bytes().strip()
 
     def status(self) -> dict[str, Any]:
         """Return the contract's status: ``snapshot``, ``states``, ``quarantine``, ``stale``.
@@ -180,6 +206,7 @@ def open_home(
         study=study,
         registry=Registry(engine=engine, study=study, users=users, audit=audit),
         objects=stores.objects,
+        sealed=stores.sealed,
         snapshots=SnapshotStore(engine=engine, audit=audit, files=stores.snapshot_files),
     )
 
@@ -204,9 +231,10 @@ def describe_places(database_url: str | None, object_url: str | None) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """Where a home's objects and snapshots lie."""
+    """Where a home's objects, snapshots and sealed originals lie."""
 
     objects: ObjectStore
+    sealed: ObjectStore
     snapshot_files: SnapshotFiles
 
     def write_snapshot(self, snapshot_id: str, contents: Mapping[str, bytes]) -> None:
@@ -220,6 +248,7 @@ def open_stores(path: Path, object_url: str | None) -> Stores:
     root = object_url.rstrip("/") if object_url else str(path)
     return Stores(
         objects=open_objects(f"{root}/objects", scratch=scratch),
+        sealed=open_objects(f"{root}/vault", scratch=scratch, label="vault", make=False),
         snapshot_files=open_snapshot_files(f"{root}/snapshots", scratch=scratch),
     )
 

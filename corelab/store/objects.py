@@ -67,6 +67,7 @@ class ObjectStore:
 
     root: str
     scratch: Path | None
+    label: str = "objects"
 
     @property
     def is_local(self) -> bool:
@@ -115,8 +116,8 @@ class ObjectStore:
                 filesystem, root = self._filesystem()
                 data = filesystem.cat_file(f"{root}/{object_id[:2]}/{object_id}")
         except FileNotFoundError as error:
-            raise IntegrityError("the object is not there", place=f"objects/{object_id}") from error
-        _check_bytes(data, object_id)
+            raise IntegrityError("the object is not there", place=f"{self.label}/{object_id}") from error
+        self._check_bytes(data, object_id)
         return data
 
     def map(self, object_id: str) -> "FcsBytes":
@@ -126,9 +127,13 @@ class ObjectStore:
         try:
             data = map_file(Path(self._path(object_id)))
         except FileNotFoundError as error:
-            raise IntegrityError("the object is not there", place=f"objects/{object_id}") from error
-        _check_bytes(data, object_id)
+            raise IntegrityError("the object is not there", place=f"{self.label}/{object_id}") from error
+        self._check_bytes(data, object_id)
         return data
+
+    def _check_bytes(self, data: "FcsBytes", object_id: str) -> None:
+        if compute_sha256(data) != object_id:
+            raise IntegrityError("the object's bytes have changed", place=f"{self.label}/{object_id}")
 
     def exists(self, object_id: str) -> bool:
         """Tell whether an object is there, without reading it."""
@@ -148,14 +153,11 @@ class ObjectStore:
             yield from sorted(name.rsplit("/", 1)[-1] for name in filesystem.find(root))
 
 
-def _check_bytes(data: "FcsBytes", object_id: str) -> None:
-    if compute_sha256(data) != object_id:
-        raise IntegrityError("the object's bytes have changed", place=f"objects/{object_id}")
-
-
-def open_objects(root: str | Path, *, scratch: Path | None) -> ObjectStore:
+def open_objects(
+    root: str | Path, *, scratch: Path | None, label: str = "objects", make: bool = True
+) -> ObjectStore:
     """Return the store under a local folder (with its scratch folder) or an fsspec URL (without)."""
-    if scratch is not None:
+    if scratch is not None and make:
         Path(root).mkdir(parents=True, exist_ok=True)
         scratch.mkdir(parents=True, exist_ok=True)
-    return ObjectStore(root=str(root).rstrip("/"), scratch=scratch)
+    return ObjectStore(root=str(root).rstrip("/"), scratch=scratch, label=label)

@@ -175,6 +175,12 @@ class Registry:
             result = connection.execute(query)
             return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
 
+    def subject_ids(self) -> set[str]:
+        """Return the ids of all subjects that rows were ever admitted for."""
+        with reading(self.engine) as connection:
+            query = sa.select(schema.record.c.subject_id).where(schema.record.c.subject_id != "").distinct()
+            return {str(row.subject_id) for row in connection.execute(query)}
+
     def status(self) -> dict[str, Any]:
         """Return ``states`` (state -> count of rows and files) and ``quarantine`` ({path, reason})."""
         query = sa.select(schema.record.c.state, sa.func.count()).group_by(schema.record.c.state)

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -179,7 +179,7 @@ upload = Table(
     Column("upload_id", String(64), primary_key=True, comment="hash of account, home, batch, name, size"),
     Column("batch", String(64), nullable=False),
     Column("account", Text, nullable=False),
-    Column("name", Text, nullable=False, comment="path inside the delivery"),
+    Column("name", Text, nullable=False, comment="empty: it lies beside the bytes, for it may name a person"),
     Column("size", BigInteger, nullable=False),
     Column("received", BigInteger, nullable=False, comment="bytes that are on the disk for certain"),
     Column("state", String(16), nullable=False, comment="receiving, received, taken"),

@@ -3,7 +3,8 @@
 What the registry says was received is on the disk for certain: a piece is written and synced first. The
 bytes lie unread under ``uploads/`` in the home, readable by its owner alone, and are removed as soon as
 they were ingested or given up; they are as they were delivered and may name people, so no backup and no
-page holds them.
+page holds them. A file's name may name people too: it lies beside the bytes and goes with them, and the
+registry never has it.
 """
 
 import datetime as dt
@@ -26,6 +27,7 @@ from corelab.store import schema
 from corelab.store.audit import AuditTrail, Entry, append_entries, format_moment
 from corelab.store.database import reading, writing
 from corelab.store.jobs import DONE, FAILED, INGEST, add_job
+from corelab.store.objects import write_durably
 
 CHUNK: Final = 16 * 2**20
 LARGEST: Final = 4 * 2**30
@@ -114,7 +116,7 @@ class Uploads:
         upload_id = hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()
         table = schema.upload
         with writing(self.engine) as connection:
-            own = [one for one in _select(connection, account) if one.state in (RECEIVING, RECEIVED)]
+            own = self._select(connection, account, RECEIVING, RECEIVED)
             known = [one for one in own if one.id == upload_id]
             if known:
                 return known[0]
@@ -124,7 +126,7 @@ class Uploads:
                 raise InputError("too much is under way", place=cleaned, expected="at most 32 GiB at once")
             now = format_moment(at)
             values = {
-                "upload_id": upload_id, "batch": "", "account": account, "name": cleaned, "size": size,
+                "upload_id": upload_id, "batch": "", "account": account, "name": "", "size": size,
                 "received": 0, "state": RECEIVING, "created_at": now, "touched_at": now,
             }  # fmt: skip
             # The same file may have been taken before: then it comes a second time, and is known by its hash.
@@ -132,19 +134,21 @@ class Uploads:
             if connection.execute(sa.select(table).where(table.c.upload_id == upload_id)).first():
                 raise InputError("is being read just now", place=cleaned, remedy="wait for the report")
             connection.execute(sa.insert(table).values(values))
-        self._path(upload_id).unlink(missing_ok=True)
+            self._path(upload_id).unlink(missing_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(self._name_path(upload_id), cleaned.encode("utf-8", "surrogatepass"), mode=0o600)
         return Upload(id=upload_id, account=account, name=cleaned, size=size, received=0, state=RECEIVING)
 
     def get(self, upload_id: str, *, account: str) -> Upload | None:
         """Return a file of an account, or None."""
         with reading(self.engine) as connection:
-            return next((one for one in _select(connection, account) if one.id == upload_id), None)
+            return next((one for one in self._select(connection, account) if one.id == upload_id), None)
 
     def open(self, account: str) -> list[Upload]:
         """Return an account's files that were not handed over yet, by name."""
         with reading(self.engine) as connection:
-            found = _select(connection, account)
-        return sorted((one for one in found if one.state in (RECEIVING, RECEIVED)), key=lambda one: one.name)
+            found = self._select(connection, account, RECEIVING, RECEIVED)
+        return sorted(found, key=lambda one: one.name)
 
     def append(  # noqa: PLR0913 - which file, whose, where, what and when
         self, upload_id: str, stream: BinaryIO, *, account: str, offset: int, size: int, sha256: str = "",
@@ -190,7 +194,8 @@ class Uploads:
                 sa.delete(table).where(mine, table.c.state.in_([RECEIVING, RECEIVED]))
             ).rowcount
         if gone:
-            self._path(upload_id).unlink(missing_ok=True)
+            for path in (self._path(upload_id), self._name_path(upload_id)):
+                path.unlink(missing_ok=True)
 
     def hand_over(self, *, account: str, role: str, at: dt.datetime) -> int:
         """Queue the account's received files as one delivery; return the number of the job.
@@ -202,7 +207,7 @@ class Uploads:
         """
         table = schema.upload
         with writing(self.engine) as connection:
-            own = [one for one in _select(connection, account) if one.state in (RECEIVING, RECEIVED)]
+            own = self._select(connection, account, RECEIVING, RECEIVED)
             if not own:
                 raise InputError("there is no file to hand over")
             partial = [one.name for one in own if one.state == RECEIVING]
@@ -227,7 +232,7 @@ class Uploads:
         """Return the files of a delivery that was handed over, and where they lie."""
         query = sa.select(schema.upload).where(schema.upload.c.batch == str(job_id))
         with reading(self.engine) as connection:
-            found = [_upload(row) for row in connection.execute(query)]
+            found = [self._upload(row) for row in connection.execute(query)]
         return [(one, self._path(one.id)) for one in found if one.state == HANDED]
 
     def settle(self) -> None:
@@ -257,14 +262,15 @@ class Uploads:
         return int(gone)
 
     def sweep(self) -> None:
-        """Remove bytes that belong to no file under way."""
+        """Remove bytes and names that belong to no file under way."""
         table = schema.upload
         query = sa.select(table.c.upload_id).where(table.c.state != TAKEN)
-        with reading(self.engine) as connection:
-            wanted = {f"{row.upload_id}.part" for row in connection.execute(query)}
-        for path in self.folder.glob("*.part") if self.folder.is_dir() else ():
-            if path.name not in wanted:
-                path.unlink(missing_ok=True)
+        # Nobody begins a file meanwhile: its name is written before its row is seen.
+        with writing(self.engine) as connection:
+            wanted = {str(row.upload_id) for row in connection.execute(query)}
+            for path in self.folder.glob("*.*") if self.folder.is_dir() else ():
+                if path.suffix in (".part", ".name") and path.stem not in wanted:
+                    path.unlink(missing_ok=True)
 
     def _name_home(self) -> str:
         """Return what tells this home from another: the first line of its audit trail."""
@@ -282,6 +288,26 @@ class Uploads:
         if not _ID.fullmatch(upload_id):
             raise InputError("there is no such upload")
         return self.folder / f"{upload_id}.part"
+
+    def _name_path(self, upload_id: str) -> Path:
+        return self._path(upload_id).with_suffix(".name")
+
+    def _select(self, connection: sa.Connection, account: str, *states: str) -> Sequence[Upload]:
+        query = sa.select(schema.upload).where(schema.upload.c.account == account)
+        found = [row for row in connection.execute(query) if not states or row.state in states]
+        return [self._upload(row) for row in found]
+
+    def _upload(self, row: Any) -> Upload:
+        return Upload(
+            id=row.upload_id, account=row.account, name=row.name or self._read_name(row.upload_id),
+            size=row.size, received=row.received, state=row.state,
+        )  # fmt: skip
+
+    def _read_name(self, upload_id: str) -> str:
+        try:
+            return self._name_path(upload_id).read_bytes().decode("utf-8", "surrogatepass")
+        except FileNotFoundError:
+            return ""  # it went with the bytes
 
     @contextmanager
     def _locked(self, upload_id: str) -> Iterator[BinaryIO]:
@@ -321,15 +347,3 @@ def _copy(stream: BinaryIO, part: BinaryIO, *, offset: int, size: int, place: st
     part.flush()
     os.fsync(part.fileno())
     return digest.hexdigest()
-
-
-def _select(connection: sa.Connection, account: str) -> Sequence[Upload]:
-    query = sa.select(schema.upload).where(schema.upload.c.account == account)
-    return [_upload(row) for row in connection.execute(query)]
-
-
-def _upload(row: Any) -> Upload:
-    return Upload(
-        id=row.upload_id, account=row.account, name=row.name, size=row.size, received=row.received,
-        state=row.state,
-    )  # fmt: skip

@@ -141,6 +141,25 @@ class Users:
         self.audit.write_head(head)
         return _user(row) if accepted and row else None
 
+    def admit(self, name: str, *, via: str, at: dt.datetime) -> User | None:
+        """Return the account that somebody else vouches for, if it is neither disabled nor locked, else None.
+
+        A provider that knows a person gives no account: only one that is here opens. It counts as no
+        attempt, so it neither locks an account nor opens a locked one. ``via`` is the reason in the audit
+        trail of a login that came so.
+        """
+        with reading(self.engine) as connection:
+            row = _row(connection, name)
+            locked = _count_failures(connection, name, at=at) >= LOCK_AFTER_FAILURES
+        accepted = row is not None and not row.disabled and not locked
+        known = name if row else "unknown account"
+        self.audit.append(
+            at=at, actor=known, role=str(row.role) if row else "", object=known,
+            action=_name_attempt("login", accepted=accepted),
+            reason=via if accepted else f"{via}: {'locked' if locked else 'refused'}",
+        )  # fmt: skip
+        return _user(row) if accepted and row else None
+
     def is_locked(self, name: str, *, at: dt.datetime) -> bool:
         """Tell whether too many attempts failed of late; true or false for unknown names as well."""
         with reading(self.engine) as connection:

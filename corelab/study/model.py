@@ -62,6 +62,8 @@ class Study:
     arms: tuple[ArmDefinition, ...]
     visits: tuple[Visit, ...]
     settings: Mapping[str, Mapping[str, Any]]
+    vault_recipient: str
+    """Public key by which delivered files are also kept as they came; empty: they are not kept."""
     source: str
     """The study file's text, kept whole so that a snapshot can name what it was made with."""
 
@@ -141,8 +143,17 @@ def _build_study(raw: Mapping[str, Any], text: str) -> Study:
         arms=tuple(_build_arm(arm) for arm in raw["arms"]),
         visits=tuple(_build_visit(visit, order) for order, visit in enumerate(raw["visits"])),
         settings=_merge_settings(raw.get("settings") or {}),
+        vault_recipient=_read_recipient(raw.get("vault") or {}),
         source=text,
     )
+
+
+def _read_recipient(raw: Mapping[str, Any]) -> str:
+    recipient = str(raw.get("recipient") or "")
+    if set(raw) - {"recipient"} or (recipient and not re.fullmatch(r"age1[02-9a-z]{58}", recipient)):
+        message = "vault has recipient alone, a public key as corelab vault keygen prints it (age1...)"
+        raise ValueError(message)
+    return recipient
 
 
 def _build_arm(raw: Mapping[str, Any]) -> ArmDefinition:

@@ -11,6 +11,8 @@ from dashboards.access.sessions import is_csrf_header_right
 
 PUBLIC_PREFIXES: Final = ("/assets/", "/_dash-component-suites/")
 PUBLIC_PATHS: Final = ("/login", "/healthz", "/_favicon.ico", "/style/tokens.css")
+PUBLIC_ENDPOINTS: Final = ("oidc.start", "oidc.callback")
+"""The ways to a provider and back; they are there only where one is set up."""
 MACHINE_PREFIXES: Final = ("/_", "/api/")
 """Paths that scripts ask for; they get a status instead of a page."""
 
@@ -23,7 +25,7 @@ def add_guard(server: Flask) -> None:
 def check_request() -> BaseResponse | None:
     """Let a request through (None), send it to the login page, or refuse it with 401 or 403."""
     path = request.path
-    if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES):
+    if path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES) or request.endpoint in PUBLIC_ENDPOINTS:
         return None
     if not current_user.is_authenticated:
         return refuse_anonymous(path)

@@ -49,6 +49,8 @@ _FORM: Final = """<!doctype html>
 <input type="hidden" name="token" value="{{ token }}">
 <button class="button primary" type="submit">{{ text('login.submit') }}</button>
 </form>
+{% if provider %}<p><a class="button" id="login-provider" href="{{ provider_link }}">
+{{ text('login.provider', provider=provider) }}</a></p>{% endif %}
 <p><a class="quiet" id="login-language" lang="{{ text('shell.other_language_code') }}"
  href="{{ other }}">{{ text('shell.language') }}</a></p>
 </main>
@@ -119,6 +121,8 @@ def write_form(site: Site, *, target: str, username: str = "", problem: str = ""
         next=target,
         other=f"/login?{urlencode({'language': site.text('shell.other_language_word'), 'next': target})}",
         token=token,
+        provider=site.provider,
+        provider_link=f"/login/oidc?{urlencode({'next': target})}",
     )
 
 

@@ -117,36 +117,6 @@ def test_run__killed_at_any_moment_is_finished_by_the_next(
     assert folders == [expected.id]
 
 
-def test_ingest__four_at_once_are_one(delivery: Path, tmp_path: Path, make_home: Callable[..., Home]) -> None:
-    calm = make_home("calm")
-    ingest(calm, [delivery], at=NOW, actor="test")
-    together = make_home("together")
-    processes = [start("ingest", together.path, delivery) for _ in range(4)]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    assert together.registry.content_hash() == calm.registry.content_hash()
-    assert together.registry.audit.verify() == []
-
-
-@pytest.mark.postgres
-def test_ingest__four_at_once_on_postgresql_are_one(
-    delivery: Path, tmp_path: Path, make_home: Callable[..., Home], postgres_url: str
-) -> None:
-    calm = make_home("calm")
-    ingest(calm, [delivery], at=NOW, actor="test")
-    home = create_home(tmp_path / "pg", study_text=builtin_study().source, database_url=postgres_url)
-    environment = clean_environment(CORELAB_DATABASE_URL=postgres_url)
-    processes = [
-        subprocess.Popen(
-            command("ingest", home.path, delivery), cwd="/", env=environment, stdout=subprocess.DEVNULL
-        )
-        for _ in range(4)
-    ]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    assert home.registry.content_hash() == calm.registry.content_hash()
-    assert home.registry.audit.verify() == []
-    home.close()
-
-
 def test_open_home__works_beside_a_writer(delivery: Path, make_home: Callable[..., Home]) -> None:
     home = make_home()
     process = start("ingest", home.path, delivery)

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,9 +158,7 @@ def test_locked__refuses_other_settings(home: Home) -> None:
     other = parse_study(text, place="study")
     assert other.settings["immunoassay"] != home.study.settings["immunoassay"]
     before = hash_plate_rules(home)
-    changed = Home(
-        path=home.path, study=other, registry=home.registry, objects=home.objects, snapshots=home.snapshots
-    )
+    changed = replace(home, study=other)
     assert hash_plate_rules(changed) != before
     with pytest.raises(ConfigError, match="settings of plates changed while plates are locked"):
         run(changed, at=NOW)

@@ -11,12 +11,15 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import openpyxl
 import pandas as pd
 import pytest
+import typst
 
 from corelab.ingest.fcs_segments import parse_fcs_segments
 from corelab.store import Home
+from corelab.store.acquisitions import list_acquisitions
 from corelab.store.backup import write_backup
 from pipelines.cli import main
 from pipelines.runner import work_off
@@ -28,12 +31,13 @@ PERSON = "Invented Childname"
 PLANTED = {
     "$SRC": PERSON, "PATIENT ID": "HN-20250317", "$DATE": "17-MAR-2025", "$OP": "Operator Imagined",
     "EXPERIMENT NAME": f"{PERSON} ward 7", "$FIL": f"{PERSON} D14.fcs", "DOB": "03-FEB-2013",
-    "$INST": "Hospital of Nowhere", "$P2S": f"CD3 {PERSON}",
+    "$INST": "Hospital of Nowhere", "$P2S": f"CD3 {PERSON}", "PATIENT NAME": "张伟",
 }  # fmt: skip
 TEXTS = (
     PERSON, "Childname", "HN-20250317", "17-MAR-2025", "Operator Imagined", "03-FEB-2013",
-    "Hospital of Nowhere", "MRN-5550123",
+    "Hospital of Nowhere", "MRN-5550123", "HN20250317", "20130203", "InventedChild", "张伟",
 )  # fmt: skip
+NAMED = "fcs/invented_childname-D14.fcs"
 KEYWORDS = ("$SRC", "PATIENT NAME", "$SMNO", "$OP", "$FIL", "EXPERIMENT NAME", "TUBE NAME", "$DATE")
 
 
@@ -54,10 +58,15 @@ def write_workbook(path: Path) -> None:
 @pytest.fixture
 def planted(tmp_path: Path) -> Path:
     folder = write_delivery(
-        tmp_path / "planted", tables={"subjects": [SUBJECT], "manifest": [TUBE]},
+        tmp_path / "planted", tables={"subjects": [SUBJECT], "manifest": [TUBE | {"file": NAMED}]},
         files={
-            "fcs/a.fcs": make_fcs(1, n_events=400, keywords=PLANTED),
-            "stray.fcs": make_fcs(2, keywords=PLANTED),
+            NAMED: make_fcs(1, n_events=400, keywords=PLANTED),
+            "childname, invented/stray HN20250317.fcs": make_fcs(2, keywords=PLANTED),
+            "张伟 20130203.fcs": make_fcs(3, keywords=PLANTED),
+            "InventedChildname cut.fcs": make_fcs(4, keywords=PLANTED)[:900],
+            f"{PERSON}.spill.csv": b",FITC-A,PE-A\nFITC-A,1,0.1\nPE-A,0.02,1\n",
+            f"{PERSON}.wsp": b"<Workspace/>",
+            f"notes on {PERSON}.docx": b"nothing that is read",
         },
     )  # fmt: skip
     write_workbook(folder / "labs.xlsx")
@@ -76,6 +85,9 @@ def test_find_traces__finds_every_planted_text_in_every_disguise(tmp_path: Path,
     with zipfile.ZipFile(place / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("inner.txt", text)
     pd.DataFrame({"note": [text] * 100}).to_parquet(place / "x.parquet", compression="zstd")
+    with h5py.File(place / "x.h5ad", "w") as file:
+        file.create_dataset("obs/note", data=[text] * 100, compression="gzip")
+    (place / "x.pdf").write_bytes(typst.compile(f"= {text}".encode()))
     with sqlite3.connect(place / "x.db") as connection:
         connection.execute("CREATE TABLE t (v TEXT)")
         connection.execute("INSERT INTO t VALUES (?)", ["." * 4090 + text])
@@ -92,17 +104,16 @@ def run_everything(home: Home, delivery: Path, out: Path) -> None:
     for number, path in enumerate(sorted(one for one in delivery.rglob("*.fcs"))):
         data = path.read_bytes()[:-1] + bytes([number])  # another file, cut or not: it may end in quarantine
         upload = home.uploads.create(
-            account="chen", name=f"up/{number}.fcs", size=len(data), changed="", at=NOW
+            account="chen", name=f"up/{PERSON} {number}.fcs", size=len(data), changed="", at=NOW
         )
         home.uploads.append(upload.id, io.BytesIO(data), account="chen", offset=0, size=len(data), at=NOW)
     home.uploads.hand_over(account="chen", role="scientist", at=NOW)
     work_off(home, clock=lambda: NOW)
     main(["run", str(home.path), "--workers", "1"])
-    for name in ("csv", "parquet", "xlsx"):
+    for name in ("csv", "parquet", "xlsx", "xpt", "h5ad", "pdf"):
         assert main(["export", str(home.path), str(out / name), "--format", name]) == 0
     write_backup(home, out / "backup.tar", at=NOW, actor="chen")
     (out / "status.json").write_text(json.dumps(home.status()))
-    home.registry.engine.dispose()
 
 
 def test_home__holds_no_trace_of_a_planted_person(
@@ -116,8 +127,33 @@ def test_home__holds_no_trace_of_a_planted_person(
     (out / "told.txt").write_text(told.out + told.err)
     assert len(home.registry.inputs().acquisitions) == 1
     assert len(home.registry.inputs().labs) == 1
+    assert (home.path / "registry.db-wal").stat().st_size  # as it is while others work in it
     assert find_traces(TEXTS, home.path) == []
-    assert find_traces(TEXTS, out) == []
+    assert find_traces(TEXTS, out) == []  # with the whole registry in the backup
+    home.registry.engine.dispose()
+
+
+@pytest.mark.parametrize("order", [("manifest", "fcs"), ("fcs", "manifest")])
+def test_ingest__finds_a_file_that_lost_its_name_whatever_comes_first(
+    order: tuple[str, str], make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    home = make_home()
+    tables = {"subjects": [SUBJECT], "manifest": [TUBE | {"file": "Childname, Invented.fcs"}]}
+    parts = {
+        "manifest": write_delivery(tmp_path / "m", tables=tables),
+        "fcs": write_delivery(
+            tmp_path / "f", tables={}, files={"Childname, Invented.fcs": make_fcs(keywords=PLANTED)}
+        ),
+    }
+    for part in order:
+        main(["ingest", str(home.path), str(parts[part])])
+    (acquisition,) = list_acquisitions(home.registry)
+    assert (acquisition.subject_id, acquisition.visit) == ("S-1", "D14")
+    assert acquisition.name == f"{acquisition.file_id[:8]}.fcs"
+    assert home.registry.quarantine_rows() == []
+    home.registry.engine.dispose()
+    if order[0] == "fcs":  # a name that nothing has called a person's yet is a name like any other
+        assert find_traces(TEXTS, home.path) == []
 
 
 def test_home__holds_no_trace_of_the_synthetic_trials_people(

@@ -40,15 +40,23 @@ def tamper(home: Home, *statements: str) -> None:
             connection.execute(sa.text(statement))
 
 
+REPLACED = "SELECT seq, at, actor, role, action, object, old, new, 'x', previous_hash, hash FROM audit"
+
+
 @pytest.mark.parametrize(
-    "statement", ["UPDATE audit SET reason = 'x'", "DELETE FROM audit", "TRUNCATE audit"]
-)
+    "statement",
+    [
+        "UPDATE audit SET reason = 'x'", "DELETE FROM audit", "TRUNCATE audit",
+        f"INSERT OR REPLACE INTO audit {REPLACED}", "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2",
+        f"INSERT INTO audit {REPLACED} ON CONFLICT (seq) DO UPDATE SET reason = 'x'",
+    ],
+)  # fmt: skip
 def test_database__refuses_to_change_the_trail(audited: Home, statement: str) -> None:
     engine = audited.registry.engine
     if statement.startswith("TRUNCATE") and engine.dialect.name == "sqlite":
         statement = "DELETE FROM audit WHERE seq > 3"
     with (
-        pytest.raises(sa.exc.DBAPIError, match=r"never changed|no such|syntax"),
+        pytest.raises(sa.exc.DBAPIError, match=r"never changed|no such|syntax|UNIQUE"),
         engine.begin() as connection,
     ):
         connection.execute(sa.text(statement))

@@ -12,11 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from corelab.errors import ConfigError, HomeError
-from corelab.store import Home, create_home, migrate_home, open_home
+from corelab.store import Home, create_home, migrate_home, open_home, schema
 from corelab.store.database import connect_database, migrate, read_revision, sqlite_url
 from corelab.store.schema import metadata
 from corelab.store.transfer import hash_registry
 from corelab.study import builtin_study
+from pipelines.cli import main
 
 NOW = dt.datetime(2025, 3, 3, 9, 0, tzinfo=dt.UTC)
 STUDY = builtin_study().source
@@ -160,7 +161,7 @@ def test_open_home__answers_in_one_line_when_the_database_is_spoilt(make_home: C
         open_home(home.path)
 
 
-@pytest.mark.parametrize("found", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("found", [f"{number:04}" for number in range(1, int(schema.REVISION))])
 def test_migrate_home__brings_every_earlier_schema_to_the_present_one(
     make_home: Callable[..., Home], tmp_path: Path, found: str
 ) -> None:
@@ -192,3 +193,15 @@ def test_migrate_home__brings_every_earlier_schema_to_the_present_one(
     again.registry.audit.append(actor="a", role="", action="x", at=NOW)
     assert again.registry.audit.verify() == []
     again.close()
+
+
+def test_migrate__is_in_the_audit_trail(make_home: Callable[..., Home]) -> None:
+    home = make_home()
+    for path in home.path.glob("registry.db*"):
+        path.unlink()
+    engine = connect_database(sqlite_url(home.path / "registry.db"))
+    migrate(engine, revision="0004")
+    engine.dispose()
+    assert main(["migrate", str(home.path)]) == 0
+    line = open_home(home.path).registry.audit.rows(limit=1).iloc[0]
+    assert (line["action"], line["old"], line["new"]) == ("migrate", "0004", schema.REVISION)

@@ -149,6 +149,15 @@ def test_expire__gives_up_what_nobody_went_on_with(home: Home) -> None:
     (home.path / "uploads" / f"{'0' * 64}.part").write_bytes(b"left over")
     assert home.uploads.expire(at=NOW + EXPIRY + dt.timedelta(hours=1)) == 1
     assert [one.id for one in home.uploads.open("chen")] == [fresh.id]
+    assert parts(home) == [f"{fresh.id}.name"]
+
+
+def test_name__lies_beside_the_bytes_and_goes_with_them(home: Home) -> None:
+    upload = begin(home, name="Invented Childname.fcs", size=2)
+    with home.registry.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT name FROM upload").scalar() == ""
+    assert [one.name for one in home.uploads.open("chen")] == ["Invented Childname.fcs"]
+    home.uploads.discard(upload.id, account="chen")
     assert parts(home) == []
 
 
@@ -166,7 +175,7 @@ LABS = b"subject_id,visit,collected_at,test,value,unit\nS-1,D14,2025-03-17,ALC,1
 
 def test_work_off__ingests_what_was_handed_over_and_removes_the_bytes(home: Home) -> None:
     job_id = deliver(home, subjects__csv=SUBJECTS, labs__csv=LABS, stray__fcs=make_fcs())
-    assert len(parts(home)) == 3
+    assert len(parts(home)) == 6  # bytes and names
     assert work_off(home, clock=lambda: NOW) == 2  # the delivery, and the run that it asks for
     run, ingest = home.jobs.latest()
     assert (ingest.id, ingest.state, run.state) == (job_id, "done", "done")

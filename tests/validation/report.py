@@ -16,6 +16,14 @@ from tests.ingest.real_data import find_public
 from tests.tampering import count_found, make_sound_home
 from tests.validation.clusters import LATER, check_map_bytes, measure_seed, measure_speed
 from tests.validation.coverage import cover_concentrations, cover_fractions, list_expected
+from tests.validation.faults import (
+    WRITERS,
+    open_databases,
+    strike_backups,
+    strike_migrations,
+    strike_uploads,
+    write_together,
+)
 from tests.validation.fcs_fuzz import fuzz
 from tests.validation.gate_figures import (
     Figures,
@@ -61,6 +69,8 @@ UNSEEN_SEEDS = tuple(range(71_001, 71_011))
 SUBJECTS, EVENTS = 4, 20_000
 TAMPERINGS, TAMPERING_SEED = 500, 72_001
 KILLS, KILL_SEED = 200, 73_001
+WRITER_ROUNDS = 5
+UPLOAD_KILLS, BACKUP_KILLS, MIGRATION_KILLS, FAULT_SEED = 40, 20, 20, 77_001
 INPUTS, INPUT_SEED = 5_000, 74_001
 MOST_GROWTH_MB = 200
 THINNED_SUBJECTS = 10
@@ -274,6 +284,49 @@ def measure_kills() -> Section:
     )
 
 
+def measure_writers() -> Section:
+    """Writers at once on both databases, beside a run."""
+    started = time.perf_counter()
+    lines = ["| registry | rounds | that differ from one writer after another |", "|---|---|---|"]
+    differing = 0
+    for name in ("SQLite", "PostgreSQL"):
+        with tempfile.TemporaryDirectory() as folder, open_databases(postgres=name != "SQLite") as urls:
+            struck = write_together(Path(folder), urls, rounds=WRITER_ROUNDS)
+        differing += struck.differing
+        lines.append(f"| {name} | {struck.rounds} | {struck.differing} |")
+    return Section(
+        title="Writers at once",
+        asked=f"{WRITERS} ingests (two of them of one delivery) and a run at once leave the registry, the "
+        "objects and the snapshot of one after another; verify finds nothing",
+        holds=differing == 0,
+        lines=[*lines, "", f"{time.perf_counter() - started:.0f} s."],
+    )
+
+
+def measure_faults() -> Section:
+    """Uploads, backups and migrations killed at random moments."""
+    started = time.perf_counter()
+    lines = ["| killed | kills | rounds | that ended otherwise |", "|---|---|---|---|"]
+    differing = 0
+    works = (
+        ("senders and takers of uploads", strike_uploads, UPLOAD_KILLS),
+        ("backup", strike_backups, BACKUP_KILLS),
+        ("migrate", strike_migrations, MIGRATION_KILLS),
+    )
+    for name, strike_at, kills in works:
+        with tempfile.TemporaryDirectory() as folder:
+            struck = strike_at(Path(folder), kills=kills, seed=FAULT_SEED)
+        differing += struck.differing
+        lines.append(f"| {name} | {struck.kills} | {struck.rounds} | {struck.differing} |")
+    return Section(
+        title="Kills of uploads, backups and migrations",
+        asked="no accepted byte is lost, nothing half is visible, the next one ends the work as an "
+        "undisturbed one",
+        holds=differing == 0,
+        lines=[*lines, "", f"Seed {FAULT_SEED}; {time.perf_counter() - started:.0f} s."],
+    )
+
+
 def measure_pages() -> Section:
     """Page callbacks of a trial of fifty children: one person, then many at once."""
     with tempfile.TemporaryDirectory() as folder:
@@ -363,8 +416,8 @@ def measure_clusters() -> Section:
 
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
-    measure_fcs_headers, measure_tampering, measure_kills, measure_damaged_inputs, measure_clusters,
-    measure_pages, measure_waiting,
+    measure_fcs_headers, measure_tampering, measure_kills, measure_writers, measure_faults,
+    measure_damaged_inputs, measure_clusters, measure_pages, measure_waiting,
 )  # fmt: skip
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 
