@@ -160,6 +160,11 @@ def _add_table_commands(maker: _Maker) -> None:
         action="store_true",
         help="also replay.zip: what the tables were made of, to compute them again",
     )
+    export.add_argument(
+        "--external",
+        action="store_true",
+        help="a copy for others: dates moved, names of the house replaced, small groups withheld",
+    )
     cells = maker.add("phenotype", "put the single cells of the snapshot into clusters and on a map")
     cells.add_argument(
         "--new-model", default="", metavar="REASON", help="freeze another model, for this reason"

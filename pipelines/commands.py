@@ -96,7 +96,7 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
         report = export(
             home, arguments.out, at=now(), actor=actor(), format_name=arguments.format, tables=tables,
             snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, language=arguments.language,
-            progress=progress,
+            is_external=arguments.external, progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         name_finding(finding)
