@@ -148,3 +148,18 @@ def test_compute_weighted_median__counts_what_cells_stand_for() -> None:
 def test_build_cell_settings__refuses_what_is_no_number(broken: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         build_cell_settings({**builtin_study().settings["single_cells"], **broken})
+
+
+def test_fit_mixture__makes_one_cluster_of_a_kind_that_is_not_normal() -> None:
+    """A kind with a tail is described by several distributions; only those with a peak of their own stay."""
+    rng = np.random.default_rng(8)
+    tail = rng.normal(0, 0.4, (1200, 4))
+    tail[:, 0] += rng.exponential(1.0, 1200)
+    other = rng.normal(0, 0.4, (800, 4)) + [0.4, 3.0, 0.0, 3.0]
+    cells = np.concatenate([tail, other])
+    mixture = fit_mixture(cells, settings(merge=0.9, nodes=20))
+    assert mixture is not None
+    assert len(mixture) == 2
+    labels = assign_clusters(cells, mixture)
+    assert (labels[:1200] == 0).mean() > 0.99
+    assert (labels[1200:] == 1).mean() > 0.99
