@@ -179,6 +179,9 @@ def _add_table_commands(maker: _Maker) -> None:
 def _add_free_commands(maker: _Maker) -> None:
     template = maker.add("template", "write every input file empty", home=False)
     template.add_argument("out", type=Path, metavar="DIR", help="the folder")
+    template.add_argument(
+        "--panels", action="store_true", help="also the gating templates of both panels, to start from"
+    )
     simulate = maker.add("simulate", "write a synthetic delivery and its truth", home=False)
     simulate.add_argument("out", type=Path, metavar="OUT", help="the folder")
     simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")

@@ -154,7 +154,7 @@ def run_template(settings: Settings, arguments: argparse.Namespace) -> int:
     """Write the empty input files."""
     from pipelines.template import write_templates
 
-    written = write_templates(arguments.out)
+    written = write_templates(arguments.out, with_panels=arguments.panels)
     say(f"wrote {len(written)} files to {arguments.out}")
     return DONE
 
