@@ -185,6 +185,7 @@ def test_fit_mixture__imports_leiden_only_where_it_is_asked_for() -> None:
     code = (
         "import sys, numpy as np; from tests.singlecell.test_clusters import MARKERS, make_cells, settings;"
         "from corelab.singlecell.mixture import fit_mixture;"
-        "fit_mixture(make_cells()[list(MARKERS)].to_numpy(), settings()); sys.exit(bool({'leidenalg', 'igraph'} & set(sys.modules)))"
+        "fit_mixture(make_cells()[list(MARKERS)].to_numpy(), settings());"
+        "sys.exit(bool({'leidenalg', 'igraph'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
