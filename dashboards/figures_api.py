@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 from flask import Blueprint, Response, abort, request
 
 from corelab.export.text import format_csv
+from corelab.singlecell.tables import COLUMNS
 from dashboards.access.roles import EXPORTERS, check_role
 from dashboards.api import FORMATS, build_attachment, check_scope, note_download
+from dashboards.cells import find_cells
 from dashboards.components.stamp import write_stamp
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OVERVIEW: Final = "overview"
+CELLS: Final = "cells/"
 PICTURES: Final = ("png", "svg")
 LONGEST: Final = 300
 
@@ -24,6 +27,7 @@ def build_figures_api(site: Site) -> Blueprint:
     """Collect the routes; they are for those who may take tables along."""
     routes = Blueprint("figures", __name__, url_prefix="/api/v1/figures")
     routes.add_url_rule("/<table>.csv", "rows", lambda table: answer_rows(site, table))
+    routes.add_url_rule("/cells/<name>.csv", "cells", lambda name: answer_rows(site, f"{CELLS}{name}"))
     routes.add_url_rule("/saved", "saved", lambda: answer_saved(site), methods=["POST"])
     return routes
 
@@ -35,16 +39,26 @@ def answer_rows(site: Site, table: str) -> Response:
     """
     check_role(*EXPORTERS)
     tables = site.cache.current()
-    if tables is None or (table != OVERVIEW and table not in tables):
+    rows = None if tables is None else find_rows(site, tables, table)
+    if tables is None or rows is None:
         abort(404)
-    check_scope(site, table)
-    rows = read_overview(site, tables) if table == OVERVIEW else tables[table]
+    check_scope(site, table.removeprefix(CELLS))
     filters = request.args.to_dict()
     if not set(filters) <= set(rows.columns):
         abort(400)
     body = format_csv(stamp_rows(site, tables, select_rows(rows, filters), filters))
     note_download(site, f"{tables.snapshot.id}/figure {table} {write_filters(filters)}".strip())
-    return build_attachment(body, f"{table}_{tables.snapshot.id[:8]}.csv", FORMATS["csv"])
+    return build_attachment(body, f"{table.replace('/', '_')}_{tables.snapshot.id[:8]}.csv", FORMATS["csv"])
+
+
+def find_rows(site: Site, tables: SnapshotTables, table: str) -> "pd.DataFrame | None":
+    """Return the rows of a table of the snapshot, of its overview or of its single cells' clusters."""
+    if table == OVERVIEW:
+        return read_overview(site, tables)
+    if table.startswith(CELLS):
+        cells, name = find_cells(site, tables), table.removeprefix(CELLS)
+        return cells[name] if cells is not None and name in COLUMNS else None
+    return tables.get(table)
 
 
 def select_rows(rows: "pd.DataFrame", filters: Mapping[str, str]) -> "pd.DataFrame":

@@ -58,7 +58,7 @@ def show_samples(site: Site, address: Address) -> Any:
 
 
 LAYOUTS: Final[dict[str, Layout]] = {
-    "": lambda site, _address: home.layout(site),
+    "": lambda site, address: home.layout(site, address.query),
     "samples": show_samples,
     "screening": lambda site, address: screening.layout(site, address.query),
     "patients": lambda site, address: patients.layout(site, address.rest),

@@ -49,6 +49,7 @@ class SharePoint:
     high: float
     status: str
     choice: tuple[str, ...]
+    is_few: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +275,8 @@ def _say(point: SharePoint, place: _Place) -> str:
     catalog, panel = place.frame.catalog, place.panel
     where = f"{point.subject_id} · {panel.title} · {point.visit_label}"
     if not math.isfinite(point.value):
-        return f"{where} · {catalog.text(f'status.{point.status}')}"
+        why = "shares.few" if point.is_few else f"status.{point.status}"
+        return f"{where} · {catalog.text(why)}"
     value = f"{format_number(point.value)} {panel.unit}".strip()
     if math.isfinite(point.low) and math.isfinite(point.high):
         interval = format_interval(point.low, point.high, estimate=point.value)

@@ -22,6 +22,7 @@ COMPARTMENTS: Final = (
     "car_t", "car_cd4", "car_cd8", "car_neg_cd4", "car_neg_cd8", "cd4_t", "cd8_t", "b_cells",
 )  # fmt: skip
 """Those that are split into subsets, CAR-T cells first."""
+FEW_EVENTS: Final = "FEW_EVENTS"
 RATIO_OF: Final = {
     "car_t": "car_t", "car_neg_cd4": "car_neg_t", "car_neg_cd8": "car_neg_t", "cd4_t": "t_cells",
     "cd8_t": "t_cells",
@@ -105,11 +106,16 @@ def _build_ratio(rows: pd.DataFrame, population: str, catalog: Catalog) -> list[
 
 
 def _build_point(row: dict[str, Any], choice: Sequence[object]) -> SharePoint:
-    """Build a point; one without a value stands in the lane below."""
+    """Build a point; one without a value stands in the lane below.
+
+    A compartment of too few cells is no failure of its tube: there is only nothing to divide.
+    """
+    is_few = str(row.get("reason")) == FEW_EVENTS
     return SharePoint(
         subject_id=str(row["subject_id"]), arm=str(row["arm"]), day=to_float(row["study_day"]),
         visit_label=str(row["visit_label"] or row["visit"]), value=to_float(row["percent"]),
-        low=to_float(row["ci_low"]), high=to_float(row["ci_high"]), status=str(row["status"]),
+        low=to_float(row["ci_low"]), high=to_float(row["ci_high"]),
+        status="not_calculated" if is_few else str(row["status"]), is_few=is_few,
         choice=tuple(map(str, choice)),
     )  # fmt: skip
 

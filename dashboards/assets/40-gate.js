@@ -671,10 +671,9 @@
 
   Object.assign(window.dash_clientside.corelab, { openGate: openGate, pickGate: pickGate, filterSamples: filterSamples });
 
-  /* A child's name in the list leads to the acquisition without loading the whole page again. */
+  /* A cell of a list that leads to a page of this site, without loading the whole page again. */
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
-  components.SampleLink = function (props) {
-    const address = "/samples/" + props.data.file_id;
+  function leadTo(address, text) {
     return window.React.createElement("a", {
       href: address,
       onClick: function (event) {
@@ -682,6 +681,11 @@
         event.preventDefault();
         window.corelab.goTo(address);
       }
-    }, props.value);
+    }, text);
+  }
+  components.SampleLink = function (props) { return leadTo("/samples/" + props.data.file_id, props.value); };
+  components.ChildLink = function (props) { return leadTo("/patients/" + encodeURIComponent(props.value), props.value); };
+  components.TubesLink = function (props) {
+    return leadTo("/samples?" + new URLSearchParams({ subject: props.data.subject_id, visit: props.value }), props.value);
   };
 })();

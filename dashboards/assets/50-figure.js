@@ -132,6 +132,7 @@
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = format.toUpperCase();
+      button.dataset.format = format;
       button.title = said[format];
       button.setAttribute("aria-label", said[format]);
       button.addEventListener("click", function (event) { event.stopPropagation(); save(holder, format); });
@@ -140,8 +141,15 @@
     holder.appendChild(group);
   }
 
+  /* Rows are offered where a figure says from which it was drawn; the points of a map are single cells, which
+     leave the house as h5ad alone. */
+  function offer(holder) {
+    const button = holder.querySelector(":scope > .figure-save > [data-format=csv]");
+    if (button) { button.hidden = !source(holder); }
+  }
+
   function look() {
-    document.querySelectorAll("#page .graph, #gate-plot").forEach(addButtons);
+    document.querySelectorAll("#page .graph, #gate-plot").forEach(function (holder) { addButtons(holder); offer(holder); });
   }
 
   let waits = false;

@@ -8,8 +8,11 @@ from dash import dcc, html
 from dashboards.site import Site
 
 
-def build_tabs(site: Site, page: str, views: Sequence[str], current: str) -> Any:
-    """Build the links; the current one says so to eyes, and to screen readers by its words."""
+def build_tabs(site: Site, page: str, views: Sequence[str], current: str, *, path: str = "") -> Any:
+    """Build the links; the current one says so to eyes, and to screen readers by its words.
+
+    ``path`` is where the page lives, by default under its own name.
+    """
     links = []
     for name in views:
         words = [site.text(f"{page}.view.{name}")]
@@ -18,7 +21,7 @@ def build_tabs(site: Site, page: str, views: Sequence[str], current: str) -> Any
         links.append(
             dcc.Link(
                 words,
-                href=f"/{page}?view={name}",
+                href=f"{path or f'/{page}'}?view={name}",
                 className="tab current" if name == current else "tab",
                 id=f"{page}-to-{name}",
             )

@@ -123,11 +123,17 @@ def list_records(site: Site, entries: "pd.DataFrame") -> list[dict[str, Any]]:
     return [
         {
             "seq": int(row["seq"]), "at": write_moment(site, row["at"]), "actor": row["actor"],
-            "role": row["role"], "action": name_word(site, "action", row["action"]), "object": row["object"],
+            "role": name_role(site, row["role"]), "action": name_word(site, "action", row["action"]),
+            "object": row["object"],
             "change": write_change(site, row), "reason": row["reason"],
         }
         for row in entries.to_dict(orient="records")
     ]  # fmt: skip
+
+
+def name_role(site: Site, role: str) -> str:
+    """Write a role in words; an entry that no account made has none."""
+    return site.text(f"role.{role}") if site.catalog.has(f"role.{role}") else role
 
 
 def write_moment(site: Site, at: str) -> str:
@@ -190,7 +196,7 @@ def show_entry(site: Site, selected: object) -> list[Any] | None:
     entry = find_entry(site.trail.rows(), first.get("seq")) if isinstance(first, dict) else None
     if entry is None:
         return None
-    role = f" · {entry['role']}" if entry["role"] else ""
+    role = f" · {name_role(site, entry['role'])}" if entry["role"] else ""
     heads = {
         "at": write_moment(site, entry["at"]), "who": f"{entry['actor']}{role}", "object": entry["object"],
         "old": entry["old"], "new": entry["new"], "reason": entry["reason"] or site.text("audit.no_reason"),

@@ -84,27 +84,16 @@ def build_aside(site: Site, tables: SnapshotTables, query: Mapping[str, str]) ->
     if tables["plates"].empty:
         return []
     plate, analyte = read_plate(tables, query)
-    plates = tables["plates"].sort_values(["run_at", "plate"], ascending=False).to_dict(orient="records")
     curves = tables["plate_curves"]
     mine = curves[curves["plate"] == plate].to_dict(orient="records")
     locks = site.home.plate_locks.standings()
-    heads = [site.text(f"cytokines.plates.{name}") for name in ("plate", "run", "accepted", "verdict")]
     analyte_heads = [site.text(f"cytokines.plates.{name}") for name in ("analyte", "range", "verdict")]
     return [
+        html.Div(build_plates(site, tables, plate, locks), className="card", id="cytokines-plate-list"),
         html.Div(
-            [
-                html.H2(site.text("cytokines.plates.title", count=len(plates))),
-                build_table(
-                    heads,
-                    [
-                        build_plate_row(site, row, locks.get(row["plate"]), is_current=row["plate"] == plate)
-                        for row in plates
-                    ],
-                ),
-            ],
-            className="card",
+            build_lock(site, tables.snapshot.id, plate, locks.get(plate)),
+            className="card", id="cytokines-lock", hidden=not may(Role.REVIEWER),
         ),
-        build_lock(site, tables.snapshot.id, plate, locks.get(plate)),
         html.Div(
             [
                 html.H2(site.text("cytokines.plates.analytes", plate=plate)),
@@ -117,7 +106,20 @@ def build_aside(site: Site, tables: SnapshotTables, query: Mapping[str, str]) ->
             role="region",
             **{"aria-label": site.text("cytokines.plates.analytes", plate=plate)},
         ),
+    ]  # fmt: skip
+
+
+def build_plates(
+    site: Site, tables: SnapshotTables, current: str, locks: Mapping[str, Standing]
+) -> list[Any]:
+    """Build the list of plates, the latest first."""
+    plates = tables["plates"].sort_values(["run_at", "plate"], ascending=False).to_dict(orient="records")
+    heads = [site.text(f"cytokines.plates.{name}") for name in ("plate", "run", "accepted", "verdict")]
+    rows = [
+        build_plate_row(site, row, locks.get(row["plate"]), is_current=row["plate"] == current)
+        for row in plates
     ]
+    return [html.H2(site.text("cytokines.plates.title", count=len(plates))), build_table(heads, rows)]
 
 
 def build_table(heads: list[str], rows: list[Any]) -> Any:
@@ -154,35 +156,33 @@ def write_lock(site: Site, standing: Standing | None) -> str:
     return site.text(word, name=review.author, day=review.at[:10])
 
 
-def build_lock(site: Site, snapshot_id: str, plate: str, standing: Standing | None) -> Any:
+def build_lock(
+    site: Site, snapshot_id: str, plate: str, standing: Standing | None, *, answer: str = ""
+) -> list[Any]:
     """Build what a reviewer needs to lock or to open a plate; for others its parts are not there."""
     if not may(Role.REVIEWER):
-        return html.Div(hidden=True)
+        return []
     word = "unlock" if is_locked(standing) else "lock"
-    return html.Div(
-        [
-            html.H2(site.text(f"cytokines.lock.{word}_title", plate=plate)),
-            html.P(site.text(f"cytokines.lock.{word}_means"), className="quiet"),
-            dmc.TextInput(id="cytokines-lock-reason", label=site.text("review.reason"), size="xs"),
-            dmc.PasswordInput(
-                id="cytokines-lock-password",
-                label=site.text("review.password"),
-                size="xs",
-                visibilityToggleButtonProps={"aria-label": site.text("review.show")},
-            ),
-            html.Button(
-                site.text(f"cytokines.lock.{word}"), id="cytokines-lock-sign", className="button primary"
-            ),
-            html.P(id="cytokines-lock-answer", role="status"),
-            dcc.Store(id="cytokines-lock-about", data={"plate": plate, "act": word, "snapshot": snapshot_id}),
-        ],
-        className="card",
-        id="cytokines-lock",
-    )
+    return [
+        html.H2(site.text(f"cytokines.lock.{word}_title", plate=plate)),
+        html.P(site.text(f"cytokines.lock.{word}_means"), className="quiet"),
+        dmc.TextInput(id="cytokines-lock-reason", label=site.text("review.reason"), size="xs"),
+        dmc.PasswordInput(
+            id="cytokines-lock-password",
+            label=site.text("review.password"),
+            size="xs",
+            visibilityToggleButtonProps={"aria-label": site.text("review.show")},
+        ),
+        html.Button(
+            site.text(f"cytokines.lock.{word}"), id="cytokines-lock-sign", className="button primary"
+        ),
+        html.P(answer, id="cytokines-lock-answer", role="status"),
+        dcc.Store(id="cytokines-lock-about", data={"plate": plate, "act": word, "snapshot": snapshot_id}),
+    ]
 
 
 def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) -> str:
-    """Lock or open a plate in the name of the person of this request, and say what came of it."""
+    """Lock or open a plate in the name of the person of this request; say why not, empty where it is done."""
     signature = Signature(
         author=current_user.name, password=password, at=site.clock(), snapshot_id=about["snapshot"],
         reason=reason,
@@ -193,7 +193,16 @@ def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) 
         act([about["plate"]], signature)
     except ReviewError as error:
         return site.say(str(error))
-    return site.text(f"cytokines.lock.{about['act']}_done", plate=about["plate"])
+    return ""
+
+
+def show_signed(site: Site, about: Mapping[str, str]) -> tuple[list[Any], list[Any]]:
+    """Build form and list anew after a plate was locked or opened, with what was done in words."""
+    tables, plate = site.cache.current(), about["plate"]
+    locks = site.home.plate_locks.standings()
+    done = site.text(f"cytokines.lock.{about['act']}_done", plate=plate)
+    form = build_lock(site, about["snapshot"], plate, locks.get(plate), answer=done)
+    return form, [] if tables is None else build_plates(site, tables, plate, locks)
 
 
 def build_plate_row(
@@ -271,14 +280,21 @@ def register(app: Any, site: Site) -> None:
         Input("scheme", "data"),
     )(allow(*EVERY_ROLE)(draw))
 
-    def sign(clicks: int | None, about: Any, reason: str | None, password: str | None) -> tuple[Any, Any]:
+    def sign(clicks: int | None, about: Any, reason: str | None, password: str | None) -> tuple[Any, ...]:
         if not clicks:
-            return no_update, no_update
-        return sign_lock(site, about, reason or "", password or ""), ""
+            return (no_update,) * 4
+        refused = sign_lock(site, about, reason or "", password or "")
+        return (
+            (refused, "", no_update, no_update)
+            if refused
+            else (no_update, no_update, *show_signed(site, about))
+        )
 
     app.callback(
         Output("cytokines-lock-answer", "children"),
         Output("cytokines-lock-password", "value"),
+        Output("cytokines-lock", "children"),
+        Output("cytokines-plate-list", "children"),
         Input("cytokines-lock-sign", "n_clicks"),
         State("cytokines-lock-about", "data"),
         State("cytokines-lock-reason", "value"),

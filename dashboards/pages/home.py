@@ -11,12 +11,15 @@ from corelab.figures.home import OverviewCounts, count_overview, overlay_reviews
 from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.components.address import read_option
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.run_now import build_run
 from dashboards.components.stamp import build_stamp
+from dashboards.components.tabs import build_tabs
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
+from dashboards.pages import home_trends
 from dashboards.site import Site, SnapshotTables, read_scheme_word
 from dashboards.sizes import Viewport, read_viewport
 from dashboards.views.review import Pending, list_marks, list_pending
@@ -25,6 +28,7 @@ from dashboards.views.trial import Coming, Gap, Waiting, list_coming, list_gaps,
 if TYPE_CHECKING:
     import pandas as pd
 
+VIEWS: Final = ("list", "trends")
 LONGEST_LIST: Final = 6
 VISITS_SHOWN: Final = 3
 HOURS_A_DAY: Final = 24
@@ -35,22 +39,27 @@ AROUND_PX: Final = 40 + 44 + 94 + 26
 SMALLEST_MATRIX_PX: Final = 300
 
 
-def layout(site: Site) -> Any:
-    """Build the page from the current snapshot."""
+def layout(site: Site, query: Mapping[str, str]) -> Any:
+    """Build one view of the page: what waits, or quality over time."""
     tables = site.cache.current()
     if tables is None:
         return build_empty(site, "home.empty")
     study = site.home.study
-    overview = read_overview(site, tables)
+    view = read_option(query, "view", VIEWS)
     heading = html.Div(
         [
             html.H1(study.id),
             html.Span(site.say(study.title), className="quiet"),
+            build_tabs(site, "home", VIEWS, view, path="/"),
             html.Span(className="grow"),
             build_run(site),
         ],
         className="strip",
     )
+    if view == "trends":
+        body = home_trends.build_trends_view(site, query)
+        return [heading, *body, build_stamp(site, tables, site.text("trends.stamp"))]
+    overview = read_overview(site, tables)
     matrix = html.Div(
         [
             build_counts(site, count_overview(overview), Counter(list_marks(site, tables).values())),
@@ -58,8 +67,9 @@ def layout(site: Site) -> Any:
         ],
         className="card",
     )
-    body = html.Div([matrix, build_lists(site, tables, overview)], className="overview")
-    return [heading, body, build_stamp(site, tables, site.text("stamp.all_children"))]
+    lists = build_lists(site, tables, overview)
+    worklist = html.Div([matrix, lists], className="overview")
+    return [heading, worklist, build_stamp(site, tables, site.text("stamp.all_children"))]
 
 
 def build_counts(site: Site, counts: OverviewCounts, marks: Mapping[str, int]) -> Any:
@@ -191,3 +201,4 @@ def register(app: Any, site: Site) -> None:
     app.callback(Output("home-matrix", "figure"), Input("viewport", "data"), Input("scheme", "data"))(
         allow(*EVERY_ROLE)(draw)
     )
+    home_trends.register(app, site)

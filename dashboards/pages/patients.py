@@ -11,6 +11,7 @@ from corelab.figures.course import PatientCourse
 from corelab.figures.patient import build_course, patient_figure
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
+from dashboards.components.before_infusion import build_before_infusion
 from dashboards.components.chips import build_arm_mark, build_chip
 from dashboards.components.drawer import build_drawer
 from dashboards.components.empty import build_empty, build_unknown_page
@@ -57,7 +58,9 @@ def layout(site: Site, subject_id: str) -> Any:
             subject,
             [*list_gap_chips(site, tables, shown), *list_review_chips(site, tables, subject.subject_id)],
         ),
-        build_course_frame(site, subject),
+        build_course_frame(site, subject)
+        if subject.infused_on
+        else build_before_infusion(site, tables, subject.subject_id),
     ]
 
 
@@ -77,16 +80,21 @@ def build_strip(site: Site, subject: Subject, gaps: list[Any]) -> Any:
             *list_chips(site, subject),
             *gaps,
             html.Span(className="grow"),
-            dmc.SegmentedControl(
-                id="patient-until",
-                data=[{"value": word, "label": site.text(f"patients.until.{word}")} for word in UNTIL],
-                value="today",
-                className="segments",
-                transitionDuration=0,
-            ),
+            *([build_until(site)] if subject.infused_on else []),
             *([save] if may(*EXPORTERS) else []),
         ],
         className="strip",
+    )
+
+
+def build_until(site: Site) -> Any:
+    """Build the choice of how far the clock runs."""
+    return dmc.SegmentedControl(
+        id="patient-until",
+        data=[{"value": word, "label": site.text(f"patients.until.{word}")} for word in UNTIL],
+        value="today",
+        className="segments",
+        transitionDuration=0,
     )
 
 

@@ -12,7 +12,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, EXPORTERS, allow, may
 from dashboards.cells import CellTables, find_cells
 from dashboards.components.address import keep_in_address
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.phenotype_view import (
     AROUND_PX,
     SIDES_PX,
@@ -137,6 +137,7 @@ def draw(
         cells.of_panel("heat", panel), cells.of_panel("clusters", panel),
         size=(ASIDE_PX - HEAT_SIDES_PX, tall - 24), **look,
     )  # fmt: skip
+    heat = name_data(heat, "cells/heat", panel=panel)
     return enlarge_figure(picture, viewport.scale), enlarge_figure(heat, viewport.scale)
 
 

@@ -1,6 +1,7 @@
 """Shares over time: clusters of cells by child and dose group, and the gated subsets of a compartment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dash import Input, Output, html
@@ -12,7 +13,7 @@ from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.cells import find_cells
 from dashboards.components.address import keep_in_address, read_option
 from dashboards.components.chips import build_arm_mark
-from dashboards.components.graph import empty_figure
+from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.phenotype_view import (
     AROUND_PX,
     DRAWER_PX,
@@ -32,6 +33,15 @@ LEAST_PX: Final = 400
 CELL_COMPARTMENTS: Final = ("car_t", "car_neg_t", "b_cells")
 MOST_PANELS: Final = 12
 """Clusters of one part: more do not fit a screen, and no one reads them at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelSource:
+    """From which table the panels of a view are drawn, its compartments in words, and the panels of one."""
+
+    table: str
+    list_options: Callable[[Site, SnapshotTables], dict[str, str]]
+    list_panels: Callable[[Site, SnapshotTables, object], list[SharePanel]]
 
 
 def list_cell_options(site: Site, tables: SnapshotTables) -> dict[str, str]:
@@ -101,12 +111,17 @@ def build_nothing(_site: Site, _chosen: Sequence[str] | None) -> list[Any]:
     return []
 
 
+def read_compartment(options: Mapping[str, str], of: object) -> str:
+    """Return the compartment that was asked for; the first one for anything unknown."""
+    return str(of) if of in options else next(iter(options), "")
+
+
 def list_cluster_panels(site: Site, tables: SnapshotTables, of: object) -> list[SharePanel]:
     """Return the clusters of a compartment that hold any of its cells, the largest first."""
     cells, options = find_cells(site, tables), list_cell_options(site, tables)
     if cells is None or not options:
         return []
-    compartment = str(of) if of in options else next(iter(options))
+    compartment = read_compartment(options, of)
     abundance, groups = (
         table[table["compartment"] == compartment] for table in (cells["abundance"], cells["groups"])
     )
@@ -121,7 +136,7 @@ def list_subset_panels(site: Site, tables: SnapshotTables, of: object) -> list[S
     options = list_subset_options(site, tables)
     if not options:
         return []
-    compartment = str(of) if of in options else next(iter(options))
+    compartment = read_compartment(options, of)
     measured = tables["measurements"]
     ratios = measured[measured["name"].str.endswith(":CD4/CD8")]
     return build_subset_panels(
@@ -143,17 +158,19 @@ def draw(
     return enlarge_figure(figure, viewport.scale)
 
 
-def register_view(app: Any, site: Site, name: str, controls: tuple[str, str], list_panels: Any) -> None:
+def register_view(app: Any, site: Site, name: str, controls: tuple[str, str], source: PanelSource) -> None:
     """Redraw a view for its compartment, its child, the size, the scheme and the drawer."""
 
     def show(of: Any, highlight: Any, viewport: Any, scheme: Any, drawer_hidden: Any) -> Any:
         tables, seen = site.cache.current(), read_viewport(viewport)
         if tables is None or seen is None:
             return empty_figure()
-        return draw(
-            site, list_panels(site, tables, of), highlight, viewport=seen, scheme=read_scheme_word(scheme),
-            has_drawer=drawer_hidden is False,
+        figure = draw(
+            site, source.list_panels(site, tables, of), highlight, viewport=seen,
+            scheme=read_scheme_word(scheme), has_drawer=drawer_hidden is False,
         )  # fmt: skip
+        compartment = read_compartment(source.list_options(site, tables), of)
+        return name_data(figure, source.table, compartment=compartment)
 
     app.callback(
         Output(f"phenotype-{name}", "figure"),
@@ -170,13 +187,17 @@ CLUSTERS: Final = PhenotypeView(
     parameters=("of", "child"), shape="wide", needs_cells=True, build_switches=build_cluster_switches,
     build_main=lambda site, chosen: build_chart(site, "clusters", chosen), build_aside=build_nothing,
     register=lambda app, site: register_view(
-        app, site, "clusters", ("phenotype-of", "phenotype-highlight"), list_cluster_panels
+        app, site, "clusters", ("phenotype-of", "phenotype-highlight"),
+        PanelSource(
+            table="cells/abundance", list_options=list_cell_options, list_panels=list_cluster_panels
+        ),
     ),
 )  # fmt: skip
 SUBSETS: Final = PhenotypeView(
     parameters=("of", "child"), shape="wide", needs_cells=False, build_switches=build_subset_switches,
     build_main=lambda site, chosen: build_chart(site, "subsets", chosen), build_aside=build_nothing,
     register=lambda app, site: register_view(
-        app, site, "subsets", ("phenotype-subsets-of", "phenotype-subsets-child"), list_subset_panels
+        app, site, "subsets", ("phenotype-subsets-of", "phenotype-subsets-child"),
+        PanelSource(table="phenotype", list_options=list_subset_options, list_panels=list_subset_panels),
     ),
 )  # fmt: skip

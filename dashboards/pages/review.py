@@ -17,7 +17,24 @@ from dashboards.reviews import read_targets, sign_targets
 from dashboards.site import Site
 from dashboards.views.review import count_waiting, list_rows
 
-COLUMNS: Final = ("subject_id", "visit", "state", "by", "at", "reason")
+COLUMNS: Final[dict[str, dict[str, Any]]] = {
+    "subject_id": {"cellRenderer": "ChildLink", "width": 100},
+    "visit": {"cellRenderer": "TubesLink", "width": 80},
+    "state": {"width": 110},
+    "car_t": {"width": 130, "tooltipField": "car_t"},
+    "b_cells": {"width": 150, "tooltipField": "b_cells"},
+    "quality": {
+        "width": 260, "tooltipField": "quality",
+        "cellClassRules": {
+            "warn": "params.data.level == 'warn'", "fail": "params.data.level == 'fail'",
+        },
+    },
+    "by_hand": {"width": 110},
+    "by": {"width": 110},
+    "at": {"width": 140},
+    "reason": {"width": 200, "tooltipField": "reason"},
+}  # fmt: skip
+"""What is signed, how far it holds, and who has signed it; child and visit lead to the evidence."""
 
 
 def layout(site: Site) -> Any:
@@ -49,7 +66,10 @@ def build_grid(site: Site, rows: list[dict[str, Any]]) -> Any:
     }  # fmt: skip
     grid = dag.AgGrid(
         id="review-grid",
-        columnDefs=[{"field": name, "headerName": site.text(f"review.column.{name}")} for name in COLUMNS],
+        columnDefs=[
+            {"field": name, "headerName": site.text(f"review.column.{name}"), **look}
+            for name, look in COLUMNS.items()
+        ],
         rowData=rows,
         getRowId="params.data.subject_id + ' ' + params.data.visit",
         defaultColDef={"sortable": True, "filter": True, "resizable": True, "minWidth": 90},

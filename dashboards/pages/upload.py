@@ -24,6 +24,10 @@ from dashboards.site import Site
 from dashboards.views.intake import list_correction_rows, list_file_rows, list_held_rows, write_job
 
 POLL_MS: Final = 2_000
+GRIDS: Final = ("files", "corrections", "held")
+HEAD_PX: Final = 30
+ROW_PX: Final = 26
+MOST_ROWS: Final = 8
 WORDS: Final = (
     "waiting", "sending", "received", "paused", "again", "refused", "remove", "overall", "speed", "handed",
     "nothing", "offline",
@@ -185,13 +189,13 @@ def build_panel(
         getRowId=key,
         defaultColDef={"sortable": True, "filter": True, "resizable": True, "minWidth": 90},
         dashGridOptions={
-            "theme": GRID_THEME, "rowHeight": 26, "headerHeight": 28, "ensureDomOrder": True,
+            "theme": GRID_THEME, "rowHeight": ROW_PX, "headerHeight": 28, "ensureDomOrder": True,
             "rowSelection": {"mode": "multiRow", "headerCheckbox": True}, "singleClickEdit": True,
             "stopEditingWhenCellsLoseFocus": True, "tooltipShowDelay": 300,
             "localeText": list_grid_words(site, no_rows=site.text(f"upload.{name}.none")),
         },
         columnSize="autoSize",
-        style={"height": "190px"},
+        style={"height": f"{fit_height(0)}px"},
     )  # fmt: skip
     actions = [
         html.Button(site.text(f"upload.{action}"), id=f"upload-{action}", className="button")
@@ -209,16 +213,16 @@ def build_panel(
             html.H2(site.text(f"upload.{name}.title")),
             html.P(site.text(f"upload.{name}.hint"), className="quiet"),
             grid,
-            html.Div(
-                [
-                    reason, *actions,
-                    html.Span(id=f"upload-{name}-say", role="status"),
-                ],
-                className="row",
-            ),
+            html.Div([reason, *actions], className="row", id=f"upload-{name}-row", hidden=True),
+            html.Span(id=f"upload-{name}-say", role="status"),
         ],
         className="card preview",
     )  # fmt: skip
+
+
+def fit_height(count: int) -> int:
+    """Return the height in px of a grid of so many rows: room for a few, and for the word where none is."""
+    return HEAD_PX + ROW_PX * min(max(count, 2), MOST_ROWS)
 
 
 def settle(site: Site, act: Callable[[], int], done: str) -> str:
@@ -267,13 +271,15 @@ def register(app: Any, site: Site) -> None:
         State("upload-version", "data"),
     )(allow(Role.SCIENTIST)(poll))
 
-    def show(_version: str | None) -> tuple[Any, Any, Any]:
-        return list_file_rows(site), list_correction_rows(site), list_held_rows(site)
+    def show(_version: str | None) -> tuple[Any, ...]:
+        lists = list_file_rows(site), list_correction_rows(site), list_held_rows(site)
+        heights = [{"height": f"{fit_height(len(rows))}px"} for rows in lists]
+        return *lists, *heights, *(not rows for rows in lists)
 
     app.callback(
-        Output("upload-files", "rowData"),
-        Output("upload-corrections", "rowData"),
-        Output("upload-held", "rowData"),
+        *(Output(f"upload-{name}", "rowData") for name in GRIDS),
+        *(Output(f"upload-{name}", "style") for name in GRIDS),
+        *(Output(f"upload-{name}-row", "hidden") for name in GRIDS),
         Input("upload-version", "data"),
         prevent_initial_call=True,
     )(allow(Role.SCIENTIST)(show))

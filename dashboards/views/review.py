@@ -1,13 +1,23 @@
 """What waits for a reviewer, as rows."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from corelab.figures.course import to_float
+from corelab.figures.numbers import format_number
 from corelab.store.results import ResultScope, ResultTarget, hash_results, list_targets
 from corelab.store.review import ReviewState, Standing
+from corelab.vocabulary import Level, Status
 from dashboards.site import Site, SnapshotTables
+from dashboards.views.samples import FITTED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL_MARKS: Final = {"fail": "×", "warn": "△"}
 
 
 def list_visits(tables: SnapshotTables) -> list[ResultTarget]:
@@ -96,14 +106,72 @@ def count_waiting(site: Site, tables: SnapshotTables) -> dict[str, int]:
     return {name: counts[name] for name in ("draft", "reviewed", "stale")}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What a signature of a visit is about, in short: values as people read them, and how far they hold.
+
+    ``car_t`` and ``b_cells`` are cells per microlitre or a status, one for each tube; ``checks`` by the worst
+    level; ``by_hand`` the gates that people set.
+    """
+
+    car_t: tuple[str, ...] = ()
+    b_cells: tuple[str, ...] = ()
+    level: str = ""
+    checks: tuple[str, ...] = ()
+    by_hand: int = 0
+
+
+def summarise_results(tables: SnapshotTables) -> dict[tuple[str, str], Results]:
+    """Return what is signed of each child and visit that has a tube or a finding."""
+    persistence, populations, quality = (tables[n] for n in ("persistence", "populations", "quality"))
+    car = persistence[(persistence["analyte"] == "CAR_ABS") & (persistence["collected_at"] != "")]
+    b_cells = populations[(populations["population"] == "b_cells") & (populations["tube"] == "full")]
+    by_hand = populations[~populations["gate_source"].isin(["", *FITTED])]
+    parts = {
+        "car_t": _collect(car, lambda row: _write_value(row.value, row.status)),
+        "b_cells": _collect(b_cells, lambda row: _write_value(row.cells_per_ul, row.status)),
+        "checks": _collect(quality, lambda row: (row.level, row.check)),
+        "by_hand": _collect(by_hand, lambda row: row.population),
+    }
+    return {
+        key: Results(
+            car_t=tuple(parts["car_t"].get(key, ())), b_cells=tuple(parts["b_cells"].get(key, ())),
+            level=_find_worst([level for level, _ in parts["checks"].get(key, ())]),
+            checks=tuple(dict.fromkeys(check for _, check in sorted(parts["checks"].get(key, ())))),
+            by_hand=len(parts["by_hand"].get(key, ())),
+        )
+        for key in {key for found in parts.values() for key in found}
+    }  # fmt: skip
+
+
+def _find_worst(levels: Sequence[str]) -> str:
+    return next((level for level in (Level.FAIL, Level.WARN) if level in levels), "")
+
+
+def _collect(rows: "pd.DataFrame", read: Callable[[Any], Any]) -> dict[tuple[str, str], list[Any]]:
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in rows.itertuples(index=False):
+        found.setdefault((row.subject_id, row.visit), []).append(read(row))
+    return found
+
+
+def _write_value(value: Any, status: str) -> str:
+    """Write a number, or the status of what is none."""
+    number = to_float(value)
+    return format_number(number) if status == Status.QUANTIFIED and math.isfinite(number) else status
+
+
 def list_rows(site: Site, tables: SnapshotTables) -> list[dict[str, Any]]:
     """Write the rows of the page's grid."""
     rows = []
+    results = tables.remember("review results", lambda: summarise_results(tables))
     for standing in list_standings(site, tables):
         review = standing.review
         state = "stale" if standing.is_stale else standing.state.value
+        found = results.get((standing.target.subject_id, standing.target.visit), Results())
         rows.append(
             {
+                **write_results(site, found),
                 "scope": standing.target.scope.value, "subject_id": standing.target.subject_id,
                 "visit": standing.target.visit, "state": site.text(f"review.state.{state}"),
                 "by": review.author if review else "",
@@ -112,3 +180,19 @@ def list_rows(site: Site, tables: SnapshotTables) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return rows
+
+
+def write_results(site: Site, found: Results) -> dict[str, str]:
+    """Write what is signed of one visit, in words of this language."""
+
+    def write(values: Sequence[str]) -> str:
+        return " · ".join(
+            site.text(f"status.{value}") if site.catalog.has(f"status.{value}") else value for value in values
+        )
+
+    mark = LEVEL_MARKS.get(found.level, "")
+    return {
+        "car_t": write(found.car_t), "b_cells": write(found.b_cells), "level": found.level,
+        "quality": f"{mark} {', '.join(found.checks)}".strip(),
+        "by_hand": site.text("samples.by_hand", count=found.by_hand) if found.by_hand else "",
+    }  # fmt: skip

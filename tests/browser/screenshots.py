@@ -137,7 +137,7 @@ def list_paths(home: Home) -> list[str]:
     views += [f"/phenotype?view={view}" for view in ("map", "clusters", "subsets")]
     people = [f"/patients/{child}" for child in children[:MOST_CHILDREN]]
     rest = ["/cohort", *views, "/exports?table=persistence", "/review", "/audit"]
-    return ["/", UPLOAD, "/samples", *gates, "/screening", *people, *rest]
+    return ["/", "/?view=trends", UPLOAD, "/samples", *gates, "/screening", *people, *rest]
 
 
 def list_gates(snapshot: Snapshot) -> list[str]:

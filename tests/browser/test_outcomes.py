@@ -3,8 +3,11 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chromium import log_in
+from tests.browser.conftest import open_watched
 from tests.browser.picks import click_pick
 from tests.browser.test_pages import list_barriers, turn_dark
+from tests.dashboards.trial import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -53,3 +56,22 @@ def test_cytokines__an_analyte_of_a_plate_says_why_it_was_rejected(page):
 
     expect(page.locator("#cytokines-curve")).to_contain_text("5 of 7 levels back-calculate")
     expect(page.locator(".analytes")).to_contain_text("rejected")
+
+
+@pytest.fixture
+def reviewer(browser, served, request):
+    for page in open_watched(browser, served.address, request):
+        log_in(page, served.address, "li.wei", PASSWORD)
+        yield page
+
+
+def test_cytokines__a_lock_is_seen_at_once(reviewer):
+    reviewer.goto("/cytokines?view=plates")
+    expect(reviewer.locator("#cytokines-lock h2")).to_have_text("Lock P1")
+    for button, title, told in (("Lock", "Unlock P1", "P1 is locked"), ("Unlock", "Lock P1", "P1 is open")):
+        reviewer.fill("#cytokines-lock-reason", "the wrong plate was signed")
+        reviewer.fill("#cytokines-lock-password", PASSWORD)
+        reviewer.get_by_role("button", name=button, exact=True).click()
+        expect(reviewer.locator("#cytokines-lock h2")).to_have_text(title)
+        expect(reviewer.locator("#cytokines-lock-answer")).to_contain_text(told)
+    expect(reviewer.locator("#cytokines-plate-list")).not_to_contain_text("locked by")

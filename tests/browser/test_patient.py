@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.course import click_mark, find_mark, open_course, read_zoom, wait_for_course
+from tests.browser.test_pages import list_barriers
 
 pytestmark = pytest.mark.browser
 
@@ -166,7 +167,8 @@ def test_patient__the_right_end_follows_the_switch(page):
 def test_patient__a_child_before_infusion_says_so(page):
     page.goto("/patients/CL-003")
 
-    expect(page.locator("#patient-graph")).to_contain_text("CL-003 is not infused yet")
+    expect(page.locator("#patient-before")).to_contain_text("CL-003 is not infused yet")
+    assert list_barriers(page) == []
     expect(page.locator(".strip")).to_contain_text("not infused yet")
 
 

@@ -41,6 +41,9 @@ def test_phenotype__opens_a_cluster_and_shows_each_view_without_a_barrier(page):
     assert list_barriers(page) == []
     page.locator("#drawer-close").click()
     expect(page.locator("#phenotype-heat .heatmaplayer")).to_be_visible()
+    assert page.locator("#phenotype-cells [data-format=csv]").is_hidden()
+    page.locator("#phenotype-heat").hover()
+    expect(page.locator("#phenotype-heat [data-format=csv]")).to_be_visible()
     assert "colour=CAR" in page.url
     assert "open=" not in page.url
     page.click("#phenotype-to-clusters")

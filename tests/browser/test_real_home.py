@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 from tests.browser.chromium import log_in
 from tests.browser.conftest import open_watched
 from tests.browser.course import click_mark, wait_for_course
+from tests.browser.picks import click_pick
+from tests.browser.test_pages import list_barriers
 from tests.dashboards.trial import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -29,6 +31,21 @@ def test_home__tells_the_simulated_trial(page, real_home):
     for path in waiting["path"][:6]:
         expect(page.locator("#home-waiting")).to_contain_text(path)
     expect(page.locator("#home-matrix")).to_contain_text(subjects["subject_id"].iloc[0])
+
+
+def test_home__a_mark_of_quality_opens_its_tube_without_a_barrier(page, real_home):
+    findings = real_home.snapshots.current().table("quality")
+    low = findings[findings["check"] == "LIMITED_SENSITIVITY"].iloc[0]
+
+    page.click("#home-to-trends")
+    click_pick(page, "home-trends", "tube", low["object"][:12], "events")
+
+    expect(page.locator("#trends-drawer h2")).to_contain_text(f"{low['subject_id']} · {low['visit']}")
+    expect(page.locator("#trends-drawer")).to_contain_text("LIMITED_SENSITIVITY")
+    assert "open=tube" in page.url
+    assert list_barriers(page) == []
+    page.click("#trends-drawer .button")
+    page.wait_for_url(f"**/samples/{low['object']}*")
 
 
 def test_patient__shows_the_counts_of_the_snapshot(page, real_home):

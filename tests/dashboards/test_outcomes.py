@@ -76,7 +76,10 @@ def test_cytokines__a_reviewer_locks_and_opens_a_plate_on_its_page(app, client, 
     log_in(client, "li.wei")
     assert "Lock P1" in page()
     assert "password does not fit" in read(sign("lock", password="wrong"))
-    assert "P1 is locked" in read(sign("lock"))
+    answer = sign("lock").json["response"]
+    assert "P1 is locked" in str(answer["cytokines-lock"])
+    assert "Unlock P1" in str(answer["cytokines-lock"])
+    assert "locked by li.wei" in str(answer["cytokines-plate-list"])
     assert "locked by li.wei" in page()
     assert "Unlock P1" in page()
     assert "no reason" in read(sign("unlock"))

@@ -1,5 +1,7 @@
 """The page of single cells: what it shows, what it asks for while nothing is mapped, who may take what."""
 
+import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -111,6 +113,24 @@ def test_shares__have_a_panel_each_with_intervals(client, app, view, of, count):
     assert sum(name.startswith("yaxis") for name in figure["layout"]) >= count
     marks = [trace for trace in figure["data"] if trace["mode"] == "markers"]
     assert any(sum(trace["error_y"]["array"]) > 0 for trace in marks if "error_y" in trace)
+    rows = list_rows(client, figure)
+    assert rows[0]["made_from"]
+    assert {row["compartment"] for row in rows} == {of if of != "x" else "car_t"}
+
+
+def list_rows(client, figure):
+    """The rows from which a figure says that it was drawn."""
+    source = figure["layout"]["meta"]
+    answer = client.get(f"/api/v1/figures/{source['table']}.csv", query_string=source["filters"])
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
+
+
+def test_heat_map__gives_its_rows_and_the_map_no_cell(client, app):
+    drawn, heat = figures(client, app, "bcell", "cluster", None, None, None)
+    assert {row["panel"] for row in list_rows(client, heat)} == {"bcell"}
+    assert "meta" not in drawn["layout"]
+    assert client.get("/api/v1/figures/cells/cells_bcell.csv").status_code == 404
 
 
 def test_drawer__tells_what_was_chosen(client, app, mapped):

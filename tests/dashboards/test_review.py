@@ -2,8 +2,10 @@
 
 import pytest
 
+from corelab.figures.numbers import format_number
 from corelab.store.users import LOCK_AFTER_FAILURES
-from tests.dashboards.conftest import call, csrf, log_in
+from dashboards.app import create_app
+from tests.dashboards.conftest import SECRET, call, csrf, log_in
 from tests.dashboards.trial import ACCOUNTS, PASSWORD
 
 PATH = "/api/v1/reviews"
@@ -88,3 +90,35 @@ def test_page__lists_what_waits_and_signs_what_is_selected(reviewer, app, home):
         "response"
     ]
     assert "Select" in nothing["review-answer"]["children"]
+
+
+def test_page__shows_what_is_signed_beside_its_visit(trial, clock):
+    """Values and findings of the tables by child and visit; a value below its limit is a word."""
+    snapshot = trial.snapshots.current()
+    app = create_app(trial, secret_key=SECRET, clock=clock)
+    log_in(client := app.server.test_client(), "li.wei")
+    page = call(client, app, "page.children", "/review", "").json
+    rows = {(row["subject_id"], row["visit"]): row for row in find_rows(page)}
+    car = snapshot.table("persistence").query("analyte == 'CAR_ABS' and collected_at != ''")
+    quality = snapshot.table("quality")
+
+    assert {row.status for row in car.itertuples()} > {"quantified"}
+    for row in car.itertuples():
+        shown = rows[row.subject_id, row.visit]["car_t"]
+        assert (format_number(row.value) in shown) is (row.status == "quantified")
+        assert shown
+    for (subject, visit), mine in quality.groupby(["subject_id", "visit"]):
+        told = rows.get((subject, visit), {}).get("quality", "")
+        assert not told or all(check in told for check in mine["check"])
+        assert not told or told[0] == ("×" if "fail" in set(mine["level"]) else "△")
+
+
+def find_rows(thing):
+    """The rows of the grid anywhere in a page."""
+    if isinstance(thing, dict):
+        if "rowData" in thing:
+            return thing["rowData"]
+        thing = list(thing.values())
+    if isinstance(thing, list):
+        return next((rows for one in thing if (rows := find_rows(one))), None)
+    return None

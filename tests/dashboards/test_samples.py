@@ -5,6 +5,7 @@ import pytest
 from corelab.store.acquisitions import AcquisitionFile, list_acquisitions, read_mark
 from corelab.study import builtin_study
 from corelab.vocabulary import Level
+from dashboards.app import create_app
 from dashboards.desk import Desk, Known
 from dashboards.site import SnapshotTables
 from dashboards.views.acquisition import (
@@ -23,6 +24,7 @@ from dashboards.views.samples import (
     list_samples,
     parse_filter,
 )
+from tests.dashboards.conftest import SECRET, call, log_in
 
 
 def make_file(**words: str) -> AcquisitionFile:
@@ -147,3 +149,33 @@ def test_gate_address__keeps_only_what_is_not_usual():
     assert address.href(overlay="none", strip="gates").endswith("?population=car_t&overlay=none&strip=gates")
     again = parse_gate_address("ab", {"population": "car_t", "overlay": "none", "strip": "gates"})
     assert again.href() == address.href(overlay="none", strip="gates")
+
+
+def test_trends__a_mark_opens_its_tube_with_what_the_checks_found(trial, clock):
+    app = create_app(trial, secret_key=SECRET, clock=clock)
+    log_in(client := app.server.test_client(), "ortiz")
+    assert "home-trends" in call(client, app, "page.children", "/", "?view=trends").text
+    drawn = call(client, app, "home-trends.figure", {"width": 1440, "height": 900}, "light", True).json
+    (marks,) = (
+        trace for trace in drawn["response"]["home-trends"]["figure"]["data"] if trace["name"] == "events"
+    )
+    quality = trial.snapshots.current().table("quality")
+    file_id = next(one for one in quality["object"] if any(one.startswith(m[1]) for m in marks["customdata"]))
+    chosen = next(mark for mark in marks["customdata"] if file_id.startswith(mark[1]))
+
+    shown = call(client, app, "trends-drawer.children", chosen).json["response"]
+    assert shown["trends-drawer"]["hidden"] is False
+    told = str(shown["trends-drawer"]["children"])
+    assert all(check in told for check in quality.loc[quality["object"] == file_id, "check"])
+    assert f"/samples/{file_id}" in told
+    for sent in (
+        None,
+        [],
+        ["tube", "unknown", "x", ""],
+        ["tube", "", "x", ""],
+        ["tube"],
+        "x",
+        ["point", chosen[1], "x", ""],
+    ):
+        answer = call(client, app, "trends-drawer.children", sent).json["response"]
+        assert answer["trends-drawer"]["hidden"] is True

@@ -98,3 +98,22 @@ def test_words__marks_are_the_same_in_page_and_figure():
     page, figure = read_catalog(WORDS["en"]), figure_catalog()
     for mark in ("passes", "by_exception", "fails", "open"):
         assert page.text(f"screening.mark.{mark}") == figure.text(f"screening.mark.{mark}")
+
+
+def test_patient__before_infusion_shows_what_screening_found(app, client, home):
+    log_in(client, "ortiz")
+    tables = home.snapshots.current()
+    subjects = tables.table("subjects")
+    (child,) = subjects.loc[subjects["infusion_at"] == "", "subject_id"].head(1)
+    page = str(call(client, app, "page.children", f"/patients/{child}", "").json)
+
+    judged = tables.table("eligibility").query("subject_id == @child")
+    verdict = judged.loc[judged["criterion"] == "OVERALL", "state"].item()
+    assert verdict in page
+    assert "patient-graph" not in page
+    against = judged.query("criterion != 'OVERALL'")
+    open_ones = set(against.loc[against["state"] == "not_evaluable", "criterion"])
+    assert open_ones
+    assert {name for name in open_ones if f"/screening?open={name}~{child}" not in page} == set()
+    measured = tables.table("measurements").query("subject_id == @child and name == 'UPCR'")
+    assert measured.empty or "UPCR" in page

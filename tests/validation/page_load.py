@@ -96,11 +96,13 @@ def list_actions(home_path: Path) -> list[Action]:
     paths = ["/", "/samples", "/screening", "/cohort", "/cytokines", "/exports", "/review"]
     paths += [f"/outcomes?view={view}" for view in ("safety", "response", "expansion")]
     paths += [f"/patients/{child}" for child in children[:: max(len(children) // 5, 1)]]
+    paths += ["/?view=trends"]
     actions = [Action(name=f"page {path}", body=_page(app, path)) for path in paths]
     charts: list[tuple[str, dict[str, Any]]] = [
         ("home-matrix.figure", {}), ("cohort-facets.figure", {"cohort-analyte.value": "CAR_ABS"}),
         ("patient-graph.figure", {"location.pathname": f"/patients/{children[0]}"}),
         ("screening-matrix.figure", {}), ("outcomes-matrix.figure", {}), ("cytokines-courses.figure", {}),
+        ("home-trends.figure", {"trends-drawer.hidden": True}),
     ]  # fmt: skip
     actions += [
         Action(name=f"chart {chart.partition('.')[0]}", body=_fill(app, chart, given))
@@ -211,12 +213,12 @@ def serve_and(home_path: Path, measure: Callable[[int], Timings]) -> Timings:
     command = [sys.executable, "-m", "pipelines.cli", "serve", str(home_path), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
-            return measure(_find_port(iter(server.stdout or ())))
+            return measure(find_port(iter(server.stdout or ())))
         finally:
             server.terminate()
 
 
-def _find_port(lines: Iterator[str]) -> int:
+def find_port(lines: Iterator[str]) -> int:
     for line in lines:
         _, found, rest = line.partition("http://127.0.0.1:")
         if found:

@@ -56,6 +56,7 @@ from tests.validation.trials import (
     find_wrong_cd19_calls,
     run_trial,
 )
+from tests.validation.waiting import measure_waiting
 
 UNSEEN_SEEDS = tuple(range(71_001, 71_011))
 SUBJECTS, EVENTS = 4, 20_000
@@ -391,7 +392,7 @@ def measure_api() -> Section:
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
     measure_fcs_headers, measure_tampering, measure_kills, measure_damaged_inputs, measure_clusters,
-    measure_pages, measure_api,
+    measure_pages, measure_waiting, measure_api,
 )  # fmt: skip
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 

@@ -24,7 +24,7 @@ from corelab.cytometry.interchange.xml import attribute, children, first, tag_of
 from corelab.cytometry.records import Values
 from corelab.errors import InputError
 
-_DISPLAY: Final = 256.0
+DISPLAY: Final = 256.0
 """FlowJo keeps ellipses in the channels of its display, not in values."""
 
 
@@ -158,7 +158,7 @@ def _unit(dimension: Dimension, axes: SampleAxes) -> float:
     """Return how much of an axis one channel of the display is."""
     if not dimension.scale:
         raise InputError(f"an ellipse on {dimension.channel!r}, which has no scale", expected="a scale")
-    return _span(dimension, axes) / _DISPLAY
+    return _span(dimension, axes) / DISPLAY
 
 
 def _span(dimension: Dimension, axes: SampleAxes) -> float:

@@ -10,6 +10,7 @@ from corelab.cytometry.interchange.model import (
     Asinh,
     Biex,
     Dimension,
+    Ellipsoid,
     FloorLog,
     Gate,
     GateTree,
@@ -66,8 +67,8 @@ def check_axes(tree: GateTree) -> tuple[Axes, GateTree, tuple[Refusal, ...]]:
 
 
 def _find_bent(gate: Gate, axes: Axes) -> str:
-    """Name a linear axis of a polygon that has a scale for other gates: FlowJo would bend its edges."""
-    if not isinstance(gate.geometry, Polygon):
+    """Name a linear axis of a polygon or ellipse that has a scale for other gates: FlowJo would bend it."""
+    if not isinstance(gate.geometry, Polygon | Ellipsoid):
         return ""
     bare = [axes.name(one) for one in gate.geometry.dimensions if not one.scale]
     return next((name for name in bare if not isinstance(axes.scales.get(name), Linear | None)), "")

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.interchange.flowjo_gates import DISPLAY
 from corelab.cytometry.interchange.flowjo_scales_write import (
     Axes,
     check_axes,
@@ -23,6 +24,7 @@ from corelab.cytometry.interchange.model import (
     Bound,
     Cells,
     Dimension,
+    Ellipsoid,
     Gate,
     GateTree,
     Polygon,
@@ -67,7 +69,8 @@ def write_flowjo(samples: Sequence[SampleToWrite]) -> tuple[bytes, dict[str, tup
     -------
     tuple of bytes and dict
         The workspace, and for each sample the gates that it cannot say: ratios, scales that FlowJo
-        does not know, ellipsoids, two scales or matrices for one channel, and what rests on them.
+        does not know, ellipsoids of other than two axes with scales, two scales or matrices for one channel,
+        and what rests on them.
 
     Raises
     ------
@@ -199,8 +202,8 @@ def _format_shape(gate: Gate, tree: GateTree, axes: Axes) -> Element:
         case Polygon() as line:
             cells = _format_resolution(line, tree)
             drawn = make("gating:PolygonGate", inside | cells, _format_polygon(line, tree, axes))
-        case _:
-            raise InputError("an ellipsoid", expected="a rectangle, polygon or Boolean gate")
+        case Ellipsoid() as shape:
+            drawn = make("gating:EllipsoidGate", *_format_ellipse(shape, inside, tree, axes))
     return make("Gate", {"gating:id": f"ID{_number(gate.name, tree)}"}, [drawn])
 
 
@@ -231,10 +234,7 @@ def _format_polygon(line: Polygon, tree: GateTree, axes: Axes) -> list[Element]:
         )
         for i, dimension in enumerate(line.dimensions)
     ]
-    corners = [
-        make("gating:vertex", {}, [make("gating:coordinate", {"data-type:value": repr(x)}) for x in corner])
-        for corner in zip(*columns, strict=True)
-    ]
+    corners = [_format_vertex(corner) for corner in zip(*columns, strict=True)]
     return [*(_format_dimension(dimension, axes, {}) for dimension in line.dimensions), *corners]
 
 
@@ -261,6 +261,34 @@ def _format_resolution(line: Polygon, tree: GateTree) -> dict[str, str]:
     if None in scales or len(counts) != 1:
         raise InputError("a polygon judged by cells that are not FlowJo's", expected="as many on both axes")
     return {"gateResolution": str(counts.pop())}
+
+
+def _format_ellipse(
+    shape: Ellipsoid, inside: Mapping[str, str], tree: GateTree, axes: Axes
+) -> tuple[dict[str, str], list[Element]]:
+    """Write two foci and the ends of both axes, in FlowJo's cells of the display."""
+    scales = [tree.scales.get(dimension.scale) for dimension in shape.dimensions]
+    if len(scales) != _DRAWN or None in scales:
+        raise InputError("an ellipsoid", expected="one of two axes, each with a scale")
+    units = np.array([(BIEX_TOP if isinstance(scale, Biex) else 1.0) / DISPLAY for scale in scales])
+    centre = np.array(shape.mean) / units
+    spread = np.array(shape.covariance) * shape.distance_square / np.outer(units, units)
+    (short, long), directions = np.linalg.eigh(spread)
+    half_axes = [np.sqrt(long) * directions[:, 1], np.sqrt(short) * directions[:, 0]]
+    focal = np.sqrt(long - short) * directions[:, 1]
+    points = {
+        "gating:foci": [centre - focal, centre + focal],
+        "gating:edge": [centre + side * half for half in half_axes for side in (1, -1)],
+    }
+    held = [make(tag, {}, [_format_vertex(point.tolist()) for point in ends]) for tag, ends in points.items()]
+    about = {**inside, "gating:distance": repr(float(2 * np.sqrt(long)))}
+    return about, [*(_format_dimension(dimension, axes, {}) for dimension in shape.dimensions), *held]
+
+
+def _format_vertex(corner: Sequence[float]) -> Element:
+    return make(
+        "gating:vertex", {}, [make("gating:coordinate", {"data-type:value": repr(float(x))}) for x in corner]
+    )
 
 
 def _to_linear(places: Sequence[float], dimension: Dimension, tree: GateTree) -> list[float]:

@@ -8,6 +8,7 @@ from corelab.cytometry.interchange.model import (
     Boolean,
     Bound,
     Dimension,
+    Ellipsoid,
     Gate,
     GateTree,
     Logicle,
@@ -63,11 +64,17 @@ def make_tree(*, matrix: bool = False) -> GateTree:
         (on_scale(x), on_scale(y)) for x, y in ((4000, -900), (90_000, -900), (90_000, 3000), (4000, 2000))
     )
     line = Polygon(dimensions=(axis["CD4"], axis["CD8"]), vertices=corners)
+    round_gate = Ellipsoid(
+        dimensions=(axis["CD45RA"], axis["CCR7"]), mean=(0.45, 0.4),
+        covariance=((0.02, 0.006), (0.006, 0.01)),
+        distance_square=1.5,
+    )  # fmt: skip
     neither = Boolean(operation="or", operands=(Operand(gate="T cells/CD4"), Operand(gate="T cells/CD8")))
     gates = (
         box("T cells", "", CD3=2500.0),
         Gate(name="T cells/CD4", label="CD4", parent="T cells", geometry=line),
         box("T cells/CD8", "T cells", CD8=4000.0, CD45=-3000.0),
+        Gate(name="T cells/round", label="round", parent="T cells", geometry=round_gate),
         Gate(name="T cells/either", label="either", parent="T cells", geometry=neither),
         box("T cells/CAR+", "T cells", CAR=1800.0),
     )
