@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import waitress
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import make_server as make_wsgi_server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +22,23 @@ class Fuzzed:
     failures: str
 
 
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing of each request."""
+
+
 @contextmanager
 def serve_locally(server: Any) -> Iterator[str]:
     """Serve an app on a free port of this machine while the block runs; gives its address."""
-    served = waitress.create_server(server, host="127.0.0.1", port=0, threads=4, ident=None)
-    thread = threading.Thread(target=served.run, daemon=True)
+    served = make_wsgi_server("127.0.0.1", 0, server, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=served.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{served.effective_port}"
+        yield f"http://127.0.0.1:{served.server_port}"
     finally:
-        served.close()
+        served.shutdown()
         thread.join(timeout=10)
+        served.server_close()
 
 
 def fuzz_api(
