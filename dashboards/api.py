@@ -39,6 +39,7 @@ def answer_table(site: Site, name: str, ext: str) -> Response:
     """
     check_role(*EXPORTERS)
     check_scope(site, name)
+    check_query("snapshot", *(("subject_id",) if ext == "csv" else ()))
     snapshot = find_snapshot(site, request.args.get("snapshot", ""))
     if snapshot is None or ext not in FORMATS or name not in snapshot.table_names:
         abort(404)
@@ -57,6 +58,15 @@ def check_scope(site: Site, name: str) -> None:
     if current_user.tables and name not in current_user.tables:
         note(site, "export_refused", name)
         abort(403)
+
+
+def check_query(*known: str) -> None:
+    """Refuse a parameter that is not known: a misspelt one must not give more than was asked for."""
+    for name, values in request.args.lists():
+        if name not in known:
+            abort(400, f"the parameter {name!r} is not known; expected {' or '.join(known) or 'none'}")
+        if len(values) > 1:
+            abort(400, f"the parameter {name!r} is given {len(values)} times")
 
 
 def find_snapshot(site: Site, snapshot_id: str) -> SnapshotPort | None:
@@ -86,6 +96,7 @@ def answer_cells(site: Site, name: str) -> Response:
     """
     check_role(*EXPORTERS)
     check_scope(site, name)
+    check_query()
     tables = site.cache.current()
     cells = None if tables is None else find_cells(site, tables)
     if cells is None or tables is None or name not in COLUMNS:
@@ -97,6 +108,7 @@ def answer_cells(site: Site, name: str) -> Response:
 def answer_dictionary(site: Site) -> Response:
     """Give the data dictionary of the current snapshot's tables."""
     check_role(*EXPORTERS)
+    check_query("snapshot")
     snapshot = find_snapshot(site, request.args.get("snapshot", ""))
     if snapshot is None:
         abort(404)
@@ -108,6 +120,7 @@ def answer_dictionary(site: Site) -> Response:
 def answer_description(site: Site) -> Response:
     """Describe these routes as OpenAPI, with the tables of the current snapshot."""
     check_role(*EVERY_ROLE)
+    check_query()
     tables = site.cache.current()
     described = describe_api(order_tables(tables) if tables else [], version=site.version)
     return Response(json.dumps(described, indent=1), content_type="application/json")

@@ -167,6 +167,11 @@ def _add_table_commands(maker: _Maker) -> None:
         action="store_true",
         help="also replay.zip: what the tables were made of, to compute them again",
     )
+    export.add_argument(
+        "--external",
+        action="store_true",
+        help="a copy for others: dates moved, names of the house replaced, small groups withheld",
+    )
     cells = maker.add("phenotype", "put the single cells of the snapshot into clusters and on a map")
     cells.add_argument(
         "--new-model", default="", metavar="REASON", help="freeze another model, for this reason"
@@ -181,6 +186,9 @@ def _add_table_commands(maker: _Maker) -> None:
 def _add_free_commands(maker: _Maker) -> None:
     template = maker.add("template", "write every input file empty", home=False)
     template.add_argument("out", type=Path, metavar="DIR", help="the folder")
+    template.add_argument(
+        "--panels", action="store_true", help="also the gating templates of both panels, to start from"
+    )
     simulate = maker.add("simulate", "write a synthetic delivery and its truth", home=False)
     simulate.add_argument("out", type=Path, metavar="OUT", help="the folder")
     simulate.add_argument("--subjects", type=_count, metavar="N", help="number of children")

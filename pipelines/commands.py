@@ -97,7 +97,7 @@ def run_export(settings: Settings, arguments: argparse.Namespace) -> int:
         report = export(
             home, arguments.out, at=now(), actor=actor(), format_name=arguments.format, tables=tables,
             snapshot_id=arguments.snapshot or None, with_replay=arguments.replay, language=arguments.language,
-            progress=progress,
+            is_external=arguments.external, progress=progress,
         )  # fmt: skip
     for finding in report.findings:
         name_finding(finding)
@@ -157,7 +157,7 @@ def run_template(settings: Settings, arguments: argparse.Namespace) -> int:
     """Write the empty input files."""
     from pipelines.template import write_templates
 
-    written = write_templates(arguments.out)
+    written = write_templates(arguments.out, with_panels=arguments.panels)
     say(f"wrote {len(written)} files to {arguments.out}")
     return DONE
 

@@ -125,6 +125,14 @@ def list_meanings() -> tuple[PopulationMeaning, ...]:
     return tuple(found.values())
 
 
+START_FROM: Final = "start from one that corelab template DIR --panels writes"
+
+
+def read_builtin(panel: str) -> str:
+    """Return the text of a template that ships with the package."""
+    return files("corelab.cytometry").joinpath("templates", f"{panel}.yaml").read_text(encoding="utf-8")
+
+
 def load_template(panel: str | Path) -> Template:
     """Load the template of a panel that ships with the package, or one from a file.
 
@@ -150,8 +158,7 @@ def load_template(panel: str | Path) -> Template:
 @cache
 def _load_builtin(name: str) -> Template:
     """Load a template of the package, once: it is never changed."""
-    source = files("corelab.cytometry").joinpath("templates", f"{name}.yaml")
-    return parse_template(source.read_text(encoding="utf-8"), place=f"{name}.yaml")
+    return parse_template(read_builtin(name), place=f"{name}.yaml")
 
 
 def parse_template(text: str, *, place: str) -> Template:
@@ -171,10 +178,10 @@ def parse_template(text: str, *, place: str) -> Template:
         raise ConfigError("no mapping", place=place, expected="panel, version, cuts, populations")
     try:
         return _build(data, place)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(
-            f"{type(error).__name__} {error}", place=place, expected="a template like cart.yaml"
-        ) from error
+    except KeyError as error:
+        raise ConfigError(f"the key {error} is missing", place=place, remedy=START_FROM) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"no template: {error}", place=place, remedy=START_FROM) from error
 
 
 def _build(data: Mapping[str, Any], place: str) -> Template:

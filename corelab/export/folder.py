@@ -34,11 +34,12 @@ def check_format(name: str) -> str:
 
 
 def format_tables(
-    names: tuple[str, ...], *, format_name: str, read_table: ReadTable, read_parquet: ReadBytes
-) -> Iterator[tuple[str, bytes]]:
+    names: tuple[str, ...], *, format_name: str, read_table: ReadTable, read_parquet: ReadBytes,
+    mark: str = "",
+) -> Iterator[tuple[str, bytes]]:  # fmt: skip
     """Yield the files of the tables in one of `TABLE_FORMATS`: name and bytes."""
     if format_name == "xlsx":
-        yield "corelab.xlsx", format_workbook({name: read_table(name) for name in names})
+        yield "corelab.xlsx", format_workbook({name: read_table(name) for name in names}, mark=mark)
         return
     for name in names:
         if format_name == "csv":

@@ -19,8 +19,10 @@ _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _MOMENT: Final = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 
 
-def format_workbook(tables: "Mapping[str, pd.DataFrame]") -> bytes:
+def format_workbook(tables: "Mapping[str, pd.DataFrame]", *, mark: str = "") -> bytes:
     """Write tables as an ``.xlsx`` workbook with frozen headers; the same tables give the same bytes.
+
+    ``mark`` is the workbook's title and stands over every printed page.
 
     Numbers are numbers and texts stay texts, whatever sign they begin with. Times are ISO 8601 texts: a
     cell of a workbook has no zone.
@@ -33,11 +35,13 @@ def format_workbook(tables: "Mapping[str, pd.DataFrame]") -> bytes:
     import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
+    book.properties.title = mark or None
     for name, table in tables.items():
         if len(table) > _MOST_ROWS:
             raise ContractError(f"{len(table)} rows do not fit into a sheet", place=name)
         sheet = book.create_sheet(title=name[:31])
         sheet.freeze_panes = "A2"
+        sheet.oddHeader.center.text = mark or None
         sheet.append([_cell(sheet, column) for column in table.columns])
         for row in table.itertuples(index=False):
             sheet.append([_cell(sheet, value) for value in row])

@@ -26,6 +26,11 @@ Progress = Callable[[int, int], None]
 
 NOISE: Final = 0.4
 """Standard deviation of cells without a marker on the self-scaled axis."""
+ONE_PEAK: Final = 0.98
+"""The valley between two clusters that is none: so much of the lower peak."""
+_FAR: Final = 40.0
+"""Squared distance in spreads of both beyond which two clusters are surely two."""
+_STEPS: Final = 61
 _ROUNDS: Final = 60
 _FLOOR: Final = 0.02
 _CHUNK: Final = 50_000
@@ -82,7 +87,7 @@ def fit_mixture(values: Floats, settings: CellSettings, *, method: str = "gaussi
         start = _START[method](values, settings) if method in _START else None
         if start is None:
             raise ConfigError(f"method {method!r} is unknown", expected=" or ".join(_START))
-        return _sort(_refine(values, start))
+        return _sort(_dissolve(values, _refine(values, start)))
 
 
 def _join_nodes(values: Floats, settings: CellSettings) -> Labels:
@@ -133,12 +138,78 @@ _START: Final[dict[str, Callable[[Floats, CellSettings], Labels]]] = {
 
 def _refine(values: Floats, labels: Labels) -> Mixture:
     """Describe clusters as normal distributions and let them settle."""
+    return _settle_down(values, _describe(values, labels))
+
+
+def _dissolve(values: Floats, mixture: Mixture) -> Mixture:
+    """Take away clusters that share one peak with a larger one, until each has a peak of its own.
+
+    One kind of cell whose values are not quite normal is described by several distributions, and which ones
+    hangs on single cells: a model without a visit would draw another border through it. The cells of a
+    cluster that goes are taken by those that they are nearest to.
+    """
+    while len(mixture) > 1:
+        smaller = _find_without_peak(mixture)
+        if smaller is None:
+            return mixture
+        kept = np.arange(len(mixture)) != smaller
+        mixture = _settle_down(
+            values,
+            Mixture(
+                weights=mixture.weights[kept] / mixture.weights[kept].sum(),
+                means=mixture.means[kept],
+                covariances=mixture.covariances[kept],
+            ),
+        )
+    return mixture
+
+
+def _find_without_peak(mixture: Mixture) -> int | None:
+    """Return the smaller of the two clusters that are most surely one peak, or None."""
+    best, found = ONE_PEAK, None
+    for one in range(len(mixture)):
+        for other in range(one):
+            depth = _find_valley(mixture, one, other)
+            if depth >= best:
+                best, found = depth, one if mixture.weights[one] < mixture.weights[other] else other
+    return found
+
+
+def _find_valley(mixture: Mixture, one: int, other: int) -> float:
+    """Return the density in the valley between two clusters, as a share of the lower peak; 1 without one.
+
+    All peaks and valleys of two normal distributions lie on one line, from mean to mean (the ridge line).
+    """
+    pair = [one, other]
+    inverse = np.linalg.inv(mixture.covariances[pair])
+    apart = mixture.means[one] - mixture.means[other]
+    if apart @ inverse[0] @ apart > _FAR and apart @ inverse[1] @ apart > _FAR:
+        return 0.0
+    pulled = np.einsum("kij,kj->ki", inverse, mixture.means[pair])
+    part = np.linspace(0.0, 1.0, _STEPS)[:, None]
+    line = np.linalg.solve(
+        (1 - part[..., None]) * inverse[0] + part[..., None] * inverse[1],
+        ((1 - part) * pulled[0] + part * pulled[1])[..., None],
+    )[..., 0]
+    heights = mixture.weights[pair] * np.sqrt(np.linalg.det(inverse))
+    off = line[:, None, :] - mixture.means[pair]
+    density = (heights * np.exp(-0.5 * np.einsum("nki,kij,nkj->nk", off, inverse, off))).sum(axis=1)
+    before = np.maximum.accumulate(density)
+    after = np.maximum.accumulate(density[::-1])[::-1]
+    return float((density / np.minimum(before, after)).min())
+
+
+def _describe(values: Floats, labels: Labels) -> Mixture:
     depth = values.shape[1]
     counts = np.bincount(labels)
     kept = np.flatnonzero(counts > 0)
     means = np.array([values[labels == one].mean(axis=0) for one in kept])
     spreads = np.array([_spread(values[labels == one], depth) for one in kept])
-    mixture = Mixture(weights=counts[kept] / len(values), means=means, covariances=spreads)
+    return Mixture(weights=counts[kept] / len(values), means=means, covariances=spreads)
+
+
+def _settle_down(values: Floats, mixture: Mixture) -> Mixture:
+    """Do rounds of `_settle` until no mean moves."""
     for _ in range(_ROUNDS):
         before = mixture.means
         mixture = _settle(values, mixture)

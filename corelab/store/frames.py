@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def format_parquet(table: "pd.DataFrame") -> bytes:
+def format_parquet(table: "pd.DataFrame", *, mark: str = "") -> bytes:
     """Write a table of texts, float64 and Int64 columns as Parquet bytes.
+
+    ``mark`` goes into the file's metadata, where there is one.
 
     Raises
     ------
@@ -26,7 +28,8 @@ def format_parquet(table: "pd.DataFrame") -> bytes:
         fields.append(pa.field(str(name), arrow_type))
         arrays.append(pa.array(table[name], type=arrow_type, from_pandas=True))
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), buffer, compression="zstd")
+    schema = pa.schema(fields, metadata={"corelab": mark} if mark else None)
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), buffer, compression="zstd")
     return buffer.getvalue()
 
 

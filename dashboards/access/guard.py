@@ -1,10 +1,11 @@
 """What every request must pass before a page, a callback or a table answers."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, abort, redirect, request
 from flask_login import current_user
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as BaseResponse
 
 from dashboards.access.sessions import is_csrf_header_right
@@ -15,11 +16,26 @@ PUBLIC_ENDPOINTS: Final = ("oidc.start", "oidc.callback")
 """The ways to a provider and back; they are there only where one is set up."""
 MACHINE_PREFIXES: Final = ("/_", "/api/")
 """Paths that scripts ask for; they get a status instead of a page."""
+SCRIPTS: Final = "/api/v1/"
+"""Where a token counts; an error is a line of text there."""
 
 
 def add_guard(server: Flask) -> None:
     """Check each request for a login, and each changing one for its token."""
     server.before_request(check_request)
+    server.register_error_handler(HTTPException, write_error)
+
+
+def write_error(error: HTTPException) -> Any:
+    """Answer a script in one line of text what a person would be shown as a page."""
+    if not request.path.startswith(SCRIPTS) or error.code is None:
+        return error
+    said = "" if error.description == type(error).description else f": {error.description}"
+    response = Response(f"{error.code} {error.name}{said}\n", status=error.code, mimetype="text/plain")
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
 
 
 def check_request() -> BaseResponse | None:
@@ -29,6 +45,8 @@ def check_request() -> BaseResponse | None:
         return None
     if not current_user.is_authenticated:
         return refuse_anonymous(path)
+    if isinstance(request.routing_exception, MethodNotAllowed):
+        return None  # no route will run; the answer says which methods there are
     if request.method not in ("GET", "HEAD", "OPTIONS") and path != "/logout" and not is_csrf_header_right():
         abort(403)
     return None
@@ -37,7 +55,8 @@ def check_request() -> BaseResponse | None:
 def refuse_anonymous(path: str) -> BaseResponse:
     """Answer somebody without a session: 401 to a script, the login page to a person."""
     if path.startswith(MACHINE_PREFIXES) or request.method not in ("GET", "HEAD"):
-        return Response("401 Unauthorized\n", status=401, mimetype="text/plain")
+        headers = {"WWW-Authenticate": "Bearer"} if path.startswith(SCRIPTS) else {}
+        return Response("401 Unauthorized\n", status=401, mimetype="text/plain", headers=headers)
     wanted = request.full_path.rstrip("?")
     target = "/login" if wanted == "/" else f"/login?next={quote(wanted, safe='/')}"
     return redirect(target, 302)

@@ -55,15 +55,21 @@ def configure_sessions(server: Flask, home: HomePort, *, clock: Clock, secure_co
     )
     manager = LoginManager(server)
     manager.session_protection = None
-    manager.user_loader(lambda name: read_account(home, name, at=clock()))
+    manager.user_loader(lambda name: None if bears_token(request) else read_account(home, name, at=clock()))
     manager.request_loader(lambda asked: read_bearer(home, asked, at=clock()))
+
+
+def bears_token(asked: Request) -> bool:
+    """Tell whether a script shows a token where one counts; its session is then not asked."""
+    kind = asked.headers.get("Authorization", "").partition(" ")[0]
+    return kind.lower() == "bearer" and asked.path.startswith(TOKEN_PATHS)
 
 
 def read_bearer(home: HomePort, asked: Request, *, at: dt.datetime) -> Account | None:
     """Return the account of a script by its token; it gives tables, and only to read."""
-    kind, _, text = asked.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or asked.method != "GET" or not asked.path.startswith(TOKEN_PATHS):
+    if not bears_token(asked):
         return None
+    text = asked.headers["Authorization"].partition(" ")[2]
     token = home.registry.users.tokens.verify(text.strip(), at=at)
     user = home.registry.users.get(token.account) if token else None
     if token is None or user is None:

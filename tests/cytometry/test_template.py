@@ -80,7 +80,7 @@ def minimal(**changes):
     [
         ("a: [", "no YAML"),
         ("- 1", "no mapping"),
-        ("panel: cart", "KeyError"),
+        ("panel: cart", "the key 'cuts' is missing"),
         (minimal(panel="tcell"), "panels"),
         (minimal(markers={"required": ["CD3", "CD4"]}, cuts={"X": {"marker": "CD99"}}), "no alias"),
         (minimal(markers={"required": []}), "outside the panel"),

@@ -98,3 +98,25 @@ def test_answer_dictionary__names_every_column_with_its_unit(client):
     assert {(name, column) for name, schema in SCHEMAS.items() for column in schema.column_names} <= named
     cells = read[(read["table"] == "populations") & (read["name"] == "cells_per_ul")]
     assert list(cells["unit"]) == ["cells/uL"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tables/subjects.csv?subject=CL-001", "tables/subjects.parquet?subject_id=CL-001",
+     "tables/subjects.csv?snapshot=a&snapshot=b", "dictionary.csv?table=subjects", "openapi.json?x=1"],
+)  # fmt: skip
+def test_answers__refuse_a_parameter_that_they_do_not_know(client, home, path):
+    log_in(client, "ortiz")
+    before = len(home.registry.audit.rows())
+    response = client.get(f"/api/v1/{path}")
+    assert (response.status_code, response.mimetype) == (400, "text/plain")
+    assert response.text.count("\n") == 1
+    assert "the parameter" in response.text
+    assert len(home.registry.audit.rows()) == before
+
+
+def test_answers__say_which_methods_there_are(client):
+    log_in(client, "ortiz")
+    response = client.delete("/api/v1/tables/subjects.csv")
+    assert (response.status_code, response.text) == (405, "405 Method Not Allowed\n")
+    assert {"GET", "HEAD"} <= set(response.headers["Allow"].split(", "))

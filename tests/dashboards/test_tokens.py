@@ -45,6 +45,17 @@ def test_token__gives_only_its_tables(client, home, clock):
     assert (newest(home)["action"], newest(home)["object"]) == ("export_refused", "persistence")
 
 
+def test_token__that_does_not_hold_is_refused_beside_a_session(client, home, clock):
+    log_in(client, "ortiz")
+    wrong = {"Authorization": "Bearer wrong"}
+    assert client.get("/api/v1/tables/subjects.csv", headers=wrong).status_code == 401
+    assert client.get("/api/v1/tables/subjects.csv").status_code == 200
+    response = client.open("/api/v1/tables/subjects.csv", method="POST", headers=bearer(home, clock))
+    assert response.status_code == 405
+    anonymous = client.application.test_client().get("/api/v1/tables/subjects.csv")
+    assert (anonymous.status_code, anonymous.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
 def test_token__ends_with_its_day(client, home, clock):
     headers = bearer(home, clock, days=1)
     clock.now += dt.timedelta(days=1)
@@ -78,10 +89,12 @@ def test_openapi__describes_the_routes(client, home, clock):
     assert described["openapi"] == "3.1.0"
     names = described["paths"]["/api/v1/tables/{name}.csv"]["get"]["parameters"][0]["schema"]["enum"]
     assert set(names) == set(home.snapshots.current().table_names)
-    for path in described["paths"]:
-        asked = path.replace("{name}", "subjects")
-        assert client.get(asked, headers=bearer(home, clock)).status_code == 200
-    assert "enum" not in str(describe_api([], version="1"))
+    for path, asked in described["paths"].items():
+        by_token = {"token": []} in asked["get"]["security"]
+        answer = client.get(path.replace("{name}", "subjects"), headers=bearer(home, clock))
+        assert answer.status_code == (200 if by_token else 401)
+    bare = describe_api([], version="1")["paths"]["/api/v1/tables/{name}.csv"]
+    assert "enum" not in str(bare)
 
 
 def find_code(part: Any) -> list[str]:

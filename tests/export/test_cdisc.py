@@ -1,8 +1,10 @@
 """SDTM and ADaM of the synthetic trial: the same values, read by another program, and obeying every rule."""
 
 import datetime as dt
+import io
 import json
 import xml.etree.ElementTree as ET
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyreadstat
 import pytest
+import xmlschema
 
 from corelab.export.cdisc import Submission, build_submission
 from corelab.export.cdisc.define import DEF, ODM, XLINK
@@ -211,6 +214,22 @@ def test_define__describes_every_variable_and_file(folder: tuple[Path, ExportRep
         leaf = group.find("d:leaf", space)
         assert leaf is not None
         assert (folder[0] / str(leaf.get(f"{{{XLINK}}}href"))).is_file()
+
+
+def test_define__obeys_its_schema(folder: tuple[Path, ExportReport]) -> None:
+    """CDISC's own XML schema of define.xml 2.1, which a package of readers brings along."""
+    schemas = Path(str(resources.files("odmlib"))) / "schemas" / "define" / "2.1"
+    schema = xmlschema.XMLSchema(str(schemas / "define2-1-0.xsd"), allow="local")
+    data = (folder[0] / "define.xml").read_bytes()
+    assert [f"{error.path}: {error.reason}" for error in schema.iter_errors(io.BytesIO(data))] == []
+    for right, wrong in ((b"<ItemRef ItemOID", b"<ItemRef ItemId"), (b'Mandatory="Yes"', b'Mandatory="1"')):
+        assert right in data
+        assert next(schema.iter_errors(io.BytesIO(data.replace(right, wrong, 1))), None) is not None
+    before, rest = data.split(b"<MethodDef", 1)
+    moved = before.replace(
+        b"<CodeList ", b"<MethodDef" + rest.split(b"</MethodDef>")[0] + b"</MethodDef><CodeList ", 1
+    )
+    assert next(schema.iter_errors(io.BytesIO(moved + b"<MethodDef" + rest)), None) is not None
 
 
 def test_define__points_only_to_what_it_holds(folder: tuple[Path, ExportReport]) -> None:

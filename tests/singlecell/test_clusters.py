@@ -1,6 +1,10 @@
 """Clusters and their map: found again, kept, and deaf to what is not among their markers."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,7 @@ from corelab.singlecell.profiles import check_batches, compute_weighted_median, 
 from corelab.singlecell.settings import CellSettings, build_cell_settings
 from corelab.study import builtin_study
 
+ROOT = Path(__file__).parents[2]
 CENTRES = {"a": (0.0, 0.0, 4.0), "b": (4.0, 0.0, 4.0), "c": (4.0, 4.0, 0.0), "d": (0.0, 4.0, 0.0)}
 SIZES = {"a": 900, "b": 500, "c": 300, "d": 60}
 MARKERS = ("CD4", "CD8", "CAR")
@@ -148,3 +153,39 @@ def test_compute_weighted_median__counts_what_cells_stand_for() -> None:
 def test_build_cell_settings__refuses_what_is_no_number(broken: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         build_cell_settings({**builtin_study().settings["single_cells"], **broken})
+
+
+def test_fit_mixture__makes_one_cluster_of_a_kind_that_is_not_normal() -> None:
+    """A kind with a tail is described by several distributions; only those with a peak of their own stay."""
+    rng = np.random.default_rng(8)
+    tail = rng.normal(0, 0.4, (1200, 4))
+    tail[:, 0] += rng.exponential(1.0, 1200)
+    other = rng.normal(0, 0.4, (800, 4)) + np.array((0.4, 3.0, 0.0, 3.0))
+    cells = np.concatenate([tail, other])
+    mixture = fit_mixture(cells, settings(merge=0.9, nodes=20))
+    assert mixture is not None
+    assert len(mixture) == 2
+    labels = assign_clusters(cells, mixture)
+    assert (labels[:1200] == 0).mean() > 0.99
+    assert (labels[1200:] == 1).mean() > 0.99
+
+
+@pytest.mark.skipif(find_spec("leidenalg") is None, reason="corelab[leiden] is not installed")
+def test_fit_mixture__finds_the_kinds_by_leiden_where_it_is_installed() -> None:
+    cells = make_cells()
+    values = cells[list(MARKERS)].to_numpy()
+    first, again = (fit_mixture(values, settings(), method="leiden") for _ in range(2))
+    assert first is not None
+    assert again is not None
+    assert first.means.tobytes() == again.means.tobytes()
+    assert agree(cells["kind"], assign_clusters(values, first)) > 0.99
+
+
+def test_fit_mixture__imports_leiden_only_where_it_is_asked_for() -> None:
+    code = (
+        "import sys, numpy as np; from tests.singlecell.test_clusters import MARKERS, make_cells, settings;"
+        "from corelab.singlecell.mixture import fit_mixture;"
+        "fit_mixture(make_cells()[list(MARKERS)].to_numpy(), settings());"
+        "sys.exit(bool({'leidenalg', 'igraph'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tests.ingest.real_data import find_public
 from tests.tampering import count_found, make_sound_home
+from tests.validation.api_fuzz import LEFT_OUT, fuzz_api, make_server
 from tests.validation.clusters import LATER, check_map_bytes, measure_seed, measure_speed
 from tests.validation.coverage import cover_concentrations, cover_fractions, list_expected
 from tests.validation.faults import (
@@ -75,7 +76,8 @@ INPUTS, INPUT_SEED = 5_000, 74_001
 MOST_GROWTH_MB = 200
 THINNED_SUBJECTS = 10
 LOAD_CHILDREN, LOAD_SEED = 50, 76_001
-CLUSTER_SEEDS, CLUSTER_SUBJECTS, CLUSTER_EVENTS = (75_001, 75_002, 75_003), 3, 10_000
+API_EXAMPLES, API_SEEDS = 300, (77_101, 77_102, 77_103)
+CLUSTER_SEEDS, CLUSTER_SUBJECTS, CLUSTER_EVENTS = (75_011, 75_012, 75_013), 3, 10_000
 MANY_CELLS = 1_000_000
 
 
@@ -414,10 +416,36 @@ def measure_clusters() -> Section:
     )  # fmt: skip
 
 
+def measure_api() -> Section:
+    """Requests against the description of the API, by a token and by a session."""
+    rows, failures, started = [], [], time.perf_counter()
+    for seed in API_SEEDS:
+        with tempfile.TemporaryDirectory() as folder:
+            server, credentials = make_server(Path(folder))
+            for who, headers in credentials.items():
+                found = fuzz_api(
+                    server, headers, examples=API_EXAMPLES, seed=seed, folder=Path(folder),
+                    options=LEFT_OUT[who],
+                )  # fmt: skip
+                rows.append((who, seed, found.requests))
+                failures += [found.failures] if found.failures else []
+    return Section(
+        title="The API as described",
+        asked="schemathesis with all its checks finds nothing on the OpenAPI description",
+        holds=not failures and all(requests for _, _, requests in rows),
+        lines=[
+            "| by | seed | requests |", "|---|---|---|",
+            *(f"| {who} | {seed} | {requests} |" for who, seed, requests in rows), "",
+            f"Findings: {len(failures)}; at most {API_EXAMPLES} drawn examples a route and run; "
+            f"{time.perf_counter() - started:.0f} s.", *failures,
+        ],
+    )  # fmt: skip
+
+
 MEASURES: tuple[Callable[[], Section], ...] = (
     measure_synthetic_trials, measure_thinned_trials, measure_coverage, measure_gates, measure_public_files,
     measure_fcs_headers, measure_tampering, measure_kills, measure_writers, measure_faults,
-    measure_damaged_inputs, measure_clusters, measure_pages, measure_waiting,
+    measure_damaged_inputs, measure_clusters, measure_pages, measure_waiting, measure_api,
 )  # fmt: skip
 NAMED: Final = {measure.__name__.removeprefix("measure_"): measure for measure in MEASURES}
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +34,13 @@ class Submission:
     breaches: pd.DataFrame
 
 
-def build_submission(tables: Mapping[str, pd.DataFrame], *, study: "Study", cutoff: str) -> Submission:
+def build_submission(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    study: "Study",
+    cutoff: str,
+    move: Callable[[str, str], str] = lambda text, _: text,
+) -> Submission:
     """Derive SDTM and ADaM data sets from the tables of a snapshot, and check them.
 
     Parameters
@@ -45,8 +51,10 @@ def build_submission(tables: Mapping[str, pd.DataFrame], *, study: "Study", cuto
         The trial.
     cutoff
         Data cut-off, ISO 8601.
+    move
+        What the cut-off is for a subject whose dates were moved: the text and the subject in, a text out.
     """
-    trial = Trial(study=study, tables=tables, cutoff=cutoff[:10])
+    trial = Trial(study=study, tables=tables, cutoff=lambda subject: move(cutoff[:10], subject))
     events, supplement = people.derive_ae(trial)
     domains: dict[str, pd.DataFrame] = {
         "DM": people.derive_dm(trial), "EX": people.derive_ex(trial), "SV": people.derive_sv(trial),

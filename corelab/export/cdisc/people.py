@@ -161,7 +161,7 @@ def derive_ae(trial: Trial) -> tuple[pd.DataFrame, pd.DataFrame]:
             "AESTDTC": starts,
             "AESTDY": count_days(events["onset_day"]),
             "AEENRTPT": np.where(ongoing, "ONGOING", ""),
-            "AEENTPT": np.where(ongoing, trial.cutoff, ""),
+            "AEENTPT": events["subject_id"].map(trial.cutoff).where(ongoing, ""),
             "_emergent": events["treatment_emergent"].map(_YES_NO),
             "_scale": events["scale"],
             "_days": events["duration_days"].map(lambda value: "" if pd.isna(value) else str(int(value))),

@@ -1,7 +1,7 @@
 """The tables of a snapshot with what every domain needs: subjects, visits, days, results, numbering."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -28,11 +28,11 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """A snapshot's tables and its study; ``cutoff`` is the data cut-off as a date text."""
+    """A snapshot's tables and its study; ``cutoff`` is the data cut-off as a date text, of each subject."""
 
     study: "Study"
     tables: Mapping[str, pd.DataFrame]
-    cutoff: str
+    cutoff: Callable[[str], str]
 
     @cached_property
     def infusions(self) -> dict[str, str]:
