@@ -19,6 +19,7 @@ from typing import Final
 
 from corelab.errors import ConfigError, HomeError, IntegrityError
 from corelab.store.database import connect_database, migrate, sqlite_url
+from corelab.store.external_key import EXTERNAL_KEY
 from corelab.store.home import FORMAT, Home, check_empty, describe_places, open_home, open_stores
 from corelab.store.objects import compute_sha256, sync_folder, write_durably
 from corelab.store.snapshots import MANIFEST
@@ -28,8 +29,10 @@ Progress = Callable[[int, int], None]
 _INDEX: Final = "backup.json"
 _REGISTRY: Final = "registry.db"
 _PLAIN: Final = ("study.yaml", "audit.head")
+_SECRETS: Final = (EXTERNAL_KEY,)
+"""Kept from all but their owner; there only once they were needed."""
 _MEMBERS: Final = re.compile(
-    r"study\.yaml|audit\.head|registry\.db|backup\.json|"
+    r"study\.yaml|audit\.head|registry\.db|backup\.json|external\.key|"
     r"(?:objects|vault)/[0-9a-f]{2}/[0-9a-f]{64}|snapshots/[0-9a-f]{16}/[A-Za-z0-9_]+\.(?:parquet|json)"
 )
 
@@ -112,6 +115,8 @@ def _fill(home: Home, stream: "io.BufferedWriter", progress: Progress) -> tuple[
         archive = _Archive(tar=tar)
         # The note of the chain's end goes before the chain: it may be behind it, never ahead.
         for name in _PLAIN:
+            archive.add(name, (home.path / name).read_bytes())
+        for name in (one for one in _SECRETS if (home.path / one).exists()):
             archive.add(name, (home.path / name).read_bytes())
         with tempfile.TemporaryDirectory(dir=_make_scratch(home.path)) as folder:
             copy = Path(folder, _REGISTRY)
@@ -266,7 +271,7 @@ def _unpack(source: Path, path: Path, *, object_url: str | None) -> None:
             if file_name == MANIFEST:  # the last of its folder
                 stores.write_snapshot(folder, folders.pop(folder))
         else:
-            mode = 0o600 if kind == _REGISTRY else 0o644
+            mode = 0o600 if kind in (_REGISTRY, *_SECRETS) else 0o644
             write_durably(path / name, data, mode=mode, scratch=_make_scratch(path))
 
 

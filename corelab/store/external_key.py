@@ -1,4 +1,4 @@
-"""The secret by which external copies move dates: one a home, made on first use, in its vault."""
+"""The secret by which external copies move dates: one a home, made on first use."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from typing import Final
 from corelab.errors import HomeError
 
 _BYTES: Final = 32
-_NAME: Final = "external.key"
+EXTERNAL_KEY: Final = "external.key"
 
 
 def read_external_key(home: Path) -> bytes:
@@ -19,24 +19,23 @@ def read_external_key(home: Path) -> bytes:
     Raises
     ------
     HomeError
-        If the vault cannot be written, or the secret in it is none.
+        If it cannot be written, or what is there is none.
     """
-    path = home / "vault" / _NAME
+    path = home / EXTERNAL_KEY
     try:
         if not path.exists():
             _make(path)
         secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
-        raise HomeError("cannot be read or made", place=f"vault/{_NAME}") from error
+        raise HomeError("cannot be read or made", place=EXTERNAL_KEY) from error
     if len(secret) != _BYTES:
-        raise HomeError(f"holds {len(secret)} bytes", place=f"vault/{_NAME}", expected=f"{_BYTES} bytes")
+        raise HomeError(f"holds {len(secret)} bytes", place=EXTERNAL_KEY, expected=f"{_BYTES} bytes")
     return secret
 
 
 def _make(path: Path) -> None:
     """Write a new secret whole; of two that do it at once the first counts."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    unfinished = path.with_name(f".{_NAME}.{secrets.token_hex(4)}")
+    unfinished = path.with_name(f".{EXTERNAL_KEY}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:

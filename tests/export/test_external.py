@@ -196,7 +196,7 @@ def test_settings__that_no_copy_can_be_made_with_are_said(snapshot: Snapshot) ->
 
 def test_external_key__is_made_once_and_goes_into_a_backup(trial_home: Home, tmp_path: Path) -> None:
     secret = read_external_key(trial_home.path)
-    path = trial_home.path / "vault" / "external.key"
+    path = trial_home.path / "external.key"
     assert path.stat().st_mode & 0o077 == 0
     write_backup(trial_home, tmp_path / "b.tar", at=NOW, actor="test")
     restore_backup(tmp_path / "b.tar", tmp_path / "again", at=NOW, actor="test")
@@ -204,8 +204,8 @@ def test_external_key__is_made_once_and_goes_into_a_backup(trial_home: Home, tmp
     other = tmp_path / "other"
     other.mkdir()
     assert read_external_key(other) != secret
-    (other / "vault" / "external.key").write_text("short")
-    with pytest.raises(HomeError, match=r"vault/external\.key"):
+    (other / "external.key").write_text("short")
+    with pytest.raises(HomeError, match=r"external\.key"):
         read_external_key(other)
     shutil.rmtree(other)
 
