@@ -60,6 +60,8 @@ def test_logout__ends_the_session(watched, served):
 @pytest.mark.parametrize("watched", [["status of 401"]], indirect=True)
 def test_session__that_ended_leads_to_the_login_and_back(watched, served):
     log_in(watched, served.address, "ortiz", PASSWORD)
+    # An answer that is under way would bring the session back.
+    watched.wait_for_load_state("networkidle")
     watched.context.clear_cookies()
 
     watched.click("#nav-cohort")

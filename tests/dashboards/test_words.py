@@ -91,7 +91,10 @@ def test_catalog__has_no_key_that_nobody_asks_for():
     prefixes |= set(
         re.findall(r"""["']([\w.]+\.empty|[\w.]+\.nobody|unknown\.\w+|login\.\w+)["']""", sources)
     )
-    asked = set(list_asked())
+    tabbed = re.findall(r"""build_tabs\(\s*site, ["'](\w+)["']""", sources)
+    assert tabbed
+    prefixes |= {f"{page}.view" for page in tabbed}
+    asked = {*list_asked(), *(f"{page}.views" for page in tabbed)}
 
     unused = [
         key

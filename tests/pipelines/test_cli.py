@@ -186,7 +186,9 @@ def test_database_and_objects__may_be_elsewhere(corelab: Corelab, tmp_path: Path
     assert corelab("init", home, **elsewhere).returncode == DONE
     assert corelab("ingest", home, write_delivery(tmp_path / "d"), **elsewhere).returncode == DONE
     assert corelab("verify", home, **elsewhere).returncode == DONE
-    assert sorted(path.name for path in home.iterdir()) == ["audit.head", "cache", "home.json", "study.yaml"]
+    assert sorted(path.name for path in home.iterdir()) == [
+        "audit.head", "cache", "home.json", "names.key", "study.yaml",
+    ]  # fmt: skip
     alone = corelab("status", home)
     assert alone.returncode == REFUSED
     assert "CORELAB_DATABASE_URL" in alone.stderr
