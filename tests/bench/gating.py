@@ -89,6 +89,12 @@ def _compare(path: Path, n_events: int, repeats: int) -> Iterator[BenchRow | Fig
             lambda: _measure_by_flowkit(path, paths, strategy),
         ),
         (
+            "read + gate + medians, the peer with cache_events",
+            f"{PEER}, pandas {pd.__version__}", 15.0, "the peer keeps transformed events",
+            lambda: _measure_ours(path, plan, columns),
+            lambda: _measure_by_flowkit(path, paths, strategy, cache_events=True),
+        ),
+        (
             "gate, the same tree", "plain NumPy", NAN, "the reference: scales by SciPy, masks in full size",
             lambda: gate_rows(plan, events), lambda: evaluate_plainly(tree, head),
         ),
@@ -137,10 +143,12 @@ def _measure_ours(path: Path, plan: Plan, columns: Columns) -> Middles:
     return measure_rows(columns, events, words=found.words, n_populations=len(found.names), spread=False)
 
 
-def _measure_by_flowkit(path: Path, paths: list[tuple[str, ...]], strategy: fk.GatingStrategy) -> np.ndarray:
+def _measure_by_flowkit(
+    path: Path, paths: list[tuple[str, ...]], strategy: fk.GatingStrategy, *, cache_events: bool = False
+) -> np.ndarray:
     """Medians in the order of our populations, ``(33, 12)``."""
     sample = _read_by_flowkit(path)
-    results = strategy.gate_sample(sample, cache_events=True)
+    results = strategy.gate_sample(sample, cache_events=cache_events)
     sample.apply_compensation(sample.metadata["spillover"])
     frame = sample.as_dataframe(source="comp", col_order=list(MARKERS))
     inside = (results.get_gate_membership(one[-1], gate_path=one[:-1]) for one in paths)
