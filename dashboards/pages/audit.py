@@ -125,7 +125,7 @@ def list_records(site: Site, entries: "pd.DataFrame") -> list[dict[str, Any]]:
             "seq": int(row["seq"]), "at": write_moment(site, row["at"]), "actor": row["actor"],
             "role": name_role(site, row["role"]), "action": name_word(site, "action", row["action"]),
             "object": row["object"],
-            "change": write_change(site, row), "reason": row["reason"],
+            "change": write_change(site, row), "reason": site.say(row["reason"]),
         }
         for row in entries.to_dict(orient="records")
     ]  # fmt: skip
@@ -199,7 +199,8 @@ def show_entry(site: Site, selected: object) -> list[Any] | None:
     role = f" · {name_role(site, entry['role'])}" if entry["role"] else ""
     heads = {
         "at": write_moment(site, entry["at"]), "who": f"{entry['actor']}{role}", "object": entry["object"],
-        "old": entry["old"], "new": entry["new"], "reason": entry["reason"] or site.text("audit.no_reason"),
+        "old": entry["old"], "new": entry["new"],
+        "reason": site.say(entry["reason"]) or site.text("audit.no_reason"),
         "hash": html.Code(entry["hash"][:HASH_SHOWN], title=entry["hash"]),
         "previous": html.Code(entry["previous_hash"][:HASH_SHOWN], title=entry["previous_hash"]),
     }  # fmt: skip
