@@ -44,6 +44,8 @@ INDEX: Final = """<!doctype html>
 <title>{title}</title>
 {favicon}
 <link rel="stylesheet" href="/style/tokens.css">
+<link rel="preload" as="script" href="/_dash-component-suites/dash/dcc/async-graph.js">
+<link rel="preload" as="script" href="/_dash-component-suites/plotly/package_data/plotly.min.js">
 {css}
 </head>
 <body>
