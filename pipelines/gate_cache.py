@@ -97,7 +97,7 @@ def lay_out(rows: Rows) -> "pa.Table":
 
 
 def lay_out_gates(rows: Rows) -> "pa.Table":
-    """Lay out rows of any tubes with the columns of the four tables of gates, always of the same types."""
+    """Lay out rows of any tubes with the columns of the tables of gates, always of the same types."""
     import pyarrow as pa
 
     types = dict.fromkeys(NUMBER_COLUMNS, pa.float64()) | dict.fromkeys(WHOLE_COLUMNS, pa.int64())

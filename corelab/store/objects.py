@@ -7,18 +7,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from corelab.errors import IntegrityError
 from corelab.ingest.fcs import FcsBytes, map_file
 
-if TYPE_CHECKING:
-    from corelab.ingest.fcs import FcsBytes
-
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
-def compute_sha256(data: "FcsBytes") -> str:
+def compute_sha256(data: FcsBytes) -> str:
     """Return the SHA-256 of some bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
@@ -120,7 +117,7 @@ class ObjectStore:
         self._check_bytes(data, object_id)
         return data
 
-    def map(self, object_id: str) -> "FcsBytes":
+    def map(self, object_id: str) -> FcsBytes:
         """Return an object's bytes as `read` does, mapped into memory where the store is on this machine."""
         if not self.is_local:
             return self.read(object_id)
@@ -131,7 +128,7 @@ class ObjectStore:
         self._check_bytes(data, object_id)
         return data
 
-    def _check_bytes(self, data: "FcsBytes", object_id: str) -> None:
+    def _check_bytes(self, data: FcsBytes, object_id: str) -> None:
         if compute_sha256(data) != object_id:
             raise IntegrityError("the object's bytes have changed", place=f"{self.label}/{object_id}")
 

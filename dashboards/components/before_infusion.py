@@ -88,9 +88,8 @@ def build_values_card(site: Site, measurements: "pd.DataFrame", subject_id: str)
         found = mine[(mine["assay"] == assay) & (mine["name"] == name) & (mine["metric"] == metric)]
         if not found.empty:
             last = found.sort_values("collected_at", kind="stable").iloc[-1]
-            value = f"{format_number(to_float(last['value']))} {write_unit(str(last['unit']))}".removesuffix(
-                " 1"
-            )
+            unit = "" if last["unit"] == "1" else write_unit(str(last["unit"]))
+            value = f"{format_number(to_float(last['value']))} {unit}".strip()
             cells = [html.Td(value, className="number"), html.Td(f"{last['visit_label']}")]
             rows.append(html.Tr([html.Th(site.text(f"before.value.{name}"), scope="row"), *cells]))
     table = html.Table(html.Tbody(rows), className="plain")

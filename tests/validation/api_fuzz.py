@@ -103,5 +103,5 @@ def make_server(folder: Path) -> tuple[Any, dict[str, list[str]]]:
 
 
 LEFT_OUT = {"token": (), "session": ("--exclude-checks", "negative_data_rejection,ignored_auth")}
-"""Checks that cannot be asked of a session: its cookie is sent with every request, also with those that should
-come without one, and an Authorization that is no bearer's is not ours (a proxy may add it)."""
+"""Checks that cannot be asked of a session: its cookie is sent with every request, also with those that
+should come without one, and an Authorization that is no bearer's is not ours (a proxy may add it)."""
