@@ -42,7 +42,7 @@ lint: $(VENV)/.installed-test
 test: $(VENV)/.installed-test
 	@tests/provision.sh
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 validate: $(VENV)/.installed-test
 	@tests/provision.sh

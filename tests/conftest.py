@@ -17,6 +17,23 @@ settings.register_profile("fixed", derandomize=True, deadline=None, database=Non
 settings.load_profile("fixed")
 _TEMPLATE = "corelab_template"
 _NUMBERS = itertools.count(1)
+_LONG = (
+    "tests/pipelines/",
+    "tests/browser/",
+    "tests/validation/",
+    "tests/test_",
+    "tests/export/",
+    "tests/dashboards/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left with one at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((number for number, part in enumerate(_LONG) if part in item.nodeid), len(_LONG))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,16 @@
 """The whole derivation: the other tables, order of arrival, and its speed."""
 
-import time
 from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from corelab.cytometry.records import TABLE_COLUMNS, GateTables
+from corelab.cytometry.records import GateTables
 from corelab.tables import derive_tables
 from corelab.tables.derive import derive_described_tables
-from corelab.tables.inputs import Inputs, build_inputs
+from corelab.tables.inputs import Inputs
 from corelab.tables.schemas import SCHEMAS
-from corelab.vocabulary import T_COMPARTMENTS, T_MARKER_SUBSETS, T_MEMORY_SUBSETS
 from tests.tables.trial import INFUSION, STUDY, Tables, Trial, at, bcell, cart, one, pick
 
 BEADS = {"beads_per_tube": 50_000, "blood_volume_ul": 50}
@@ -288,63 +286,6 @@ def test_derive_tables__every_table_obeys_its_schema() -> None:
     for name, schema in SCHEMAS.items():
         assert tables[name].columns.tolist() == schema.column_names
         pd.testing.assert_frame_equal(schema.conform(tables[name]), tables[name], obj=name)
-
-
-def large_trial(children: int, files: int, rng: np.random.Generator) -> tuple[Inputs, GateTables]:
-    """Return inputs and about 80 populations a file, drawn as whole columns."""
-    subjects = [f"S{number:03d}" for number in range(children)]
-    names = [f"{a}.{b}" for a in T_COMPARTMENTS for b in (*T_MEMORY_SUBSETS, *T_MARKER_SUBSETS)]
-    tree = [(name, parent) for name, (parent, _, _) in cart(1, 1).items()]
-    tree += [(name, "t_cells") for name in T_COMPARTMENTS if name != "car_t"]
-    tree += [(name, name.split(".")[0]) for name in names]
-    acquisitions = pd.DataFrame(
-        [
-            {"file_id": f"{subject}-{file}", "subject_id": subject, "visit": "UNS", "panel": "cart",
-             "tube": "full", "collected_at": at(file - 3), **BEADS}
-            for subject in subjects
-            for file in range(files)
-        ]
-    )  # fmt: skip
-    n = len(acquisitions) * len(tree)
-    known = {name: sizes[1:] for name, sizes in cart(500, 5_000, beads=3_000).items()}
-    sizes = [known.get(name, (0, 5_000)) for name, _ in tree]
-    noise = np.array([0 if name in known else 5_000 for name, _ in tree])
-    counts = pd.DataFrame(
-        {
-            "file_id": np.repeat(acquisitions["file_id"].to_numpy(), len(tree)),
-            "population": np.tile([name for name, _ in tree], len(acquisitions)),
-            "parent": np.tile([parent for _, parent in tree], len(acquisitions)),
-            "count": np.tile([count for count, _ in sizes], len(acquisitions))
-            + rng.integers(0, np.tile(noise, len(acquisitions)) + 1, n),
-            "parent_count": np.tile([total for _, total in sizes], len(acquisitions)),
-            "status": "quantified", "reason": "", "gate_source": "auto", "gate_version": "1", "control": "",
-        }
-    )  # fmt: skip
-    rows = [
-        {"subject_id": subject, "infusion_at": INFUSION.isoformat(), "arm": "low"} for subject in subjects
-    ]
-    labs = pd.DataFrame(
-        [
-            {"subject_id": subject, "visit": "UNS", "collected_at": at(file - 3), "test": test,
-             "value": "1.5", "unit": "10^9/L", "source_id": f"labs.csv:{subject}{file}{test}"}
-            for subject in subjects
-            for file in range(files)
-            for test in ("WBC", "ALC", "ANC", "PLT")
-        ]
-    )  # fmt: skip
-    gates = replace(Trial().gate_tables(), counts=counts.reindex(columns=TABLE_COLUMNS["counts"]))
-    inputs = build_inputs({"subjects": pd.DataFrame(rows), "acquisitions": acquisitions, "labs": labs})
-    return inputs, gates
-
-
-@pytest.mark.slow
-def test_derive_tables__twenty_five_children_in_under_ten_seconds() -> None:
-    inputs, gates = large_trial(25, 40, np.random.default_rng(7))
-    assert len(gates.counts) > 80_000
-    began = time.process_time()
-    tables = derive_tables(inputs, gates, study=STUDY, as_of=None)
-    assert time.process_time() - began < 10
-    assert len(tables["populations"]) == len(gates.counts)
 
 
 def test_medications__lie_on_the_childs_clock_and_an_open_end_stays_open() -> None:
