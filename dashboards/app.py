@@ -21,6 +21,7 @@ from dashboards.components import run_now
 from dashboards.desk import Desk
 from dashboards.figures_api import build_figures_api
 from dashboards.gates_api import build_gates_api
+from dashboards.lean_plotly import build_library_routes
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
 from dashboards.site import Site, SnapshotCache, read_scheme
@@ -111,6 +112,7 @@ def create_app(
     for blueprint in (
         build_blueprint(site),
         build_theme_routes(),
+        build_library_routes(),
         build_api(site),
         build_gates_api(site),
         build_figures_api(site),
