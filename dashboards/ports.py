@@ -99,8 +99,22 @@ class TokensPort(Protocol):
         """Return the token of a text if it still holds, else None."""
 
 
+class SessionsPort(Protocol):
+    """The ends of sessions."""
+
+    def is_ended(self, session_id: str) -> bool:
+        """Tell whether a session was ended."""
+
+    def end(self, session_id: str, *, account: str, role: str, at: dt.datetime, reason: str = "") -> bool:
+        """End a session, with a line of the audit; a reason says why it ended by itself."""
+
+
 class UsersPort(Protocol):
     """The accounts of a home."""
+
+    @property
+    def sessions(self) -> SessionsPort:
+        """The ends of their sessions."""
 
     @property
     def tokens(self) -> TokensPort:
