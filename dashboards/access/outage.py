@@ -4,6 +4,7 @@ import secrets
 from contextlib import suppress
 from typing import Final
 
+from dash.exceptions import DependencyException
 from flask import Flask, Response, current_app, request
 from flask_login import current_user
 
@@ -42,6 +43,8 @@ def add_outage_answer(server: Flask, site: Site) -> None:
         response.headers[REFERENCE_HEADER] = reference
         return response
 
+    # Dash's own words for a script that is not there.
+    server.register_error_handler(DependencyException, lambda _error: ("404 Not Found\n", 404))
     server.register_error_handler(DatabaseAwayError, answer_away)
     server.register_error_handler(Exception, answer_failed)
 
@@ -57,15 +60,16 @@ def _answer(server: Flask, site: Site, said: str, *, title: str, status: int) ->
 
 
 def _record(site: Site, error: Exception, reference: str) -> None:
-    """Tell the audit trail that and where we failed, not on what; where it cannot be told the log has it."""
+    """Tell the audit trail that and where we failed, not on what; where it cannot be told the log has it.
+
+    What nobody who is known here asked for stands in the log alone: strangers write no audit trail.
+    """
     with suppress(CorelabError, OSError):
-        is_known = current_user.is_authenticated
-        site.home.registry.audit.append(
-            actor=current_user.name if is_known else "unknown account",
-            role=current_user.role.value if is_known else "",
-            action="failure", object=_name_route(), reason=f"{reference} {type(error).__name__}",
-            at=site.clock(),
-        )  # fmt: skip
+        if current_user.is_authenticated:
+            site.home.registry.audit.append(
+                actor=current_user.name, role=current_user.role.value, action="failure",
+                object=_name_route(), reason=f"{reference} {type(error).__name__}", at=site.clock(),
+            )  # fmt: skip
 
 
 def _name_route() -> str:
