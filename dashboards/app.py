@@ -107,7 +107,7 @@ def create_app(
     server.secret_key = secret_key
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
-    add_guard(server)
+    add_guard(server, site)
     add_outage_answer(server, site)
     for blueprint in (
         build_blueprint(site),

@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, request
 from flask_login import current_user
 
 from corelab.errors import CorelabError, DatabaseAwayError
-from dashboards.access.guard import MACHINE_PREFIXES, check_next
+from dashboards.access.guard import MACHINE_PREFIXES, check_next, name_route
 from dashboards.site import Site, read_scheme
 
 _RETRY_AFTER_SECONDS: Final = 5
@@ -36,7 +36,7 @@ def add_outage_answer(server: Flask, site: Site) -> None:
 
     def answer_failed(error: Exception) -> Response:
         reference = secrets.token_hex(_REFERENCE_BYTES)
-        current_app.logger.error("failure %s at %s", reference, _name_route(), exc_info=error)
+        current_app.logger.error("failure %s at %s", reference, name_route(), exc_info=error)
         _record(site, error, reference)
         said = site.text("shell.failed", reference=reference)
         response = _answer(server, site, said, title="away.failed", status=500)
@@ -68,10 +68,5 @@ def _record(site: Site, error: Exception, reference: str) -> None:
         if current_user.is_authenticated:
             site.home.registry.audit.append(
                 actor=current_user.name, role=current_user.role.value, action="failure",
-                object=_name_route(), reason=f"{reference} {type(error).__name__}", at=site.clock(),
+                object=name_route(), reason=f"{reference} {type(error).__name__}", at=site.clock(),
             )  # fmt: skip
-
-
-def _name_route() -> str:
-    """Name the route and not the address: what somebody typed is no part of a record."""
-    return f"{request.method} {request.url_rule.rule if request.url_rule else ''}".strip()
