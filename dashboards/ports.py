@@ -133,9 +133,10 @@ class UsersPort(Protocol):
 class AuditPort(Protocol):
     """The record of who did what."""
 
-    def append(
-        self, *, actor: str, role: str, action: str, at: dt.datetime, object: str = "", reason: str = ""
-    ) -> None:
+    def append(  # noqa: PLR0913 - the fields of the contract's audit table
+        self, *, actor: str, role: str, action: str, at: dt.datetime, object: str = "", new: str = "",
+        reason: str = "",
+    ) -> None:  # fmt: skip
         """Add one row."""
 
     def rows(self, *, limit: int | None = None) -> "pd.DataFrame":
