@@ -25,7 +25,7 @@ library(readr)
 answer <- request("{host}api/v1/tables/{table}.csv?snapshot={snapshot}") |>
   req_auth_bearer_token(Sys.getenv("CORELAB_TOKEN")) |>
   req_perform()
-{table} <- read_csv(resp_body_raw(answer), na = "")
+{table} <- read_csv(resp_body_raw(answer), na = "", guess_max = Inf)
 print({table})
 """
 COMMANDS: Final = (
