@@ -10,7 +10,7 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 # Compiled modules make the second start of every command several times faster.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint validate bench screenshots clean
+.PHONY: demo test lint loops validate bench screenshots clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing corelab into $(VENV)"
@@ -39,10 +39,16 @@ lint: $(VENV)/.installed-test
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell corelab pipelines dashboards tests docs README.md CHANGELOG.md
 
+# The loops are compiled on one core while the other lints; what both workers of the rest need is then there.
+LOOPS := tests/cytometry/kernel tests/cytometry/test_fair_part.py tests/cytometry/test_columns.py
+
+loops: $(VENV)/.installed-test
+	@$(BIN)/pytest -q $(LOOPS)
+
 test: $(VENV)/.installed-test
 	@tests/provision.sh
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory --output-sync --jobs=2 lint loops
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(LOOPS))
 
 validate: $(VENV)/.installed-test
 	@tests/provision.sh
