@@ -56,31 +56,51 @@ def compute_cache_key(*parts: str) -> str:
 
 def read_cache(cache_dir: Path | None, key: str) -> "pa.Table | None":
     """Read a cached table; None where there is none or its bytes are not those that were written."""
-    if cache_dir is None:
-        return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        data = memoryview(_find(cache_dir, key).read_bytes())
-    except OSError:
-        return None
-    body = data[_DIGEST_BYTES:]
-    if _seal(key, body) != data[:_DIGEST_BYTES]:
-        return None
-    return pq.read_table(pa.BufferReader(body))
+    body = read_sealed(cache_dir, key)
+    return None if body is None else parse_table(body)
 
 
 def write_cache(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
     """Write a table under its key; a half-written file never stands under it."""
-    if cache_dir is None:
-        return
+    if cache_dir is not None:
+        write_sealed(cache_dir, key, format_table(table))
+
+
+def parse_table(body: memoryview) -> "pa.Table":
+    """Read a table from the bytes of `format_table`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(pa.BufferReader(body)) as file:
+        return file.read(use_threads=False)
+
+
+def format_table(table: "pa.Table") -> memoryview:
+    """Write a table as bytes; the same table gives the same ones."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    body = memoryview(sink.getvalue())
+    return memoryview(sink.getvalue())
+
+
+def read_sealed(cache_dir: Path | None, key: str) -> memoryview | None:
+    """Read what was kept under a key; None where it is not there or not as it was written."""
+    if cache_dir is None:
+        return None
+    try:
+        data = memoryview(_find(cache_dir, key).read_bytes())
+    except OSError:
+        return None
+    body = data[_DIGEST_BYTES:]
+    return body if _seal(key, body) == data[:_DIGEST_BYTES] else None
+
+
+def write_sealed(cache_dir: Path | None, key: str, body: memoryview) -> None:
+    """Keep bytes under a key, with the digest of both before them."""
+    if cache_dir is None:
+        return
     path = _find(cache_dir, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{_process_suffix()}.part")

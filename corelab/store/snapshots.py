@@ -20,6 +20,7 @@ from corelab.store.objects import compute_sha256, sync_folder, write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 MANIFEST: Final = "manifest.json"
 _ID_DIGITS: Final = 16
@@ -160,7 +161,7 @@ class SnapshotStore:
             return [(row.snapshot_id, row.created_at) for row in connection.execute(query)]
 
     def write(
-        self, tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str,
+        self, tables: "Mapping[str, pd.DataFrame | pa.Table]", manifest: Mapping[str, Any], *, run_key: str,
         at: dt.datetime, actor: str = "corelab", position: Mapping[str, int] | None = None,
     ) -> Snapshot:  # fmt: skip
         """Write tables and manifest as a new snapshot and make it the current one.
@@ -226,7 +227,7 @@ class SnapshotStore:
 
 
 def format_snapshot(
-    tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str
+    tables: "Mapping[str, pd.DataFrame | pa.Table]", manifest: Mapping[str, Any], *, run_key: str
 ) -> dict[str, bytes]:
     """Write tables as the files of a snapshot, its manifest among them; the same tables, the same bytes."""
     contents, described = {}, {}

@@ -135,6 +135,8 @@ PAIRING = TableSchema(
     ),
 )  # fmt: skip
 
+PLATE_TABLES = ("plates", "plate_curves", "plate_curve_points", "plate_wells", "plate_controls")
+
 PLATE_RESULTS = TableSchema(
     name="plate_results", row="specimen x analyte x run", key=(),
     columns=(
