@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from corelab.study import Study
+    from corelab.tables.associations import Pairing
     from corelab.tables.trial import Trial
 
 
@@ -102,6 +104,26 @@ def _join(parts: "Sequence[Mapping[str, pa.Table]]") -> "dict[str, pa.Table]":
     if not parts:
         return {name: lay_out_frame(schema.empty()) for name, schema in CHILD_SCHEMAS.items()}
     return {name: pa.concat_tables([tables[name] for tables in parts]) for name in CHILD_SCHEMAS}
+
+
+def associate_once(pairings: "Sequence[Pairing]", study: "Study", kept: Kept) -> "pd.DataFrame":
+    """Test associations, or read back what the same pairs of numbers gave, each analyte by itself."""
+    import pandas as pd
+
+    from corelab.tables.associations import judge_pairings
+    from corelab.tables.schemas import SCHEMAS
+
+    schema = SCHEMAS["associations"]
+    parts = [schema.empty()]
+    for analyte in sorted({one.analyte for one in pairings}):
+        own = [one for one in pairings if one.analyte == analyte]
+        key = compute_tables_key(kept.program, repr(own))
+        found = read_tables(kept.cache_dir, key, (schema.name,))
+        if found is None:
+            found = {schema.name: lay_out_frame(schema.settle(judge_pairings(own, study)))}
+            write_tables(kept.cache_dir, key, found)
+        parts.append(make_frame(found[schema.name]))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 class Frames(Mapping[str, "pd.DataFrame"]):

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipelines.gate_cache import read_sealed, write_sealed
+from pipelines.gate_cache import format_table, parse_table, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,29 +45,17 @@ def write_tables(cache_dir: Path | None, key: str, tables: "Mapping[str, pa.Tabl
 
 
 def _pack(tables: "Mapping[str, pa.Table]") -> bytes:
-    import pyarrow as pa
-
-    bodies = {}
-    for name, table in tables.items():
-        sink = pa.BufferOutputStream()
-        options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
-        with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
-            stream.write_table(table.combine_chunks())
-        bodies[name] = sink.getvalue().to_pybytes()
+    bodies = {name: format_table(table) for name, table in tables.items()}
     head = json.dumps({name: len(body) for name, body in bodies.items()}).encode()
-    return len(head).to_bytes(_LENGTH_BYTES) + head + b"".join(bodies.values())
+    return b"".join([len(head).to_bytes(_LENGTH_BYTES), head, *bodies.values()])
 
 
 def _unpack(data: memoryview) -> "dict[str, pa.Table]":
-    import pyarrow as pa
-
     begin = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES])
     sizes = json.loads(bytes(data[_LENGTH_BYTES:begin]))
-    options = pa.ipc.IpcReadOptions(use_threads=False)
     tables = {}
     for name, size in sizes.items():
-        with pa.ipc.open_stream(pa.py_buffer(data[begin : begin + size]), options=options) as stream:
-            tables[name] = stream.read_all()
+        tables[name] = parse_table(data[begin : begin + size])
         begin += size
     return tables
 

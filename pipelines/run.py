@@ -140,7 +140,7 @@ def derive(
     from corelab.tables.derive import derive_whole
     from corelab.tables.schemas import SCHEMAS
     from corelab.tables.trial import list_surveyed, survey_trial
-    from pipelines.children import Frames, Kept, derive_changed_children
+    from pipelines.children import Frames, Kept, associate_once, derive_changed_children
     from pipelines.gating import frame_gates
     from pipelines.plates import derive_changed_plates
 
@@ -161,7 +161,9 @@ def derive(
         ),
     )  # fmt: skip
     children = derive_changed_children(trial, gated, kept)
-    whole, wide = derive_whole(trial, Frames(children))
+    whole, wide = derive_whole(
+        trial, Frames(children), associate=lambda pairs, study: associate_once(pairs, study, kept)
+    )
     tables = {**children, **{name: lay_out_frame(table) for name, table in whole.items()}}
     manifest = {
         **made_of,

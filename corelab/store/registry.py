@@ -240,12 +240,9 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     )  # fmt: skip
     stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
     rows = [
-        ActiveRow(
-            kind=row.kind, key=row.key, subject_id=row.subject_id, values=json.loads(row.values),
-            source=row.source,
-        )
-        for row in connection.execute(query)
-    ]  # fmt: skip
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source=source)
+        for kind, key, subject_id, values, source in connection.execute(query)
+    ]
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
         replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
@@ -313,5 +310,4 @@ def compute_subject_hashes(
     }
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_canonical: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -1,7 +1,7 @@
 """Every table of the contract from delivered rows and gated files, top to bottom."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,6 +18,8 @@ from corelab.tables.trial import Trial, survey_trial
 
 if TYPE_CHECKING:
     from corelab.tables.schema import TableSchema
+
+Associate = Callable[[Sequence[associations.Pairing], Study], pd.DataFrame]
 
 __all__ = ["derive_described_tables", "derive_tables", "derive_whole"]
 
@@ -91,7 +93,9 @@ def derive_described_tables(
     return {name: tables[name] for name in (*SCHEMAS, wide.name)}, wide
 
 
-def derive_whole(trial: Trial, children: Tables) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
+def derive_whole(
+    trial: Trial, children: Tables, *, associate: Associate = associations.judge_pairings
+) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
     """Derive what stands on the tables of all children, with the schema of ``analysis`` beside it.
 
     Parameters
@@ -100,6 +104,8 @@ def derive_whole(trial: Trial, children: Tables) -> "tuple[dict[str, pd.DataFram
         The whole one.
     children
         Tables of all children, of `corelab.tables.children.CHILD_SCHEMAS`, each in the order of its key.
+    associate
+        Gives what `corelab.tables.associations.judge_pairings` does: whoever kept it need not count anew.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def derive_whole(trial: Trial, children: Tables) -> "tuple[dict[str, pd.DataFram
         "bead_qc": trial.bead_qc,
         "quality": found,
         "summary": summary.derive_summary(children, clocks=trial.clocks),
-        "associations": associations.derive_associations(children, clocks=trial.clocks),
+        "associations": associate(associations.collect_pairings(children, clocks=trial.clocks), trial.study),
     }
     wide, schema = analysis.derive_analysis(children[analysis.VALUES.name], children[analysis.VISITS.name])
     tables = {name: SCHEMAS[name].settle(rows) for name, rows in derived.items()}
