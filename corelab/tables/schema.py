@@ -94,7 +94,7 @@ class TableSchema:
         if unknown:
             raise ContractError(f"columns {', '.join(map(str, unknown))} are not part of it", place=self.name)
         typed = {column.name: self._typed(table, column) for column in self.columns}
-        return pd.DataFrame(typed, columns=self.column_names)
+        return pd.DataFrame(typed, columns=self.column_names, index=table.index)
 
     def check(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Return the table unchanged if it obeys this schema.
@@ -128,18 +128,19 @@ class TableSchema:
             and not table.duplicated(list(self.key)).any()
         )
 
-    def _typed(self, table: "pd.DataFrame", column: Column) -> "pd.Series[Any]":
+    def _typed(self, table: "pd.DataFrame", column: Column) -> Any:
+        """Return the values of a column in its type, without an index to be aligned."""
         import pandas as pd
 
         dtype = PANDAS_TYPES[column.type]
         if column.name not in table.columns:
             fill: Any = "" if column.type == "text" else None
-            return pd.Series([fill] * len(table), index=table.index, dtype=dtype)
+            return pd.array([fill] * len(table), dtype=dtype)
         values = table[column.name]
         if column.type == "text":
-            return values.astype(object).where(values.notna(), "").map(str)
+            return _spell(values)
         try:
-            return values.astype(dtype)
+            return values.astype(dtype).array
         except (TypeError, ValueError) as error:
             raise ContractError(
                 f"holds a value that is no {column.type}", place=f"{self.name}.{column.name}"
@@ -159,6 +160,20 @@ class TableSchema:
             nullable = not column.required
             columns[column.name] = pa.Column(PANDAS_TYPES[column.type], checks, nullable=nullable)
         return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=list(self.key))
+
+
+def _spell(values: "pd.Series[Any]") -> Any:
+    """Return values as plain texts; a missing one is empty."""
+    import numpy as np
+
+    given = values.to_numpy(dtype=object)
+    gone = values.isna().to_numpy()
+    texts = np.empty(len(given), dtype=object)
+    texts[:] = [
+        "" if is_gone else text if type(text) is str else str(text)
+        for text, is_gone in zip(given, gone, strict=True)
+    ]
+    return texts
 
 
 def _plainly_fits(values: "pd.Series[Any]", column: Column) -> bool:
