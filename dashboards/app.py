@@ -4,15 +4,15 @@ import datetime as dt
 from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import dash
-from flask import Flask
+from flask import Flask, request
 
 from corelab.figures.catalog import LANGUAGES, figure_catalog, read_catalog
 from dashboards import routes, shell
 from dashboards.access.guard import add_guard
-from dashboards.access.headers import add_headers, build_policy
+from dashboards.access.headers import add_headers, build_policy, hash_script
 from dashboards.access.login import build_blueprint
 from dashboards.access.outage import add_outage_answer
 from dashboards.access.sent import add_sent_checks
@@ -22,8 +22,11 @@ from dashboards.components import run_now
 from dashboards.desk import Desk
 from dashboards.figures_api import build_figures_api
 from dashboards.gates_api import build_gates_api
+from dashboards.lean_plotly import PATH as LIBRARY
+from dashboards.lean_plotly import build_library_routes
 from dashboards.ports import HomePort
 from dashboards.reviews import build_review_routes
+from dashboards.scripts import Scripts, build_script_routes, join_scripts, write_tags
 from dashboards.site import Site, SnapshotCache, read_scheme
 from dashboards.theme import build_theme_routes
 from dashboards.upload_api import build_upload_routes
@@ -38,15 +41,18 @@ WORDS: Final = {
 }
 """The catalog of pages in each language."""
 
+AHEAD: Final = resources.files("dashboards").joinpath("assets", "00-ahead.js").read_text(encoding="utf-8")
+"""The script in the page itself, which asks the server while the other scripts are on their way."""
+
 INDEX: Final = """<!doctype html>
 <html lang="{language}" data-mantine-color-scheme="{scheme}">
 <head>
 {metas}
 <title>{title}</title>
 {favicon}
+<script>{ahead}</script>
 <link rel="stylesheet" href="/style/tokens.css">
-<link rel="preload" as="script" href="/_dash-component-suites/dash/dcc/async-graph.js">
-<link rel="preload" as="script" href="/_dash-component-suites/plotly/package_data/plotly.min.js">
+{preload}
 {css}
 </head>
 <body>
@@ -63,11 +69,24 @@ class CorelabDash(dash.Dash):  # type: ignore[misc]  # dash is untyped
     """Dash with a page of our own: its language, its colour scheme and no word that is not ours."""
 
     site: Site
+    joined: Scripts | None = None
+
+    def find_scripts(self) -> Scripts:
+        """Return the scripts of all pages; Dash knows them once something was asked for."""
+        self.joined = self.joined or join_scripts(self._generate_scripts_html())
+        return self.joined
 
     def interpolate_index(self, **parts: str) -> str:
         """Write the page around the application, in the language and the colours of who asks."""
-        entry = {"app_entry": '<div id="react-entry-point"></div>'}
-        return INDEX.format(language=self.site.text("page.language"), scheme=read_scheme(), **(parts | entry))
+        scripts = self.find_scripts()
+        with_grid = routes.opens_with_grid(request.path)
+        ours = {
+            "app_entry": '<div id="react-entry-point"></div>',
+            "ahead": AHEAD,
+            "preload": "" if with_grid else f'<link rel="preload" as="script" href="{LIBRARY}">',
+            "scripts": write_tags(scripts, with_grid=with_grid),
+        }
+        return INDEX.format(language=self.site.text("page.language"), scheme=read_scheme(), **(parts | ours))
 
 
 def create_app(
@@ -112,6 +131,7 @@ def create_app(
     for blueprint in (
         build_blueprint(site),
         build_theme_routes(),
+        build_library_routes(),
         build_api(site),
         build_gates_api(site),
         build_figures_api(site),
@@ -125,7 +145,9 @@ def create_app(
         server.register_blueprint(build_oidc_routes(server, site, provider))
     app = build_dash(site, server)
     add_sent_checks(server, app.callback_map)
-    add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)
+    server.register_blueprint(build_script_routes(app.find_scripts))
+    hashes = [*app.csp_hashes(), hash_script(AHEAD)]
+    add_headers(server, policy=build_policy(hashes), secure_cookies=secure_cookies)
     server.after_request(lambda response: write_csrf_cookie(response, secure_cookies=secure_cookies))
     server.after_request(lambda response: routes.mark_unknown_page(site, response))
     return app
@@ -146,7 +168,7 @@ def build_site(home: HomePort, *, clock: Callable[[], dt.datetime], provider: st
     )
 
 
-def build_dash(site: Site, server: Flask) -> Any:
+def build_dash(site: Site, server: Flask) -> CorelabDash:
     """Build the Dash application with its shell and its pages."""
     app = CorelabDash(
         "dashboards",
@@ -157,11 +179,12 @@ def build_dash(site: Site, server: Flask) -> Any:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         suppress_callback_exceptions=True,
         serve_locally=True,
+        assets_ignore=r"^00-",
         compress=False,
         enable_mcp=False,
     )
     app.site = site
-    app.layout = lambda: shell.build_shell(site)
+    app.layout = lambda: routes.build_layout(site)
     shell.register(app, site)
     routes.register(app, site)
     run_now.register(app, site)

@@ -48,6 +48,8 @@ Layout = Callable[[Site, Address], Any]
 
 DEEP: Final = ("patients", "samples")
 """Pages with an address for each of their things."""
+GRIDS: Final = ("samples", "exports", "review", "upload", "audit")
+"""Pages that open with a grid and so get its script; on others it comes with the first grid."""
 
 
 def show_samples(site: Site, address: Address) -> Any:
@@ -90,7 +92,7 @@ def parse_address(pathname: str, search: str = "") -> Address | None:
     return Address(page=page, rest=rest, query=query)
 
 
-def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
+def build_page(site: Site, pathname: str, search: str) -> tuple[Any, list[Any], str]:
     """Build what stands under the top bar, the navigation with its current entry, and the title."""
     address = parse_address(pathname, search)
     navigation = shell.build_navigation(site, address.page if address else None)
@@ -102,6 +104,29 @@ def build_page(site: Site, pathname: str, search: str) -> tuple[Any, Any, str]:
         "page.title", page=site.text(f"nav.{address.page or 'home'}"), rest=name_rest(site, address)
     )
     return LAYOUTS[address.page](site, address), navigation, " ".join(title.split())
+
+
+def build_layout(site: Site) -> Any:
+    """Build the frame, and in it the page of the address that the browser names with its window.
+
+    One that names nothing gets the frame alone and asks for the page then.
+    """
+    pathname, search = request.args.get("pathname"), request.args.get("search", "")
+    if pathname is None:
+        return shell.build_shell(site)
+    width, height = (request.args.get(side, type=int) for side in ("width", "height"))
+    page, navigation, title = build_page(site, pathname, search)
+    first = shell.First(
+        pathname=pathname, search=search, page=page, navigation=navigation, title=title,
+        viewport={"width": width, "height": height} if width and height else None,
+    )  # fmt: skip
+    return shell.build_shell(site, first)
+
+
+def opens_with_grid(pathname: str) -> bool:
+    """Tell whether a grid is among the first things of the page at a path."""
+    address = parse_address(pathname)
+    return address is not None and address.page in GRIDS and not address.rest
 
 
 def is_known(site: Site, path: str) -> bool:
@@ -151,4 +176,5 @@ def register(app: Any, site: Site) -> None:
         Output("shell-snapshot", "children"),
         Input("location", "pathname"),
         Input("location", "search"),
+        prevent_initial_call=True,
     )(allow(*EVERY_ROLE)(show))

@@ -1,6 +1,7 @@
 """The frame around every page: the 40 px bar and the stores that all pages share."""
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any, Final
 
 import dash_mantine_components as dmc
@@ -29,22 +30,35 @@ NAVIGATION: Final = (
 """The pages of this version, in the order of the bar."""
 
 
-def build_shell(site: Site) -> Any:
-    """Build the frame for the person of this request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """What a browser that opens an address shows first: its address, its window and the page there."""
+
+    pathname: str
+    search: str
+    viewport: dict[str, int] | None
+    page: Any
+    navigation: list[Any]
+    title: str
+
+
+def build_shell(site: Site, first: First | None = None) -> Any:
+    """Build the frame for the person of this request, empty or around the first page."""
     scheme = read_scheme()
+    address = {"pathname": first.pathname, "search": first.search} if first else {}
     return dmc.MantineProvider(
         id="shell",
         theme=MANTINE_THEME,
         forceColorScheme=scheme,
         children=[
-            dcc.Location(id="location"),
-            dcc.Store(id="viewport"),
+            dcc.Location(id="location", refresh=False, **address),
+            dcc.Store(id="viewport", data=first.viewport if first else None),
             dcc.Store(id="scheme", data=scheme),
-            dcc.Store(id="page-title"),
+            dcc.Store(id="page-title", data=first.title if first else None),
             html.A(site.text("shell.skip"), href="#page", className="skip"),
-            build_bar(site),
+            build_bar(site, first),
             build_alert(site),
-            html.Main(id="page", tabIndex="-1"),
+            html.Main(first.page if first else None, id="page", tabIndex="-1"),
             *build_figure_words(site),
             html.Div(id="announcer", className="unseen", **{"aria-live": "polite"}),
         ],
@@ -70,15 +84,19 @@ def build_alert(site: Site) -> Any:
     )
 
 
-def build_bar(site: Site) -> Any:
+def build_bar(site: Site, first: First | None = None) -> Any:
     """Build the top bar: pages, snapshot, scheme, language and person."""
     return html.Header(
         className="bar",
         children=[
             html.Span(site.text("brand"), className="brand"),
-            html.Nav(id="shell-navigation", **{"aria-label": site.text("shell.pages")}),
+            html.Nav(
+                first.navigation if first else None,
+                id="shell-navigation",
+                **{"aria-label": site.text("shell.pages")},
+            ),
             html.Span(className="grow"),
-            html.Span(id="shell-snapshot"),
+            html.Span(build_snapshot_chip(site) if first else None, id="shell-snapshot"),
             html.Button(
                 site.text("shell.scheme_glyph"),
                 id="shell-scheme",
@@ -164,6 +182,7 @@ def register(app: Any, _site: Site) -> None:
         Output("viewport", "data"),
         Input("location", "pathname"),
         State("viewport", "data"),
+        prevent_initial_call=True,
     )
     app.clientside_callback(
         ClientsideFunction("corelab", "setTitle"),

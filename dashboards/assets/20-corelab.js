@@ -15,6 +15,22 @@
     }
   }
 
+  /* Dash waits for what it loads later in functions compiled to steps. What runs them would come with the support
+     of browsers of the last decade, which is not sent; its functions take one step after the other and end. */
+  function runSteps(step) {
+    const at = { prev: 0, next: 0, sent: undefined, done: false, stop: function () { at.done = true; } };
+    return {
+      next: function (value) {
+        at.sent = value;
+        const given = step(at);
+        return { value: given, done: at.done };
+      },
+      throw: function (error) { throw error; }
+    };
+  }
+
+  window.regeneratorRuntime = { mark: function (made) { return made; }, wrap: runSteps };
+
   let pause = null;
   window.addEventListener("resize", function () {
     clearTimeout(pause);
@@ -25,13 +41,32 @@
   const plainFetch = window.fetch;
   window.fetch = function () {
     begin();
-    return plainFetch.apply(this, arguments).then(function (response) {
+    const known = typeof arguments[0] === "string" && arguments[0].startsWith("/_dash-")
+      ? window.corelabAhead.take(arguments[0], arguments[1]) : null;
+    return (known || plainFetch.apply(this, arguments)).then(function (response) {
       if (!response.url.includes("/_dash-")) { return response; }
       checkAnswer(response.status, response.headers.get("Failure-Reference"));
       /* The page is left: an answer that says so would only be a failed callback to Dash. */
-      return response.status === 401 ? new Promise(function () {}) : response;
+      if (response.status === 401) { return new Promise(function () {}); }
+      const grid = response.headers.get("X-Grid-Script");
+      return grid ? loadGrid(grid).then(function () { return response; }) : response;
     }).finally(end);
   };
+
+  /* The script of the grid comes with the first answer that has one. */
+  let grid = null;
+
+  function loadGrid(source) {
+    grid = grid || new Promise(function (resolve, reject) {
+      if (window.dash_ag_grid) { resolve(); return; }
+      const script = document.createElement("script");
+      script.src = source;
+      script.onload = resolve;
+      script.onerror = reject;
+      document.head.appendChild(script);
+    });
+    return grid;
+  }
 
   /* What takes longer than a blink is seen to be under way: a line under the bar. */
   const PATIENCE_MS = 250;
@@ -116,7 +151,7 @@
       gd.on("plotly_click", function (event) {
         const words = event.points.length && event.points[0].customdata;
         if (Array.isArray(words)) {
-          setProps("location", { pathname: "/patients/" + encodeURIComponent(words[0]) });
+          goTo("/patients/" + encodeURIComponent(words[0]));
         }
       });
     });

@@ -11,7 +11,8 @@ from tests.dashboards.conftest import csrf, log_in
 from tests.dashboards.trial import ACCOUNTS
 
 PUBLIC = {
-    "access.login", "access.logout", "access.healthz", "theme.tokens", "/_favicon.ico",
+    "access.login", "access.logout", "access.healthz", "theme.tokens", "library.plotly", "scripts.one",
+    "/_favicon.ico",
     "_dash_assets.static",
     "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>",
 }  # fmt: skip
