@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from corelab.store.review import Standing
     from pipelines.gates import Choice
 
+_COLLECTED_FROM: Final = 100_000
+"""Objects made since the last search for cycles from which a run searches again."""
+
 
 def run_init(settings: Settings, arguments: argparse.Namespace) -> int:
     """Make a home."""
@@ -59,9 +62,13 @@ def run_ingest(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Bring the tables up to date."""
+    import gc
+
     from pipelines.executor import Place
     from pipelines.run import run
 
+    # Nearly all that a run makes is kept to its end: to look through it for cycles finds none.
+    gc.set_threshold(_COLLECTED_FROM, 50, 100)
     place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
     with open_place(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None

@@ -1,6 +1,6 @@
 """Gated rows kept by the content they were made of: a file for each tube, and one for each subject.
 
-A file is a digest and a Parquet file. What is half written, damaged or under another key's name is not
+A file is a digest and an Arrow table. What is half written, damaged or under another key's name is not
 there: it is computed again.
 """
 
@@ -25,12 +25,15 @@ Rows = list[dict[str, Any]]
 
 _SUFFIX: Final = ".gates"
 _DIGEST_BYTES: Final = 32
+_LENGTH_BYTES: Final = 8
+_CODEC: Final = "zstd"
 _DECIDING: Final = (
     ("corelab.cytometry", ""),
     ("corelab.cytometry.interchange", ""),
     ("corelab.cytometry.kernel", ""),
     ("corelab.ingest", "fcs"),
     ("corelab.ingest", "spillover"),
+    ("pipelines", "gate_cache.py"),
     ("pipelines", "gating.py"),
 )
 _PACKAGES: Final = ("numpy", "scipy")
@@ -56,31 +59,55 @@ def compute_cache_key(*parts: str) -> str:
 
 def read_cache(cache_dir: Path | None, key: str) -> "pa.Table | None":
     """Read a cached table; None where there is none or its bytes are not those that were written."""
+    body = read_sealed(cache_dir, key)
+    return None if body is None else parse_table(body)
+
+
+def write_cache(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
+    """Write a table under its key; a half-written file never stands under it."""
+    if cache_dir is not None:
+        write_sealed(cache_dir, key, format_table(table))
+
+
+def parse_table(body: memoryview) -> "pa.Table":
+    """Read a table from the bytes of `format_table`."""
+    import pyarrow as pa
+
+    n_bytes = int.from_bytes(body[:_LENGTH_BYTES])
+    data = pa.decompress(pa.py_buffer(body[_LENGTH_BYTES:]), decompressed_size=n_bytes, codec=_CODEC)
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.ipc.open_stream(data, options=options) as stream:
+        return stream.read_all()
+
+
+def format_table(table: "pa.Table") -> memoryview:
+    """Write a table as bytes, compressed in one piece; the same table gives the same ones."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    data = sink.getvalue()
+    packed = pa.compress(data, codec=_CODEC, asbytes=True)
+    return memoryview(data.size.to_bytes(_LENGTH_BYTES) + packed)
+
+
+def read_sealed(cache_dir: Path | None, key: str) -> memoryview | None:
+    """Read what was kept under a key; None where it is not there or not as it was written."""
     if cache_dir is None:
         return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         data = memoryview(_find(cache_dir, key).read_bytes())
     except OSError:
         return None
     body = data[_DIGEST_BYTES:]
-    if _seal(key, body) != data[:_DIGEST_BYTES]:
-        return None
-    return pq.read_table(pa.BufferReader(body))
+    return body if _seal(key, body) == data[:_DIGEST_BYTES] else None
 
 
-def write_cache(cache_dir: Path | None, key: str, table: "pa.Table") -> None:
-    """Write a table under its key; a half-written file never stands under it."""
+def write_sealed(cache_dir: Path | None, key: str, body: memoryview) -> None:
+    """Keep bytes under a key, with the digest of both before them."""
     if cache_dir is None:
         return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    body = memoryview(sink.getvalue())
     path = _find(cache_dir, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{_process_suffix()}.part")

@@ -1,5 +1,6 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +21,16 @@ from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import (
     Rows,
     compute_cache_key,
+    format_table,
     holds_unreadable,
     lay_out,
     lay_out_gates,
+    parse_table,
     read_cache,
+    read_sealed,
     stack_gates,
     write_cache,
+    write_sealed,
 )
 
 if TYPE_CHECKING:
@@ -72,19 +77,29 @@ class TubeFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SubjectJob:
-    """All FCS files of one subject; a worker needs nothing else."""
+    """All FCS files of one subject, or one without; a worker needs nothing else."""
 
     tubes: tuple[TubeFile, ...]
     read_object: ReadObject
     templates: tuple[tuple[str, Template], ...]
     cache_dir: Path | None
     limits: QualityLimits
+    subject_id: str = ""
 
     @property
     def key(self) -> str:
         """What everything on which the subject's rows depend is kept under, the templates among it."""
         tubes = [(*(getattr(tube, name) for name in _PLACE), tube.given) for tube in self.tubes]
         return compute_cache_key(*map(repr, (self.templates, self.limits, *tubes)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SubjectGates:
+    """The rows of one job. ``mark`` is their hash; empty where a file could not be read this time."""
+
+    job: SubjectJob
+    table: "pa.Table"
+    mark: str
 
 
 def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
@@ -127,15 +142,41 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         be read or gated is a finding ``UNREADABLE``.
     """
     jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
+    return frame_gates(gate_jobs(jobs, place=place, progress=progress))
+
+
+def gate_jobs(
+    jobs: Sequence[SubjectJob], *, place: Place = HERE, progress: Progress | None = None
+) -> list[SubjectGates]:
+    """Gate the files of each subject, or read what was kept of them, in no particular order."""
     total = sum(len(job.tubes) for job in jobs)
-    tables = []
+    gated = []
     finished = 0
-    for job, table in _collect(jobs, place):
-        tables.append(table)
-        finished += len(job.tubes)
+    for one in _collect(jobs, place):
+        gated.append(one)
+        finished += len(one.job.tubes)
         if progress:
             progress(finished, total)
+    return gated
+
+
+def frame_gates(gated: Iterable[SubjectGates], *, counts_of: frozenset[str] | None = None) -> GateTables:
+    """Put the rows of subjects into the five tables, by file.
+
+    With ``counts_of`` only what tubes are compared by: the counts of these populations, findings and beads.
+    """
+    tables = [one.table if counts_of is None else _choose_rows(one.table, counts_of) for one in gated]
     return frame_rows(stack_gates(tables))
+
+
+def _choose_rows(table: "pa.Table", populations: frozenset[str]) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    of = table["table"]
+    counted = pc.is_in(table["population"], pa.array(sorted(populations), pa.string()))
+    is_count = pc.and_(pc.equal(of, "counts"), pc.fill_null(counted, fill_value=False))
+    return table.filter(pc.or_(is_count, pc.is_in(of, pa.array(["findings", "bead_peaks"]))))
 
 
 def plan_jobs(
@@ -161,31 +202,39 @@ def plan_jobs(
     templates = tuple((panel, load_template(panel)) for panel in Panel)
     jobs = [
         SubjectJob(
+            subject_id=name if not name.startswith("\0") else "",
             tubes=tuple(sorted(tubes, key=lambda tube: tube.file_id)),
             read_object=read_object,
             templates=templates,
             cache_dir=cache_dir,
             limits=limits or builtin_limits(),
         )
-        for _, tubes in sorted(groups.items())
+        for name, tubes in sorted(groups.items())
     ]
     return sorted(jobs, key=lambda job: -len(job.tubes))
 
 
-def _collect(jobs: Sequence[SubjectJob], place: Place) -> "Iterable[tuple[SubjectJob, pa.Table]]":
+def _collect(jobs: Sequence[SubjectJob], place: Place) -> Iterable[SubjectGates]:
     """Give the rows of each subject, those of unchanged ones from one file each; the others are gated."""
     changed = []
     for job in jobs:
-        kept = read_cache(job.cache_dir, job.key)
+        kept = read_sealed(job.cache_dir, job.key)
         if kept is None:
             changed.append(job)
         else:
-            yield job, kept
+            yield SubjectGates(job=job, table=parse_table(kept), mark=_hash(kept))
     for job, rows in _run(changed, place):
         table = lay_out_gates(rows)
-        if not holds_unreadable(rows):
-            write_cache(job.cache_dir, job.key, table)
-        yield job, table
+        if holds_unreadable(rows):
+            yield SubjectGates(job=job, table=table, mark="")
+        else:
+            body = format_table(table)
+            write_sealed(job.cache_dir, job.key, body)
+            yield SubjectGates(job=job, table=table, mark=_hash(body))
+
+
+def _hash(body: memoryview) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
@@ -267,7 +316,7 @@ def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
         and row["gate"] in priors
         and (
             row["gate_source"] == GateSource.TEMPLATE
-            or (row["recipe"] == "negative" and row["n_reference"] < _SETTLED)
+            or (row["recipe"] in {"groups", "negative"} and row["n_reference"] < _SETTLED)
         )
         for row in rows
     )

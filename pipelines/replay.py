@@ -41,8 +41,9 @@ def make_bundle(home: "Home", snapshot: "Snapshot", tables: Sequence[str]) -> by
     from pipelines.run import gate_inputs
 
     position = _find_position(home, snapshot)
-    inputs, decisions = home.registry.inputs_and_decisions(position)
-    gates = gate_inputs(home, inputs, decisions=decisions, cache_dir=home.cache / "gates")
+    rows = home.registry.read(position)
+    inputs = rows.build_inputs()
+    gates = gate_inputs(home, inputs, decisions=rows.gates, cache_dir=home.cache)
     parts = {"study.yaml": home.study.source.encode("utf-8")}
     parts |= {
         f"inputs/{one.name}.parquet": format_parquet(getattr(inputs, one.name)) for one in fields(inputs)

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
@@ -18,13 +18,14 @@ from pipelines.executor import HERE, Place
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
+    import pyarrow as pa
 
     from corelab.cytometry.interchange.revision import Decision
     from corelab.cytometry.records import GateTables
     from corelab.store import Home, Snapshot
-    from corelab.store.registry import Position
+    from corelab.store.registry import Position, TrialRows
     from corelab.tables.inputs import Inputs
+    from pipelines.gating import SubjectGates
 
 Progress = Callable[[int, int], None]
 _DERIVING: Final = (
@@ -39,6 +40,8 @@ _DERIVING: Final = (
 )
 _PACKAGES: Final = ("numpy", "pandas", "pyarrow", "scipy")
 _TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "plate_layout")
+_PROGRAM: Final = ("study", "study_sha256", RULES, "code", "packages")
+"""What of a manifest names the program and the study by which tables are derived."""
 _MANIFEST_FORMAT: Final = 1
 
 
@@ -81,14 +84,13 @@ def run(
     home.plate_locks.check_rules(hash_plate_rules(home))
     # Everything is read as it stood at one position, so that rows which arrive meanwhile take no part.
     position = home.registry.position()
-    made_of = describe_inputs(home, as_of=as_of, position=position)
+    rows = home.registry.read(position)
+    made_of = describe_rows(home, rows, as_of=as_of)
     run_key = compute_run_key(made_of)
     current = _find_sound_snapshot(home)
     if current is not None and current.run_key == run_key:
         return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
-    derived = derive(
-        home, made_of, position=position, place=place, progress=progress, cache_dir=home.cache / "gates"
-    )
+    derived = derive(home, made_of, rows, place=place, progress=progress, cache_dir=home.cache)
     snapshot = home.snapshots.write(
         derived.tables, derived.manifest, run_key=run_key, at=at, actor=actor, position=position
     )
@@ -107,68 +109,126 @@ def _find_sound_snapshot(home: "Home") -> "Snapshot | None":
 class Derived:
     """Tables as they follow from the registry at a position, with the manifest that says so."""
 
-    tables: "Mapping[str, pd.DataFrame]"
+    tables: "Mapping[str, pa.Table]"
     manifest: Mapping[str, Any]
     n_files: int
     n_failed: int
 
 
 def derive(
-    home: "Home", made_of: Mapping[str, Any], *, position: "Position", place: Place = HERE,
+    home: "Home", made_of: Mapping[str, Any], rows: "TrialRows", *, place: Place = HERE,
     progress: Progress | None = None, cache_dir: "Path | None" = None,
 ) -> Derived:  # fmt: skip
-    """Compute every table from the registry's rows at a position; nothing is written but the cache."""
-    from corelab.tables.derive import derive_described_tables
-    from pipelines.plates import read_plates
+    """Compute every table from the registry's rows at a position; nothing is written but the cache.
 
-    inputs, decisions = home.registry.inputs_and_decisions(position)
-    gates = gate_inputs(
-        home, inputs, decisions=decisions, place=place, progress=progress, cache_dir=cache_dir
-    )
+    Parameters
+    ----------
+    home
+        The home.
+    made_of
+        What `describe_rows` says of the rows.
+    rows
+        The rows.
+    place
+        Where gating runs.
+    progress
+        Told the number of gated files and of all files.
+    cache_dir
+        Where gates and tables are kept by all that they were made of; by default nothing is read or kept.
+    """
+    from corelab.store.frames import lay_out_frame
+    from corelab.tables.derive import derive_whole
+    from corelab.tables.schemas import SCHEMAS
+    from corelab.tables.trial import list_surveyed, survey_trial
+    from pipelines.children import Frames, Kept, associate_once, derive_changed_children
+    from pipelines.gating import frame_gates
+    from pipelines.plates import derive_changed_plates
+
+    inputs = rows.build_inputs()
+    gated = _gate(home, inputs, rows.gates, cache_dir=cache_dir, place=place, progress=progress)
     as_of = made_of["parameters"]["as_of"]
     cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
-    tables, wide = derive_described_tables(
-        inputs, gates, study=home.study, as_of=cutoff, exports=read_plates(inputs.plates, home.objects.read)
+    kept = Kept(
+        cache_dir=cache_dir / "tables" if cache_dir else None,
+        program=json.dumps([made_of[name] for name in _PROGRAM], sort_keys=True),
+        rows=made_of["subjects"],
     )
+    trial = survey_trial(
+        inputs, frame_gates(gated, counts_of=list_surveyed(home.study)), study=home.study, as_of=cutoff,
+        judge_plates=lambda ordered: derive_changed_plates(
+            ordered, home.objects.read, settings=home.study.settings["immunoassay"],
+            cache_dir=kept.cache_dir, program=kept.program,
+        ),
+    )  # fmt: skip
+    children = derive_changed_children(trial, gated, kept)
+    whole, wide = derive_whole(
+        trial, Frames(children), associate=lambda pairs, study: associate_once(pairs, study, kept)
+    )
+    tables = {**children, **{name: lay_out_frame(table) for name, table in whole.items()}}
     manifest = {
         **made_of,
         "cutoff": cutoff.isoformat() if cutoff else "",
         # The variables of the wide table depend on what was measured, so they are described here.
         "analysis_columns": [asdict(column) for column in wide.columns],
     }
-    failed = gates.findings[gates.findings["level"] == "fail"]["file_id"].nunique()
-    return Derived(tables=tables, manifest=manifest, n_files=len(inputs.acquisitions), n_failed=int(failed))
+    return Derived(
+        tables={name: tables[name] for name in (*SCHEMAS, wide.name)},
+        manifest=manifest,
+        n_files=len(inputs.acquisitions),
+        n_failed=_count_failed(gated),
+    )
+
+
+def _count_failed(gated: "Sequence[SubjectGates]") -> int:
+    """Count the files that failed by what was found on them alone."""
+    import pyarrow.compute as pc
+
+    failed = [one.table.filter(pc.equal(one.table["level"], "fail"))["file_id"] for one in gated]
+    return sum(len(files.unique()) for files in failed)
 
 
 def gate_inputs(
     home: "Home", inputs: "Inputs", *, decisions: "Mapping[str, tuple[Decision, ...]]",
-    cache_dir: "Path | None", place: Place = HERE, progress: Progress | None = None,
+    cache_dir: "Path | None",
 ) -> "GateTables":  # fmt: skip
     """Gate the files of a home by what people decided about them, both as they stood at one position."""
-    from corelab.cytometry.quality import build_quality_limits
-    from pipelines.gating import gate_all
+    from pipelines.gating import frame_gates
 
-    return gate_all(
-        inputs.acquisitions, home.objects.map, place=place, cache_dir=cache_dir, progress=progress,
-        decisions=decisions,
+    return frame_gates(_gate(home, inputs, decisions, cache_dir=cache_dir))
+
+
+def _gate(
+    home: "Home", inputs: "Inputs", decisions: "Mapping[str, tuple[Decision, ...]]", *,
+    cache_dir: "Path | None", place: Place = HERE, progress: Progress | None = None,
+) -> "list[SubjectGates]":  # fmt: skip
+    from corelab.cytometry.quality import build_quality_limits
+    from pipelines.gating import gate_jobs, plan_jobs
+
+    jobs = plan_jobs(
+        inputs.acquisitions, home.objects.map, cache_dir / "gates" if cache_dir else None, decisions,
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
+    return gate_jobs(jobs, place=place, progress=progress)
 
 
 def describe_inputs(
     home: "Home", *, as_of: dt.datetime | None, position: "Position | None" = None
 ) -> dict[str, Any]:
     """Say what a run's tables will be made of: rows by subject, study, code, packages, parameters."""
-    subjects, gates = home.registry.hashes_and_decisions(position)
+    return describe_rows(home, home.registry.read(position), as_of=as_of)
+
+
+def describe_rows(home: "Home", rows: "TrialRows", *, as_of: dt.datetime | None) -> dict[str, Any]:
+    """Say what the tables of some rows will be made of, as `describe_inputs`."""
     return {
         "format": _MANIFEST_FORMAT,
         "study": home.study.id,
         RULES: hash_plate_rules(home),
         "study_sha256": hashlib.sha256(home.study.source.encode("utf-8")).hexdigest(),
-        "subjects": subjects,
+        "subjects": rows.hash_subjects(),
         "gates": {
             file_id: {f"{one.kind} {one.gate}".strip(): one.version for one in decisions}
-            for file_id, decisions in sorted(gates.items())
+            for file_id, decisions in sorted(rows.gates.items())
         },
         **describe_code(),
         "parameters": {"as_of": as_of.isoformat() if as_of else ""},

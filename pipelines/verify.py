@@ -90,16 +90,17 @@ def _why_left(home: "Home", snapshot: "Snapshot", position: "Position") -> str:
 def _rebuild(home: "Home", snapshot: "Snapshot", position: "Position", *, place: Place) -> list[str]:
     from corelab.store.objects import compute_sha256
     from corelab.store.snapshots import MANIFEST, format_snapshot
-    from pipelines.run import compute_run_key, derive, describe_inputs
+    from pipelines.run import compute_run_key, derive, describe_rows
 
     where = f"snapshots/{snapshot.id}"
     as_of = snapshot.manifest["parameters"]["as_of"]
     moment = dt.datetime.fromisoformat(as_of) if as_of else None
-    made_of = describe_inputs(home, as_of=moment, position=position)
+    rows = home.registry.read(position)
+    made_of = describe_rows(home, rows, as_of=moment)
     run_key = compute_run_key(made_of)
     if run_key != snapshot.run_key:
         return [f"{where}: the registry's rows are not those that it was made of"]
-    derived = derive(home, made_of, position=position, place=place)
+    derived = derive(home, made_of, rows, place=place)
     contents = format_snapshot(derived.tables, derived.manifest, run_key=run_key)
     kept = {f"{name}.parquet": one["sha256"] for name, one in snapshot.manifest["tables"].items()}
     kept[MANIFEST] = compute_sha256(home.snapshots.read_file(snapshot.id, MANIFEST))

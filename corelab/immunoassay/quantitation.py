@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
 from corelab.immunoassay.calibration import NAN, Calibration, compute_cv
 from corelab.immunoassay.curve import Values, compute_concentration, compute_response, is_above, is_below
@@ -153,6 +152,8 @@ def compute_intervals(
     x = np.asarray(concentrations, dtype=np.float64)
     if fit.freedom < 1 or not len(x):
         return np.full(len(x), NAN), np.full(len(x), NAN)
+    from scipy.stats import t as student
+
     response = compute_response(fit.curve, x)
     gradient = compute_gradient(fit.curve, x, n_parameters=len(fit.covariance))
     of_curve = np.einsum("ij,jk,ik->i", gradient, fit.covariance, gradient)
@@ -170,6 +171,8 @@ def compute_band(
     """Return the confidence band of the curve itself, in responses, at concentrations (delta method)."""
     if fit.freedom < 1:
         return [NAN] * len(concentrations), [NAN] * len(concentrations)
+    from scipy.stats import t as student
+
     gradient = compute_gradient(fit.curve, concentrations, n_parameters=len(fit.covariance))
     spread = np.sqrt(np.einsum("ij,jk,ik->i", gradient, fit.covariance, gradient))
     half = student.ppf((1 + level) / 2, fit.freedom) * spread

@@ -44,12 +44,14 @@ def place_rows(
         Visits, windows and time zone.
     """
     placed = [Placed(visit=values.get("visit", "")) for _, values in rows]
-    series = [_name_series(kind, values, platforms) for kind, values in rows]
     open_ones = {
         index
         for index, (kind, values) in enumerate(rows)
         if kind in SERIES and values.get("subject_id") and not values.get("visit") and _moment(values)
     }
+    if not open_ones:
+        return placed
+    series = [_name_series(kind, values, platforms) for kind, values in rows]
     touched = {series[index] for index in open_ones}
     beside = [
         index

@@ -9,6 +9,7 @@ Pitman EJG. J R Stat Soc Suppl 1937;4:119 (permutation of means). Mann HB, Whitn
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -88,8 +89,7 @@ def _sum_arrangements(pooled: Values, size: int, *, seed: int, resamples: int) -
     if math.comb(pooled.size, size) <= EXACT_UP_TO:
         places = np.array(list(combinations(range(pooled.size), size)), dtype=np.intp)
         return pooled[places].sum(axis=1), True
-    rng = np.random.default_rng(seed)
-    order = rng.random((resamples, pooled.size)).argsort(axis=1)[:, :size]
+    order = _draw_orders(pooled.size, seed, resamples)[:, :size]
     return pooled[order].sum(axis=1), False
 
 
@@ -139,9 +139,13 @@ def correlate_kendall(
     signs_x, signs_y = _compare_pairs(x), _compare_pairs(y)
     scale = math.sqrt(float((signs_x**2).sum()) * float((signs_y**2).sum()))
 
+    # Each pair once: the other half has the same products. Whole numbers, so that their sums are exact.
+    one, other = np.triu_indices(x.size, 1)
+    above = 2 * signs_x[one, other]
+
     def agree(orders: Orders) -> Values:
-        rearranged = signs_y[orders[:, :, None], orders[:, None, :]]
-        summed: Values = np.einsum("ij,kij->k", signs_x, rearranged) / scale
+        rearranged = signs_y.take(orders[:, one] * x.size + orders[:, other])
+        summed: Values = rearranged @ above / scale
         return summed
 
     return _permute_pairs(agree if scale else None, x.size, seed=seed, resamples=resamples)
@@ -206,6 +210,12 @@ def correlate_spearman(
     return _permute_pairs(agree if scale else None, x.size, seed=seed, resamples=resamples)
 
 
+@lru_cache(maxsize=4)
+def _draw_orders(n: int, seed: int, resamples: int) -> Orders:
+    """Draw random orders; one seed gives the same ones to every test of as many pairs."""
+    return np.random.default_rng(seed).random((resamples, n)).argsort(axis=1)
+
+
 def _permute_pairs(
     agree: Callable[[Orders], Values] | None, n: int, *, seed: int, resamples: int
 ) -> Comparison:
@@ -218,7 +228,7 @@ def _permute_pairs(
     if is_exact:
         orders = np.array(list(permutations(range(n))), dtype=np.intp)
     else:
-        orders = np.random.default_rng(seed).random((resamples, n)).argsort(axis=1)
+        orders = _draw_orders(n, seed, resamples)
     observed = float(agree(np.arange(n)[None, :])[0])
     parts = [agree(orders[start : start + CHUNK]) for start in range(0, len(orders), CHUNK)]
     sizes = np.abs(np.concatenate(parts))

@@ -112,9 +112,10 @@ def estimate_turnbull(lows: Sequence[float], highs: Sequence[float]) -> Interval
     starts, ends = _find_innermost(low, high)
     covers = ((starts[None, :] >= low[:, None]) & (ends[None, :] <= high[:, None])).astype(float)
     masses = np.full(starts.size, 1 / max(starts.size, 1))
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_STEPS if low.size else 0):
         weights = covers * masses
-        updated = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0) if low.size else masses
+        weights /= np.add.reduce(weights, axis=1, keepdims=True)
+        updated = np.add.reduce(weights, axis=0) / low.size
         change = float(np.abs(updated - masses).max(initial=0.0))
         masses = updated
         if change < CONVERGED:

@@ -1,7 +1,7 @@
 """Active rows to the typed tables of `corelab.tables.inputs`."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,12 @@ def build_study_inputs(rows: "Iterable[ActiveRow]", *, study: Study) -> "Inputs"
 
     from corelab.tables.inputs import INPUT_COLUMNS, build_inputs
 
-    grouped: dict[str, list[dict[str, object]]] = {kind: [] for kind in INPUT_COLUMNS}
+    grouped: dict[str, list[ActiveRow]] = {kind: [] for kind in INPUT_COLUMNS}
     for row in place_in_visits(list(rows), study=study):
-        grouped[row.kind].append({**_typed(row.kind, row.values), "source_id": row.source})
-    return build_inputs({kind: pd.DataFrame(listed) for kind, listed in grouped.items() if listed})
+        grouped[row.kind].append(row)
+    return build_inputs(
+        {kind: pd.DataFrame(_list_columns(kind, listed)) for kind, listed in grouped.items() if listed}
+    )
 
 
 def place_in_visits(rows: "Sequence[ActiveRow]", *, study: Study) -> "list[ActiveRow]":
@@ -60,12 +62,12 @@ def read_infusions(rows: "Iterable[ActiveRow]") -> dict[str, dt.datetime]:
     }
 
 
-def _typed(kind: str, values: Mapping[str, str]) -> dict[str, object]:
-    """Turn the numeric columns into floats; Python's own reading rounds right, whatever the digits."""
+def _list_columns(kind: str, rows: "Sequence[ActiveRow]") -> dict[str, list[object]]:
+    """Lay rows out by column; Python's own reading of numbers rounds right, whatever the digits."""
     from corelab.tables.inputs import INPUT_COLUMNS
 
-    columns = INPUT_COLUMNS[kind]
-    return {
-        name: (float(text) if text else float("nan")) if columns.get(name) == "number" else text
-        for name, text in values.items()
-    }
+    columns: dict[str, list[object]] = {"source_id": [row.source for row in rows]}
+    for name, column in INPUT_COLUMNS[kind].items():
+        texts = [row.values.get(name, "") for row in rows]
+        columns[name] = [float(text or "nan") for text in texts] if column == "number" else [*texts]
+    return columns

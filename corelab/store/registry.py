@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +51,25 @@ class ActiveRow:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrialRows:
+    """The active rows at one position, with what people decided about gates by file id."""
+
+    rows: Sequence[ActiveRow]
+    gates: Mapping[str, tuple[Decision, ...]]
+    study: Study
+
+    def hash_subjects(self) -> dict[str, str]:
+        """Return `Registry.subject_hashes` of these rows."""
+        return compute_subject_hashes(self.rows, self.gates)
+
+    def build_inputs(self) -> "Inputs":
+        """Return the typed tables from which everything is derived."""
+        from corelab.store.inputs import build_study_inputs
+
+        return build_study_inputs(self.rows, study=self.study)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """The registry of one home."""
@@ -79,44 +98,27 @@ class Registry:
 
         return build_study_inputs(self.active_rows(position), study=self.study)
 
-    def inputs_and_decisions(
-        self, position: Position | None = None
-    ) -> "tuple[Inputs, dict[str, tuple[Decision, ...]]]":
-        """Return `inputs` and `gate_decisions` of one reading of the rows."""
-        from corelab.store.inputs import build_study_inputs
-
-        rows, gates = self._rows_and_gates(position)
-        return build_study_inputs(rows, study=self.study), gates
-
     def subject_hashes(self, position: Position | None = None) -> dict[str, str]:
         """Return a hash of each subject's active rows and the gates that people set for its tubes.
 
         Run tubes, which have no subject, are under ``""``.
         """
-        rows, gates = self._rows_and_gates(position)
-        return compute_subject_hashes(rows, gates)
+        return self.read(position).hash_subjects()
 
-    def hashes_and_decisions(
-        self, position: Position | None = None
-    ) -> tuple[dict[str, str], dict[str, tuple[Decision, ...]]]:
-        """Return `subject_hashes` and `gate_decisions` of one reading of the rows."""
-        rows, gates = self._rows_and_gates(position)
-        return compute_subject_hashes(rows, gates), gates
-
-    def gate_decisions(self, position: Position | None = None) -> dict[str, tuple[Decision, ...]]:
+    def gate_decisions(self, position: Position | None = None) -> Mapping[str, tuple[Decision, ...]]:
         """Return what people decided about gates, by file id, for the tubes that take part."""
-        return self._rows_and_gates(position)[1]
+        return self.read(position).gates
 
-    def _rows_and_gates(
-        self, position: Position | None
-    ) -> tuple[list[ActiveRow], dict[str, tuple[Decision, ...]]]:
+    def read(self, position: Position | None = None) -> "TrialRows":
+        """Read the active rows once, with what people decided about the gates of their tubes."""
         from corelab.store.gates import pick_for_rows, read_revisions
 
         with reading(self.engine) as connection:
             rows, revisions = read_active_rows(connection, position), read_revisions(connection)
         if position is not None:
             revisions = [one for one in revisions if one.id <= position.get("gate_revision", 0)]
-        return rows, pick_for_rows(rows, revisions, study=self.study)
+        gates = pick_for_rows(rows, revisions, study=self.study)
+        return TrialRows(rows=rows, gates=gates, study=self.study)
 
     def acquisition_files(self) -> "list[AcquisitionFile]":
         """Return the delivered FCS files with where they belong."""
@@ -238,12 +240,9 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     )  # fmt: skip
     stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
     rows = [
-        ActiveRow(
-            kind=row.kind, key=row.key, subject_id=row.subject_id, values=json.loads(row.values),
-            source=row.source,
-        )
-        for row in connection.execute(query)
-    ]  # fmt: skip
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source=source)
+        for kind, key, subject_id, values, source in connection.execute(query)
+    ]
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
         replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
@@ -311,5 +310,4 @@ def compute_subject_hashes(
     }
 
 
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_canonical: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from corelab.store.objects import compute_sha256, sync_folder, write_durably
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 MANIFEST: Final = "manifest.json"
 _ID_DIGITS: Final = 16
@@ -160,7 +162,7 @@ class SnapshotStore:
             return [(row.snapshot_id, row.created_at) for row in connection.execute(query)]
 
     def write(
-        self, tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str,
+        self, tables: "Mapping[str, pd.DataFrame | pa.Table]", manifest: Mapping[str, Any], *, run_key: str,
         at: dt.datetime, actor: str = "corelab", position: Mapping[str, int] | None = None,
     ) -> Snapshot:  # fmt: skip
         """Write tables and manifest as a new snapshot and make it the current one.
@@ -226,12 +228,14 @@ class SnapshotStore:
 
 
 def format_snapshot(
-    tables: "Mapping[str, pd.DataFrame]", manifest: Mapping[str, Any], *, run_key: str
+    tables: "Mapping[str, pd.DataFrame | pa.Table]", manifest: Mapping[str, Any], *, run_key: str
 ) -> dict[str, bytes]:
     """Write tables as the files of a snapshot, its manifest among them; the same tables, the same bytes."""
     contents, described = {}, {}
-    for name in sorted(tables):
-        data = format_parquet(tables[name])
+    names = sorted(tables)
+    with ThreadPoolExecutor() as pool:
+        written = list(pool.map(format_parquet, [tables[name] for name in names]))
+    for name, data in zip(names, written, strict=True):
         contents[f"{name}.parquet"] = data
         described[name] = {"sha256": compute_sha256(data), "rows": len(tables[name])}
     full = {**manifest, "run_key": run_key, "tables": described}

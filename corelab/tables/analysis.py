@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -32,36 +32,76 @@ _STANDING: Final = tuple(
     status.value
     for status in (Status.QUANTIFIED, Status.DETECTED_BLQ, Status.NOT_DETECTED, Status.ABOVE_ULOQ)
 )
-_LONG: Final = [
-    "subject_id", "visit", "visit_label", "instant", "source_id", "variable", "label", "unit", "value",
-    "relation", "bound", "can_be_censored", "derivation",
-]  # fmt: skip
+_PERSISTENCE: Final = "persistence"
+"""Stands for the assay of what `persistence` decided."""
+_TEXT: Final = (
+    "subject_id",
+    "visit",
+    "collected_at",
+    "visit_label",
+    "assay",
+    "name",
+    "metric",
+    "unit",
+    "relation",
+)
+VALUES: Final = TableSchema(
+    name="analysis_values", row="value that may stand in a visit",
+    key=("subject_id", "visit", "collected_at", "assay", "name", "metric", "unit", "source_id"),
+    columns=(
+        *(Column(name=name, label=name) for name in (*_TEXT, "source_id")),
+        *(Column(name=name, label=name, type="number") for name in ("instant", "value", "bound")),
+    ),
+)  # fmt: skip
+"""What a child gives to `analysis`."""
+VISITS: Final = TableSchema(
+    name="analysis_visits", row="subject x visit", key=("subject_id", "visit_label"),
+    columns=(*ANALYSIS_KEYS, POST_RESCUE),
+)  # fmt: skip
+"""The visits of a child, each with its first draw."""
 
 
-def derive_analysis(
-    measurements: pd.DataFrame,
-    persistence: pd.DataFrame,
-    *,
-    primary_files: frozenset[str],
-    rescued_on: Mapping[str, dt.date],
-    clocks: Clocks,
-) -> tuple[pd.DataFrame, TableSchema]:
+def collect_values(
+    measurements: pd.DataFrame, persistence: pd.DataFrame, *, primary_files: frozenset[str], clocks: Clocks
+) -> pd.DataFrame:
+    """Return the values that may stand in a visit, of every assay, as `VALUES`."""
+    parts = [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)]
+    return stack_rows(parts, VALUES.column_names)
+
+
+def collect_visits(clocks: Clocks, *, rescued_on: Mapping[str, dt.date]) -> pd.DataFrame:
+    """Return the visits, an unscheduled draw as one of its own, as `VISITS`.
+
+    ``collected_at`` is the first draw of the visit. ``post_rescue`` marks what was drawn on or after the
+    first rescue therapy or a second infusion (``rescued_on``, by subject): the visit stands, but not for the
+    first infusion alone.
+    """
+    ordered = clocks.draws.sort_values(["subject_id", "visit_label", "instant"], kind="stable")
+    first = ordered.drop_duplicates(["subject_id", "visit_label"])
+    limit = first["subject_id"].map({key: date.isoformat() for key, date in rescued_on.items()})
+    is_later = limit.notna() & (first["collected_at"].str[:10] >= limit.fillna("9999"))
+    marked = first.assign(post_rescue=np.where(is_later, "yes", "").astype(object))
+    return marked[VISITS.column_names]
+
+
+def derive_analysis(values: pd.DataFrame, visits: pd.DataFrame) -> tuple[pd.DataFrame, TableSchema]:
     """Bring every assay side by side, with the schema that the variables make.
 
-    A visit is one row, an unscheduled draw one of its own; ``collected_at`` is the first draw of the visit.
     Of several values of one visit the last that stands is taken. A censored value is empty; its relation and
-    limit stand beside it. ``post_rescue`` marks what was drawn on or after the first rescue therapy or a
-    second infusion (``rescued_on``, by subject): the visit stands, but not for the first infusion alone.
+    limit stand beside it.
+
+    Parameters
+    ----------
+    values
+        Those of all children, as `VALUES`.
+    visits
+        Those of all children, as `VISITS`.
     """
-    parts = [_of_persistence(persistence, clocks), _of_measurements(measurements, primary_files, clocks)]
-    long = stack_rows(parts, _LONG).astype({"instant": "float64", "value": "float64", "bound": "float64"})
+    long = _describe_values(values)
     long = long.sort_values(["subject_id", "visit_label", "variable", "instant", "source_id"], kind="stable")
     last = long.drop_duplicates(["subject_id", "visit_label", "variable"], keep="last")
     schema = _build_schema(last)
-    wide = _widen(last, clocks)
-    limit = wide["subject_id"].map({key: date.isoformat() for key, date in rescued_on.items()})
-    is_later = limit.notna() & (wide["collected_at"].str[:10] >= limit.fillna("9999"))
-    return wide.assign(post_rescue=np.where(is_later, "yes", "").astype(object)), schema
+    return schema.conform(_widen(last, visits)), schema
 
 
 def _of_persistence(persistence: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
@@ -69,14 +109,13 @@ def _of_persistence(persistence: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
     rows = clocks.place(rows.drop(columns=["arm", "visit_label", "study_day"]))
     quantified = rows["status"] == Status.QUANTIFIED.value
     return rows.assign(
+        assay=_PERSISTENCE,
+        name=rows["analyte"],
+        metric="",
         source_id="",
-        variable=rows["analyte"].map({key.value: name for key, name in CAR_VARIABLES.items()}),
-        label=rows["analyte"],
         relation=np.where(quantified, "=", "<").astype(object),
         bound=rows["lloq"].mask(quantified, rows["value"]),
-        can_be_censored=True,
-        derivation="persistence, " + rows["analyte"],
-    )[_LONG]
+    )
 
 
 def _of_measurements(
@@ -92,18 +131,28 @@ def _of_measurements(
     stands = measurements["status"].isin(_STANDING) | measurements["relation"].isin(("<=", ">="))
     rows = measurements[(followed | others) & stands & (measurements["status"] != Status.FAILED.value)]
     rows = clocks.place(rows.drop(columns=["arm", "visit_label", "study_day"], errors="ignore"))
-    keys = rows[["assay", "name", "metric", "unit"]].drop_duplicates()
-    names = _name_variables(list(keys.itertuples(index=False, name=None)))
     upper = rows["relation"].isin(("<", "<="))
-    return rows.assign(
-        variable=[
-            names[key] for key in rows[["assay", "name", "metric", "unit"]].itertuples(index=False, name=None)
-        ],
-        label=rows["name"],
-        bound=rows["high"].where(upper, rows["low"]),
-        can_be_censored=rows["assay"] != Assay.ASSESSMENT.value,
-        derivation="measurements, " + rows["assay"] + " " + rows["name"] + " " + rows["metric"],
-    )[_LONG]
+    return rows.assign(bound=rows["high"].where(upper, rows["low"]))
+
+
+def _describe_values(values: pd.DataFrame) -> pd.DataFrame:
+    """Add the variable of each value, its label and derivation, and whether it can be censored."""
+    series = ["assay", "name", "metric", "unit"]
+    known = values[series].drop_duplicates()
+    keys = list(known.itertuples(index=False, name=None))
+    names = _name_variables([key for key in keys if key[0] != _PERSISTENCE])
+    names |= {key: CAR_VARIABLES[Analyte(key[1])] for key in keys if key[0] == _PERSISTENCE}
+    described = known.assign(
+        variable=pd.Series([names[key] for key in keys], index=known.index, dtype=object),
+        label=known["name"],
+        can_be_censored=known["assay"] != Assay.ASSESSMENT.value,
+        derivation=pd.Series([_tell_origin(*key[:3]) for key in keys], index=known.index, dtype=object),
+    )
+    return values.merge(described, on=series, how="left", validate="many_to_one")
+
+
+def _tell_origin(assay: str, name: str, metric: str) -> str:
+    return f"persistence, {name}" if assay == _PERSISTENCE else f"measurements, {assay} {name} {metric}"
 
 
 def _name_variables(keys: list[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], str]:
@@ -162,19 +211,16 @@ def _build_schema(variables: pd.DataFrame) -> TableSchema:
     )  # fmt: skip
 
 
-def _widen(last: pd.DataFrame, clocks: Clocks) -> pd.DataFrame:
+def _widen(last: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     key = ["subject_id", "visit_label"]
-    first = clocks.draws.sort_values(["subject_id", "visit_label", "instant"], kind="stable").drop_duplicates(
-        key
-    )
-    wide: dict[str, Any] = {}
-    for variable, rows in last.groupby("variable", sort=True):
-        indexed = rows.set_index(key)
-        wide[str(variable)] = indexed["value"]
-        if indexed["can_be_censored"].any():
-            wide[f"{variable}_rel"] = indexed["relation"]
-            wide[f"{variable}_bound"] = indexed["bound"]
-    values = pd.DataFrame(wide) if wide else last[key].drop_duplicates().set_index(key)
-    values.index = values.index.set_names(key)
-    keys = first[["subject_id", "arm", "visit", "visit_label", "study_day", "collected_at"]]
-    return keys.merge(values.reset_index(), on=key, how="inner")
+    if last.empty:
+        return visits.iloc[:0]
+    wide = [
+        last[taken].pivot(index=key, columns="variable", values=column).add_suffix(suffix)
+        for column, suffix, taken in (
+            ("value", "", last["variable"].notna()),
+            ("relation", "_rel", last["can_be_censored"]),
+            ("bound", "_bound", last["can_be_censored"]),
+        )
+    ]
+    return visits.merge(pd.concat(wide, axis=1).reset_index(), on=key, how="inner")

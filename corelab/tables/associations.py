@@ -1,7 +1,7 @@
 """`associations`: whether expansion goes with response, cytokine release or dose, by exact tests."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,8 +46,20 @@ class _Outcome:
     known_after: float
 
 
-def derive_associations(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.DataFrame:
-    """Test every exposure of the study against response, cytokine release, change of disease and dose.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """An exposure set against an outcome: the pairs of those who have both, in the order of subjects."""
+
+    analyte: str
+    parameter: str
+    outcome: str
+    visit: str
+    is_binary: bool
+    pairs: tuple[tuple[float, float], ...]
+
+
+def collect_pairings(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> list[Pairing]:
+    """Set every exposure of the study against response, cytokine release, change of disease and dose.
 
     Parameters
     ----------
@@ -56,10 +68,8 @@ def derive_associations(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -
 
     Notes
     -----
-    Two-sided. An exposure enters only where it lies before the landmark of the outcome, so that nobody has to
-    live long enough to be exposed. Where the numbers could not reach the level at all, the row says
-    ``NOT_INFORMATIVE``: that is not the absence of a difference. P-values are adjusted by Holm within the
-    outcomes of one analyte and method.
+    An exposure enters only where it lies before the landmark of the outcome, so that nobody has to live long
+    enough to be exposed.
     """
     settings = clocks.study.settings["associations"]
     outcomes = [
@@ -68,15 +78,36 @@ def derive_associations(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -
         *_collect_changes(tables["measurements"], settings["response_visit"]),
         _collect_arms(clocks),
     ]
-    rows: list[dict[str, Any]] = []
+    found = []
     for analyte in settings["analytes"]:
         for parameter in settings["exposures"]:
             exposures = _collect_exposures(tables["kinetics"], analyte, parameter)
-            for outcome in outcomes:
-                place = {"analyte": analyte, "parameter": parameter, "outcome": outcome.name}
-                rows += [{**place, **row} for row in _test(exposures, outcome, settings)]
-    tested = [row for row in rows if row["n"]]
-    return _adjust(pd.DataFrame(tested, columns=COLUMNS))
+            found += [
+                Pairing(
+                    analyte=analyte, parameter=parameter, outcome=outcome.name, visit=outcome.visit,
+                    is_binary=outcome.is_binary, pairs=tuple(_pair(exposures, outcome)),
+                )
+                for outcome in outcomes
+            ]  # fmt: skip
+    return [one for one in found if one.pairs]
+
+
+def judge_pairings(pairings: Sequence[Pairing], study: Study) -> pd.DataFrame:
+    """Test every exposure against its outcome; these are all on which the table depends.
+
+    Notes
+    -----
+    Two-sided. Where the numbers could not reach the level at all, the row says ``NOT_INFORMATIVE``: that is
+    not the absence of a difference. P-values are adjusted by Holm within the outcomes of one analyte and
+    method.
+    """
+    settings = study.settings["associations"]
+    rows = [
+        {"analyte": one.analyte, "parameter": one.parameter, "outcome": one.outcome, **row}
+        for one in pairings
+        for row in _test(one, settings)
+    ]
+    return _adjust(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _collect_exposures(
@@ -159,22 +190,21 @@ def _collect_arms(clocks: Clocks) -> _Outcome:
     return _Outcome(name="DOSE_HIGH", visit="", values=values, is_binary=True, known_after=NAN)
 
 
-def _test(
-    exposures: Mapping[str, tuple[float, float]], outcome: _Outcome, settings: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    pairs = [
-        (value, outcome.values[key])
-        for key, (value, day) in sorted(exposures.items())
-        if key in outcome.values and not day > outcome.known_after
-    ]
-    common = {"visit": outcome.visit, "n": len(pairs), "seed": settings["seed"]}
-    tests = _compare_groups(pairs, settings) if outcome.is_binary else _rank(pairs, outcome.name, settings)
+def _pair(exposures: Mapping[str, tuple[float, float]], outcome: _Outcome) -> Iterator[tuple[float, float]]:
+    for key, (value, day) in sorted(exposures.items()):
+        if key in outcome.values and not day > outcome.known_after:
+            yield float(value), float(outcome.values[key])
+
+
+def _test(one: Pairing, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    common = {"visit": one.visit, "n": len(one.pairs), "seed": settings["seed"]}
+    tests = _compare_groups(one.pairs, settings) if one.is_binary else _rank(one.pairs, one.outcome, settings)
     for row in tests:
         yield {**common, **row}
 
 
 def _compare_groups(
-    pairs: list[tuple[float, float]], settings: Mapping[str, Any]
+    pairs: Sequence[tuple[float, float]], settings: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     first = [value for value, group in pairs if group]
     second = [value for value, group in pairs if not group]
@@ -191,7 +221,7 @@ def _compare_groups(
 
 
 def _rank(
-    pairs: list[tuple[float, float]], outcome: str, settings: Mapping[str, Any]
+    pairs: Sequence[tuple[float, float]], outcome: str, settings: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     exposures, values = [value for value, _ in pairs], [value for _, value in pairs]
     seed, resamples = int(settings["seed"]), int(settings["resamples"])

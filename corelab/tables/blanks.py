@@ -14,6 +14,8 @@ NAN: Final = float("nan")
 FMO: Final = "fmo_car"
 RUN_BLANK: Final = "assay_blank"
 CAR_COUNTS: Final = ("n_car", "n_cd3", "n_lymphocytes")
+CAR_POPULATIONS: Final = ("car_t", "t_cells", "lymphocytes")
+"""Populations whose events `CAR_COUNTS` are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +43,16 @@ class Blanks:
     limit_percent: float
     is_provisional: bool
     suspect_subjects: frozenset[str]
+
+
+def describe_for(blanks: Blanks, subject_id: str) -> str:
+    """Say what of the blanks a subject is judged by: where it has no usable ones of its own, all of them."""
+    own = blanks.table[blanks.table["subject_id"] == subject_id]
+    references = [name for name in CAR_COUNTS if name != "n_car"]
+    is_enough = all((own[name] > 0).any() for name in references)
+    used = (own if is_enough else blanks.table).to_dict("list")
+    is_suspect = subject_id in blanks.suspect_subjects
+    return repr((blanks.limit_percent, blanks.is_provisional, is_suspect, used))
 
 
 def build_car_rules(raw: Mapping[str, Any]) -> CarRules:
@@ -85,9 +97,12 @@ def _sum_run_blanks(rows: pd.DataFrame, blanks: pd.DataFrame) -> pd.DataFrame:
     """Return the summed counts of the blanks that ran with each tube."""
     columns = ["file_id", *(f"run_{name}" for name in CAR_COUNTS)]
     found: list[dict[str, Any]] = []
+    days = blanks["collected_at"].str[:10]
+    batches, dates = set(blanks["batch"]), set(days)
     for row in rows[["file_id", "batch", "collected_at"]].itertuples(index=False):
-        same_day = blanks["collected_at"].str[:10] == row.collected_at[:10]
-        own = blanks[(blanks["batch"] == row.batch) if row.batch else same_day]
+        if (row.batch not in batches) if row.batch else (row.collected_at[:10] not in dates):
+            continue
+        own = blanks[(blanks["batch"] == row.batch) if row.batch else (days == row.collected_at[:10])]
         if len(own):
             found.append({"file_id": row.file_id, **{f"run_{name}": own[name].sum() for name in CAR_COUNTS}})
     return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(columns[1:], "float64"))

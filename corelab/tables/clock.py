@@ -151,8 +151,9 @@ def _name_visits(name: str, tables: Mapping[str, pd.DataFrame], study: Study) ->
 
 def build_clocks(inputs: Inputs, *, study: Study, as_of: dt.datetime | None) -> Clocks:
     """Set the clocks from ordered inputs; the cut-off is the newest draw unless one is given."""
+    dispositions = inputs.assessments[inputs.assessments["instrument"] == "disposition"]
     clocks = {
-        str(row.subject_id): _build_clock(row, inputs.assessments, study)
+        str(row.subject_id): _build_clock(row, dispositions, study)
         for row in inputs.subjects.itertuples(index=False)
     }
     draws = _collect_draws(inputs)
@@ -166,7 +167,7 @@ def build_clocks(inputs: Inputs, *, study: Study, as_of: dt.datetime | None) -> 
     )
 
 
-def _build_clock(row: Any, assessments: pd.DataFrame, study: Study) -> SubjectClock:
+def _build_clock(row: Any, dispositions: pd.DataFrame, study: Study) -> SubjectClock:
     infusion = parse_moment(row.infusion_at, study, place=row.source_id)
     end = parse_moment(row.infusion_end_at, study, place=row.source_id)
     return SubjectClock(
@@ -174,21 +175,20 @@ def _build_clock(row: Any, assessments: pd.DataFrame, study: Study) -> SubjectCl
         infusion=infusion or end,
         start=end or infusion,
         lymphodepletion=parse_moment(row.lymphodepletion_at, study, place=row.source_id),
-        excluded_from=_find_disposition(assessments, row.subject_id, ("second_infusion",), study),
+        excluded_from=_find_disposition(dispositions, row.subject_id, ("second_infusion",), study),
         left_at=_find_disposition(
-            assessments, row.subject_id, ("withdrawal", "death", "lost_to_followup"), study
+            dispositions, row.subject_id, ("withdrawal", "death", "lost_to_followup"), study
         ),
     )
 
 
 def _find_disposition(
-    assessments: pd.DataFrame, subject_id: str, items: "Iterable[str]", study: Study
+    dispositions: pd.DataFrame, subject_id: str, items: "Iterable[str]", study: Study
 ) -> dt.datetime | None:
-    rows = assessments[
-        (assessments["subject_id"] == subject_id)
-        & (assessments["instrument"] == "disposition")
-        & assessments["item"].isin(items)
-        & (assessments["value"].str.lower() == "yes")
+    rows = dispositions[
+        (dispositions["subject_id"] == subject_id)
+        & dispositions["item"].isin(items)
+        & (dispositions["value"].str.lower() == "yes")
     ]
     moments = [parse_moment(text, study) for text in rows["collected_at"]]
     return min((moment for moment in moments if moment), default=None)

@@ -38,7 +38,7 @@ def derive_concentration(rows: pd.DataFrame, *, tolerance_percent: float) -> pd.
     beads, volume, blood = per_event[BEADS].notna(), per_event[VOLUME].notna(), per_event[BLOOD].notna()
     route = pd.Series(np.select([beads, volume, blood], ROUTES[:3], NO_ROUTE), index=rows.index)
     is_cell = ~rows["population"].isin(WITHOUT_CONCENTRATION) & rows["count"].notna()
-    in_lymphocytes = rows["population"].isin(_find_descendants(rows, "lymphocytes"))
+    in_lymphocytes = _lie_within(rows, "lymphocytes")
     stands = is_cell & (route != NO_ROUTE) & ((route != BLOOD) | in_lymphocytes)
     chosen = per_event[BEADS].fillna(per_event[VOLUME]).fillna(per_event[BLOOD]).where(stands)
     low, high = _bound(rows, events, per_event, route)
@@ -137,10 +137,25 @@ def _events_of(rows: pd.DataFrame, population: str) -> "pd.Series[float]":
     return rows["file_id"].map(usable.set_index("file_id")["count"]).astype("float64")
 
 
-def _find_descendants(rows: pd.DataFrame, ancestor: str) -> frozenset[str]:
-    parents: Mapping[str, str] = dict(
-        rows[["population", "parent"]].drop_duplicates().itertuples(index=False, name=None)
-    )
+def _lie_within(rows: pd.DataFrame, ancestor: str) -> "pd.Series[bool]":
+    """Tell which populations lie in another by the tree of their own file."""
+    trees: dict[str, dict[str, str]] = {}
+    for file_id, population, parent in zip(rows["file_id"], rows["population"], rows["parent"], strict=True):
+        trees.setdefault(file_id, {})[population] = parent
+    known: dict[tuple[tuple[str, str], ...], frozenset[str]] = {}
+    inside: dict[str, frozenset[str]] = {}
+    for file_id, tree in trees.items():
+        key = tuple(tree.items())
+        if key not in known:
+            known[key] = _find_descendants(tree, ancestor)
+        inside[file_id] = known[key]
+    held = [
+        name in inside[file_id] for file_id, name in zip(rows["file_id"], rows["population"], strict=True)
+    ]
+    return pd.Series(held, index=rows.index, dtype=bool)
+
+
+def _find_descendants(parents: Mapping[str, str], ancestor: str) -> frozenset[str]:
     found = set()
     for population in parents:
         current = population

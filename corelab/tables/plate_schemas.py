@@ -134,3 +134,29 @@ PAIRING = TableSchema(
         Column(name="discarded", label="Other tubes within the tolerance, by their file", derivation="farther, or later of two equally near ones"),
     ),
 )  # fmt: skip
+
+PLATE_TABLES = ("plates", "plate_curves", "plate_curve_points", "plate_wells", "plate_controls")
+
+PLATE_RESULTS = TableSchema(
+    name="plate_results", row="specimen x analyte x run", key=(),
+    columns=(
+        *(Column(name=name, label=name) for name in (
+            "plate", "subject_id", "visit", "collected_at", "analyte", "platform", "matrix",
+        )),
+        number("value", "value"), Column(name="relation", label="relation"), number("low", "low"), number("high", "high"),
+        *(Column(name=name, label=name) for name in ("unit", "status", "reason")),
+        *(number(name, name) for name in ("lod", "lloq", "uloq", "ci_low", "ci_high")),
+        Column(name="source_id", label="source_id"), number("bridged", "bridged"),
+    ),
+)  # fmt: skip
+"""What plates give to `measurements`; no table of its own."""
+
+PLATE_FINDINGS = TableSchema(
+    name="plate_findings", row="finding on a plate", key=(),
+    columns=(
+        *(Column(name=name, label=name) for name in ("object", "check", "level")),
+        number("value", "value"), number("limit", "limit"),
+        *(Column(name=name, label=name) for name in ("reason", "subject_id", "visit")),
+    ),
+)  # fmt: skip
+"""What plates give to `quality`."""

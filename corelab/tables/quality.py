@@ -16,6 +16,7 @@ from corelab.vocabulary import Level
 UNTIMED: Final = ("", "UNS", "SCR")
 """Visits of which several dates are no conflict: unscheduled draws, and screening with its re-tests."""
 COLUMNS: Final = ["subject_id", "visit", "object", "check", "level", "value", "limit", "reason"]
+_TOLD: Final = ("object", "check", "reason")
 
 
 def derive_quality(
@@ -27,7 +28,10 @@ def derive_quality(
     clocks: Clocks,
     further: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Collect the findings on files, dates, values, scores and doses, and further ones of other tables."""
+    """Collect the findings on files, dates, values, scores and doses, and further ones of other tables.
+
+    Each is told once of a child; `tell_once` does so for all.
+    """
     parts = [
         _of_files(tubes),
         _of_visits(inputs, clocks),
@@ -38,8 +42,15 @@ def derive_quality(
         _of_taken_visits(inputs),
         *further,
     ]
-    rows = stack_rows(parts, COLUMNS)
-    return rows.drop_duplicates(["object", "check", "reason"], ignore_index=True)
+    return tell_once(stack_rows(parts, COLUMNS), ("subject_id", *_TOLD))
+
+
+def tell_once(findings: pd.DataFrame, key: Sequence[str] = _TOLD) -> pd.DataFrame:
+    """Keep of findings that say the same the weightiest, whatever their order."""
+    numbers = findings.astype(dict.fromkeys(("value", "limit"), "float64"))
+    texts = numbers.fillna(dict.fromkeys(("subject_id", "visit", "object", "check", "level", "reason"), ""))
+    ordered = texts.sort_values([*_TOLD, "level", "subject_id", "visit", "value", "limit"], kind="stable")
+    return ordered.drop_duplicates(list(key), ignore_index=True)
 
 
 def _of_files(tubes: Tubes) -> pd.DataFrame:

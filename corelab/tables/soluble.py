@@ -1,5 +1,6 @@
 """Soluble markers as measurements: concentrations, and their ratio to baseline, as a bound where needed."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,41 @@ _TEXTS: Final = (
 )  # fmt: skip
 
 
-def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSeries:
+    """Analytes that the trial measures on several platforms, and in several matrices."""
+
+    by_platform: frozenset[str]
+    by_matrix: frozenset[str]
+
+    def describe(self, analytes: frozenset[str]) -> str:
+        """Say which of some analytes are shared."""
+        return repr((sorted(self.by_platform & analytes), sorted(self.by_matrix & analytes)))
+
+
+def find_shared_series(cytokines: pd.DataFrame, plates: pd.DataFrame) -> SharedSeries:
+    """Find the analytes whose series need a platform, or a matrix, in their names.
+
+    A matrix that was not told is no second one.
+    """
+    columns = ["analyte", "platform", "matrix"]
+    told = pd.concat([cytokines[columns], plates[columns]]).drop_duplicates()
+    matrix = _fold_matrix(told["matrix"])
+    platforms = told.groupby("analyte")["platform"].nunique()
+    matrices = matrix.mask(matrix == "").groupby(told["analyte"]).nunique()
+    return SharedSeries(
+        by_platform=frozenset(platforms.index[platforms > 1]),
+        by_matrix=frozenset(matrices.index[matrices > 1]),
+    )
+
+
+def _fold_matrix(matrix: "pd.Series[str]") -> "pd.Series[str]":
+    return matrix.fillna("").str.strip().str.casefold()
+
+
+def derive_concentrations(
+    cytokines: pd.DataFrame, plates: pd.DataFrame, *, shared: SharedSeries
+) -> pd.DataFrame:
     """Bring delivered concentrations and the results of plates into canonical units.
 
     The same analyte on two platforms, or in serum and in plasma, is two series: what tells them apart is then
@@ -37,6 +72,8 @@ def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.D
         Rows of ``cytokines.csv``, parsed here against their limits.
     plates
         Results of plates, as `corelab.tables.plate_results` gives them.
+    shared
+        Of all children: which analytes are several series.
     """
     stacked = stack_rows([_parse_delivered(cytokines), plates], [*_TEXTS, *_NUMBERS])
     rows = stacked.astype(dict.fromkeys(_NUMBERS, "float64"))
@@ -47,13 +84,13 @@ def derive_concentrations(cytokines: pd.DataFrame, plates: pd.DataFrame) -> pd.D
     rows = convert_columns(rows, _NUMBERS, substance="analyte")
     unknown = rows["unit"] == ""
     return rows.assign(
-        name=_name_series(rows),
+        name=_name_series(rows, shared),
         assay=Assay.CYTOKINE.value,
         metric="concentration",
         status=rows["status"].mask(unknown, Status.FAILED.value),
         reason=rows["reason"].mask(unknown, UNKNOWN_UNIT),
         unit=rows["target"].mask(unknown, delivered),
-        matrix=rows["matrix"].fillna("").str.strip().str.casefold(),
+        matrix=_fold_matrix(rows["matrix"]),
     )[COLUMNS]
 
 
@@ -64,18 +101,23 @@ def _parse_delivered(cytokines: pd.DataFrame) -> pd.DataFrame:
     return cytokines.drop(columns="value").join(tabulate_measured(measured, cytokines.index))
 
 
-def _name_series(cytokines: pd.DataFrame) -> "pd.Series[str]":
+def _name_series(cytokines: pd.DataFrame, shared: SharedSeries) -> "pd.Series[str]":
     """Name a series by its analyte, and by its platform and matrix where another one has another.
 
-    A matrix that was not told is no second one: it stays with the plain name.
+    A matrix that was not told stays with the plain name.
     """
-    platforms = cytokines.groupby("analyte")["platform"].transform("nunique")
-    matrix = cytokines["matrix"].fillna("").str.strip().str.casefold()
-    matrices = matrix.mask(matrix == "").groupby(cytokines["analyte"]).transform("nunique")
     parts = [
-        ", ".join(filter(None, (platform if shared else "", sort if several else "")))
-        for platform, shared, sort, several in zip(
-            cytokines["platform"], platforms > 1, matrix, matrices > 1, strict=True
+        ", ".join(
+            filter(
+                None,
+                (
+                    platform if name in shared.by_platform else "",
+                    matrix if name in shared.by_matrix else "",
+                ),
+            )
+        )
+        for name, platform, matrix in zip(
+            cytokines["analyte"], cytokines["platform"], _fold_matrix(cytokines["matrix"]), strict=True
         )
     ]
     names = [

@@ -1,13 +1,18 @@
 """Rows of `summary` for what ends at an unknown time between two samples: persistence and aplasia."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from corelab.statistics.survival import estimate_kaplan_meier, estimate_turnbull, read_survival
+from corelab.statistics.survival import (
+    IntervalMasses,
+    estimate_kaplan_meier,
+    estimate_turnbull,
+    read_survival,
+)
 from corelab.study.model import Visit
 from corelab.tables.clock import Clocks
 from corelab.tables.due import list_due_visits
@@ -42,10 +47,12 @@ def summarise_times(
     what is possible, with both ends beside it.
     """
     due = {visit.code for clock in clocks.subjects.values() for visit in list_due_visits(clock, clocks)}
+    visits = [visit for visit in clocks.study.visits if visit.month is not None and visit.code in due]
     for times in _collect_times(tables, clocks):
-        for visit in clocks.study.visits:
-            if visit.month is not None and visit.code in due:
-                yield from _estimate(times, visit, groups)
+        for arm, members in groups.members.items():
+            rows = times.table[times.table["subject_id"].isin(members)]
+            if len(rows) and visits:
+                yield from _estimate(times, rows, visits, arm)
 
 
 def _collect_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> Iterator[_Times]:
@@ -74,11 +81,11 @@ def count_target_day(visit: Visit) -> float:
     return round((visit.month or 0) * MONTH_DAYS)
 
 
-def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str, Any]]:
-    for arm, members in groups.members.items():
-        rows = times.table[times.table["subject_id"].isin(members)]
-        if rows.empty:
-            continue
+def _estimate(
+    times: _Times, rows: pd.DataFrame, visits: Sequence[Visit], arm: str
+) -> Iterator[dict[str, Any]]:
+    masses = estimate_turnbull(rows["low"].to_list(), rows["high"].to_list())
+    for visit in visits:
         day = _choose_day(rows, visit)
         place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
         counted = {
@@ -86,7 +93,7 @@ def _estimate(times: _Times, visit: Visit, groups: Groups) -> Iterator[dict[str,
             "n_total": len(rows),
         }
         yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(rows, day)}
-        yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(rows, day)}
+        yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(masses, day)}
 
 
 def _choose_day(rows: pd.DataFrame, visit: Visit) -> float:
@@ -105,8 +112,7 @@ def _by_middle(rows: pd.DataFrame, day: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _by_interval(rows: pd.DataFrame, day: float) -> dict[str, Any]:
-    masses = estimate_turnbull(rows["low"].to_list(), rows["high"].to_list())
+def _by_interval(masses: IntervalMasses, day: float) -> dict[str, Any]:
     least, greatest = read_survival(masses, day)
     is_beyond = bool((np.isinf(masses.highs) & (masses.lows < day) & (masses.masses > 0)).any())
     is_within = greatest - least > 1e-9

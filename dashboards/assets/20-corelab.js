@@ -45,7 +45,7 @@
       ? window.corelabAhead.take(arguments[0], arguments[1]) : null;
     return (known || plainFetch.apply(this, arguments)).then(function (response) {
       if (!response.url.includes("/_dash-")) { return response; }
-      checkAnswer(response.status);
+      checkAnswer(response.status, response.headers.get("Failure-Reference"));
       /* The page is left: an answer that says so would only be a failed callback to Dash. */
       if (response.status === 401) { return new Promise(function () {}); }
       const grid = response.headers.get("X-Grid-Script");
@@ -85,14 +85,15 @@
 
   function showBusy(is) { document.documentElement.toggleAttribute("data-busy", is); }
 
-  function checkAnswer(status) {
+  function checkAnswer(status, reference) {
     if (status === 401) {
       location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
     }
     if (status >= 500) {
       const alert = document.getElementById("shell-alert");
       if (alert) {
-        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"];
+        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"]
+          + (reference ? " (" + reference + ")" : "");
         alert.hidden = false;
       }
     }

@@ -35,7 +35,7 @@ def test_run__computes_nothing_the_second_time(ready: Home, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("gated again")
 
-    monkeypatch.setattr(pipelines.gating, "gate_all", refuse)
+    monkeypatch.setattr(pipelines.gating, "gate_jobs", refuse)
     second = run(ready, at=NOW + dt.timedelta(days=1))
     assert (first.is_new, second.is_new) == (True, False)
     assert first.snapshot_id == second.snapshot_id
@@ -81,7 +81,7 @@ def test_run__gives_with_what_it_kept_what_it_gives_without(
     run(home, at=NOW)
     ingest(home, [tiny_trial], at=NOW, actor="test")
     kept = run(home, at=NOW).snapshot_id
-    shutil.rmtree(home.cache / "gates")
+    shutil.rmtree(home.cache)
     shutil.rmtree(home.path / "snapshots" / kept)
     assert run(home, at=NOW).snapshot_id == kept
 
