@@ -30,7 +30,7 @@ def add_outage_answer(server: Flask, site: Site) -> None:
     """Answer in words: 503 wherever the database cannot be reached, 500 where we failed."""
 
     def answer_away(_error: DatabaseAwayError) -> Response:
-        response = _answer(server, site, site.text("shell.away"), title="away.title", status=503)
+        response = _answer(server, site, site.text("shell.away"), title=site.text("away.title"), status=503)
         response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
         return response
 
@@ -39,7 +39,7 @@ def add_outage_answer(server: Flask, site: Site) -> None:
         current_app.logger.error("failure %s at %s", reference, name_route(), exc_info=error)
         _record(site, error, reference)
         said = site.text("shell.failed", reference=reference)
-        response = _answer(server, site, said, title="away.failed", status=500)
+        response = _answer(server, site, said, title=site.text("away.failed"), status=500)
         response.headers[REFERENCE_HEADER] = reference
         return response
 
@@ -55,7 +55,7 @@ def _answer(server: Flask, site: Site, said: str, *, title: str, status: int) ->
     # Not through Flask: its templates ask who the person is, and so the database.
     page = server.jinja_env.from_string(_PAGE)
     path = check_next(request.path)
-    text = page.render(text=site.text, scheme=read_scheme(), said=said, title=site.text(title), path=path)
+    text = page.render(text=site.text, scheme=read_scheme(), said=said, title=title, path=path)
     return Response(text, status=status, mimetype="text/html")
 
 
