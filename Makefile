@@ -10,7 +10,7 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 # Compiled modules make the second start of every command several times faster.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint validate bench screenshots clean
+.PHONY: demo test lint loops validate bench screenshots clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing corelab into $(VENV)"
@@ -39,10 +39,20 @@ lint: $(VENV)/.installed-test
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell corelab pipelines dashboards tests docs README.md CHANGELOG.md
 
+# The loops are compiled on one core while the other lints; what both workers of the rest need is then there.
+LOOPS := tests/cytometry/kernel tests/cytometry/test_fair_part.py tests/cytometry/test_columns.py
+
+# Homes of the tests lie in memory where there is room: each of thousands of small files waits for no disk.
+SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {found = 1} END {print found ? "/dev/shm" : "/tmp"}')
+
+loops: $(VENV)/.installed-test
+	@$(BIN)/pytest -q $(LOOPS)
+
 test: $(VENV)/.installed-test
 	@tests/provision.sh
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory --output-sync --jobs=2 lint loops
+	@set -e; scratch=$$(mktemp -d -p $(SCRATCH)); trap 'rm -rf "$$scratch"' EXIT; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp "$$scratch/pytest" $(addprefix --ignore=,$(LOOPS))
 
 validate: $(VENV)/.installed-test
 	@tests/provision.sh

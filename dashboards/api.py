@@ -10,6 +10,7 @@ from corelab.errors import HomeError
 from corelab.export.dictionary import make_dictionary
 from corelab.export.text import format_csv
 from corelab.singlecell.tables import COLUMNS
+from corelab.store.objects import compute_sha256
 from dashboards.access.roles import AUDITORS, EVERY_ROLE, EXPORTERS, check_role
 from dashboards.cells import find_cells
 from dashboards.ports import SnapshotPort
@@ -49,7 +50,7 @@ def answer_table(site: Site, name: str, ext: str) -> Response:
     else:
         body = write_rows(SnapshotTables(snapshot), name, subject_id)
     stem = f"{name}_{subject_id}" if subject_id and ext == "csv" else name
-    note_download(site, f"{snapshot.id}/{stem}.{ext}")
+    note_download(site, f"{snapshot.id}/{stem}.{ext}", body)
     return build_attachment(body, f"{stem}.{ext}", FORMATS[ext])
 
 
@@ -101,8 +102,9 @@ def answer_cells(site: Site, name: str) -> Response:
     cells = None if tables is None else find_cells(site, tables)
     if cells is None or tables is None or name not in COLUMNS:
         abort(404)
-    note_download(site, f"{tables.snapshot.id}/cells/{name}.csv")
-    return build_attachment(format_csv(cells[name]), f"{name}.csv", FORMATS["csv"])
+    body = format_csv(cells[name])
+    note_download(site, f"{tables.snapshot.id}/cells/{name}.csv", body)
+    return build_attachment(body, f"{name}.csv", FORMATS["csv"])
 
 
 def answer_dictionary(site: Site) -> Response:
@@ -113,7 +115,7 @@ def answer_dictionary(site: Site) -> Response:
     if snapshot is None:
         abort(404)
     body = format_csv(make_dictionary(find_schemas(snapshot)))
-    note_download(site, f"{snapshot.id}/dictionary.csv")
+    note_download(site, f"{snapshot.id}/dictionary.csv", body)
     return build_attachment(body, "dictionary.csv", FORMATS["csv"])
 
 
@@ -132,16 +134,16 @@ def answer_audit(site: Site) -> Response:
     kept = select_entries(site.trail.rows(), read_filter(request.args), site.home.study)
     body = format_csv(kept)
     query = request.query_string.decode("ascii", "replace")
-    note_download(site, f"audit.csv{'?' if query else ''}{query}")
+    note_download(site, f"audit.csv{'?' if query else ''}{query}", body)
     return build_attachment(body, "audit.csv", FORMATS["csv"])
 
 
-def note_download(site: Site, what: str) -> None:
-    """Add the download to the audit trail before the file leaves."""
-    note(site, "export", what)
+def note_download(site: Site, what: str, body: bytes = b"") -> None:
+    """Add the download to the audit trail before the file leaves, by the hash that tells it again."""
+    note(site, "export", what, new=f"sha256 {compute_sha256(body)}" if body else "")
 
 
-def note(site: Site, action: str, what: str) -> None:
+def note(site: Site, action: str, what: str, *, new: str = "") -> None:
     """Add what somebody, or a script by its token, did to the audit trail."""
     by = f"token {current_user.token}" if current_user.token else ""
     site.home.registry.audit.append(
@@ -149,6 +151,7 @@ def note(site: Site, action: str, what: str) -> None:
         role=current_user.role,
         action=action,
         object=what,
+        new=new,
         reason=by,
         at=site.clock(),
     )

@@ -15,6 +15,7 @@ from dashboards.access.guard import add_guard
 from dashboards.access.headers import add_headers, build_policy
 from dashboards.access.login import build_blueprint
 from dashboards.access.outage import add_outage_answer
+from dashboards.access.sent import add_sent_checks
 from dashboards.access.sessions import configure_sessions, write_csrf_cookie
 from dashboards.api import build_api
 from dashboards.components import run_now
@@ -106,7 +107,7 @@ def create_app(
     server.secret_key = secret_key
     server.config["MAX_CONTENT_LENGTH"] = 4 * 1024 * 1024
     configure_sessions(server, home, clock=clock, secure_cookies=secure_cookies)
-    add_guard(server)
+    add_guard(server, site)
     add_outage_answer(server, site)
     for blueprint in (
         build_blueprint(site),
@@ -123,6 +124,7 @@ def create_app(
 
         server.register_blueprint(build_oidc_routes(server, site, provider))
     app = build_dash(site, server)
+    add_sent_checks(server, app.callback_map)
     add_headers(server, policy=build_policy(app.csp_hashes()), secure_cookies=secure_cookies)
     server.after_request(lambda response: write_csrf_cookie(response, secure_cookies=secure_cookies))
     server.after_request(lambda response: routes.mark_unknown_page(site, response))

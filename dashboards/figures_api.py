@@ -47,7 +47,7 @@ def answer_rows(site: Site, table: str) -> Response:
     if not set(filters) <= set(rows.columns):
         abort(400)
     body = format_csv(stamp_rows(site, tables, select_rows(rows, filters), filters))
-    note_download(site, f"{tables.snapshot.id}/figure {table} {write_filters(filters)}".strip())
+    note_download(site, f"{tables.snapshot.id}/figure {table} {write_filters(filters)}".strip(), body)
     return build_attachment(body, f"{table.replace('/', '_')}_{tables.snapshot.id[:8]}.csv", FORMATS["csv"])
 
 

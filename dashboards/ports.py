@@ -99,8 +99,22 @@ class TokensPort(Protocol):
         """Return the token of a text if it still holds, else None."""
 
 
+class SessionsPort(Protocol):
+    """The ends of sessions."""
+
+    def is_ended(self, session_id: str) -> bool:
+        """Tell whether a session was ended."""
+
+    def end(self, session_id: str, *, account: str, role: str, at: dt.datetime, reason: str = "") -> bool:
+        """End a session, with a line of the audit; a reason says why it ended by itself."""
+
+
 class UsersPort(Protocol):
     """The accounts of a home."""
+
+    @property
+    def sessions(self) -> SessionsPort:
+        """The ends of their sessions."""
 
     @property
     def tokens(self) -> TokensPort:
@@ -119,9 +133,10 @@ class UsersPort(Protocol):
 class AuditPort(Protocol):
     """The record of who did what."""
 
-    def append(
-        self, *, actor: str, role: str, action: str, at: dt.datetime, object: str = "", reason: str = ""
-    ) -> None:
+    def append(  # noqa: PLR0913 - the fields of the contract's audit table
+        self, *, actor: str, role: str, action: str, at: dt.datetime, object: str = "", new: str = "",
+        reason: str = "",
+    ) -> None:  # fmt: skip
         """Add one row."""
 
     def rows(self, *, limit: int | None = None) -> "pd.DataFrame":

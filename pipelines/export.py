@@ -1,6 +1,7 @@
 """Writes a snapshot to a folder, in one of its formats, and the audit trail's line about it."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -60,6 +61,9 @@ def export(  # noqa: PLR0913 - the options of the command
     names = _check_names(tables, snapshot, format_name)
     source = find_source(home, snapshot, names, is_external=is_external)
     report = ExportReport(files=[], findings=[])
+    hashes: list[str] = []
+    from corelab.store.objects import compute_sha256
+
     # Before anything is written: a snapshot that cannot be made again has no bundle.
     bundle = _make_replay(home, snapshot, names) if with_replay else {}
     # Before a file leaves: one that fails half-way has left something too.
@@ -69,22 +73,21 @@ def export(  # noqa: PLR0913 - the options of the command
     )  # fmt: skip
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, data in _files(
-            home,
-            source,
-            names,
-            format_name=format_name,
-            findings=report.findings,
-            progress=progress,
+        written = _files(
+            home, source, names, format_name=format_name, findings=report.findings, progress=progress,
             language=language,
-        ):
+        )  # fmt: skip
+        for name, data in itertools.chain(written, bundle.items()):
             (out / name).write_bytes(data)
             report.files.append(name)
-        for name, data in bundle.items():
-            (out / name).write_bytes(data)
-            report.files.append(name)
+            hashes.append(f"{name} sha256 {compute_sha256(data)}")
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", place=out.name) from error
+    finally:
+        # By which a file that turns up somewhere is told again: whose export it was.
+        home.registry.audit.append(
+            actor=actor, role="", action="export_files", object=snapshot.id, new="; ".join(hashes), at=at
+        )
     return report
 
 

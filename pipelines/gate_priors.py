@@ -49,7 +49,7 @@ def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
         and row["gate"] in priors
         and (
             row["gate_source"] == GateSource.TEMPLATE
-            or (row["recipe"] == "negative" and row["n_reference"] < _SETTLED)
+            or (row["recipe"] in {"groups", "negative"} and row["n_reference"] < _SETTLED)
         )
         for row in rows
     )

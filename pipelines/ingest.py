@@ -171,6 +171,7 @@ def read_delivery(home: "Home", files: Sequence[DeliveredFile], *, progress: Pro
     others = [taken.file for taken in gates]
     fcs = {path: naming.clean_stored(stored) for path, stored in fcs.items()}
     aliases = {naming.restore(path): stored.file_id for path, stored in fcs.items()}
+    aliases |= {naming.encode(path): file_id for path, file_id in list(aliases.items())}
     delivery = Delivery(
         tables=tables, fcs=fcs, failed=failed, matrices=matrices, plates=plates, others=others,
         aliases=aliases,

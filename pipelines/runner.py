@@ -79,6 +79,11 @@ def work_off(home: "Home", *, clock: Clock, workers: int = 1) -> int:
     count = 0
     while job := home.jobs.claim(at=clock()):
         report, failed = _try(home, job, clock=clock, workers=workers)
+        if failed:
+            home.registry.audit.append(
+                actor=job.account, role=job.role, action="failure", object=f"job {job.id} {job.kind}",
+                at=clock(), reason="the report of the job says why",
+            )  # fmt: skip
         home.jobs.finish(job.id, report, at=clock(), failed=failed)
         home.uploads.settle()
         count += 1
@@ -110,7 +115,7 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
     handed = home.uploads.handed(job.id)
     lost = [upload.name for upload, path in handed if not path.is_file()]
     if lost:
-        raise InputError("its bytes are gone", place=lost[0], remedy="upload it again")
+        raise InputError("its bytes are gone", place=_name_kind(lost[0]), remedy="upload it again")
     files = [
         DeliveredFile(path=upload.name, location=path, kind=recognise(upload.name))
         for upload, path in sorted(handed, key=lambda one: one[0].name)
@@ -125,6 +130,14 @@ def take_delivery(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Ma
         "counts": dict(report.counts), "files": list(report.files)[:_LONGEST_LIST],
         **{name: list(texts)[:_LONGEST_LIST] for name, texts in lines.items()},
     }  # fmt: skip
+
+
+def _name_kind(path: str) -> str:
+    """Call a file what it is: its own name may be a person's, and without its bytes nothing tells."""
+    from corelab.ingest.delivery import FileKind, recognise, table_stem
+
+    kind = recognise(path)
+    return f"{table_stem(path)}.csv" if kind is FileKind.TABLE else f"a file of kind {kind.value}"
 
 
 def update_tables(home: "Home", job: "Job", *, clock: Clock, workers: int) -> Mapping[str, Any]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _KEY_BYTES: Final = 32
 _THREADS: Final = 8
+_MOST_CONNECTIONS: Final = 1_000
+_IDLE_SECONDS: Final = 60
+_SPARE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,9 @@ def serve(
         secure_cookies=access.behind_https,
     )  # fmt: skip
     try:
-        server = waitress.create_server(app.server, host=host, port=port, threads=_THREADS, ident=None)
+        server = waitress.create_server(
+            app.server, host=host, port=port, threads=_THREADS, ident=None, **list_limits()
+        )
     except OSError as error:
         raise ConfigError(
             f"cannot listen ({error.strerror})", place=f"{host}:{port}", remedy="give another --port"
@@ -62,6 +67,16 @@ def serve(
         server.run()
     finally:
         end()
+
+
+def list_limits() -> dict[str, int | bool]:
+    """Return what a stranger may cost: no body larger than a piece of an upload, no waiting without end."""
+    from corelab.store.uploads import CHUNK
+
+    return {
+        "max_request_body_size": CHUNK + _SPARE, "connection_limit": _MOST_CONNECTIONS,
+        "channel_timeout": _IDLE_SECONDS, "asyncore_use_poll": True,
+    }  # fmt: skip
 
 
 def read_secret_key(path: Path) -> str:

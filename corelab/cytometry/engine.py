@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from corelab.cytometry.columns import PackedMasks
+from corelab.cytometry.controls import Evidence
 from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take_limit
-from corelab.cytometry.fitting import Evidence, fit_cut
+from corelab.cytometry.fitting import fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import approximate_axis, fit_valley
 from corelab.cytometry.records import ControlLimit, Cut, Mask, Values

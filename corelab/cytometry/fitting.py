@@ -1,12 +1,13 @@
 """A cut for one acquisition: from its data, else a control, else other visits, else the template."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import numpy as np
 
+from corelab.cytometry.controls import Evidence, Read, find_fmo, find_negative, measure_control
+from corelab.cytometry.groups import fit_two_groups
 from corelab.cytometry.recipes import (
     Negative,
     ValleyFit,
@@ -18,13 +19,9 @@ from corelab.cytometry.recipes import (
     from_axis,
     to_axis,
 )
-from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
+from corelab.cytometry.records import ControlLimit, Cut, Values
 from corelab.cytometry.template import CutRule
-from corelab.cytometry.tube import Tube
 from corelab.vocabulary import GateSource
-
-Read = Callable[[], Values]
-"""Gives all values of the channel, which are not to be held while a population is asked for."""
 
 _USABLE: Final = 0.2
 _TRUSTED: Final = 0.5
@@ -38,6 +35,9 @@ _HUNDRED: Final = 100
 _SETTLED: Final = 2000
 _FAR_FROM_ZERO: Final = 15.0
 _CLEAR_OF_ZERO: Final = 5.0
+_LIFTED: Final = 2.5
+_BELOW_NOISE: Final = 5.0
+"""Units of noise below zero that no group with a middle above zero reaches with its middle 95 %."""
 _MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
 _GAP_BOUNDS: Final = (2.0, 12.0)
@@ -48,28 +48,13 @@ _MIN_SPREADS: Final = 2.0
 _MAX_SPREADS: Final = 6.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
-    """What a cut may be fitted to.
-
-    ``select`` gives the mask of a population (None where it is missing), ``controls`` the limits of
-    control tubes by tube and cut, ``priors`` the cuts of other visits in units of noise.
-    """
-
-    tube: Tube
-    select: Callable[[str], Mask | None]
-    tube_name: str
-    controls: Mapping[str, Mapping[str, ControlLimit]]
-    priors: Mapping[str, float]
-
-
 def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     """Place one cut, or say why it cannot be placed.
 
     The chain is: a valley between two groups; the middle between groups that another marker tells
-    apart; the negative group of a reference population; the
-    same cut at the child's other visits, in units of noise; the template's default. A valley is
-    never taken where the events do not show one.
+    apart; the limit between two groups that two normals describe; the negative group of a reference
+    population; the same cut at the child's other visits, in units of noise; the template's default. A
+    valley is never taken where the events do not show one.
     """
     column = evidence.tube.column(rule.marker)
     if column is None:
@@ -82,7 +67,7 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
         cut = (
             _fit_valley(rule, evidence, read, scale)
             or _fit_between(rule, evidence, read, scale)
-            or _fit_above(rule, evidence, read, scale, at_least=_ENOUGH)
+            or _fit_inside(rule, evidence, read, scale)
             or _take_prior(rule, evidence, scale)
             or _fit_above(rule, evidence, read, scale, at_least=_find_minimum(rule))
             or _take_default(rule, scale)
@@ -120,7 +105,7 @@ def _fit_valley(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
         return None
     at_least = 0.0  # what lies below zero is the noise of negatives, never a group beside them
     if rule.above_of:
-        negative = _find_negative(rule.above_of, evidence, read, scale)
+        negative = find_negative(rule.above_of, evidence, read, scale=scale)
         if negative is not None:
             floor = negative.mode + rule.above_k * negative.spread
             at_least = max(0.0, float(to_axis(np.array([floor]), scale)[0]))
@@ -157,9 +142,39 @@ def _middle(y: Values) -> tuple[float, float]:
     return centre, 1.4826 * float(np.median(np.abs(y - centre)))
 
 
-def _find_negative(population: str, evidence: Evidence, read: Read, scale: float) -> Negative | None:
-    mask = evidence.select(population)
-    return None if mask is None else fit_negative(read()[mask], scale=scale)
+def _fit_inside(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
+    """Place the cut by two groups or above a negative one; a gap between groups goes before both."""
+    above = _fit_above(rule, evidence, read, scale, at_least=_ENOUGH)
+    if above is not None and above.recipe == "valley":
+        return above
+    return _fit_groups(rule, evidence, read, scale) or above
+
+
+def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
+    """Place the cut that errs least between two groups of a population, where two normals describe it.
+
+    Their five numbers come from all events of the population: with few of them they are surer than the left
+    half of its negatives.
+    """
+    mask = evidence.select(rule.groups) if rule.groups else None
+    fit = None if mask is None else fit_two_groups(approximate_axis(read(), scale, mask))
+    if mask is None or fit is None or from_axis(fit.low, scale) > _FAR_FROM_ZERO * scale:
+        return None
+    position, wrong = fit.place_limit()
+    n = int(fit.share * np.count_nonzero(mask))
+    linear, reason = _average_with_prior(rule, evidence, from_axis(position, scale), scale=scale, n=n)
+    cut = _make(rule, linear, "groups", GateSource.AUTO, n / (n + _ENOUGH) * (1 - wrong))
+    return replace(cut, n_reference=n, reason=reason)
+
+
+def _average_with_prior(
+    rule: CutRule, evidence: Evidence, linear: float, *, scale: float, n: int
+) -> tuple[float, str]:
+    """Average a limit with the other visits' where few events are behind it, and say so."""
+    prior = evidence.priors.get(rule.name, float("nan")) * scale
+    if n < _SETTLED and prior > 0 and linear > 0:
+        return float(np.sqrt(linear * prior)), "averaged with other visits"
+    return linear, ""
 
 
 def _fit_above(rule: CutRule, evidence: Evidence, read: Read, scale: float, *, at_least: int) -> Cut | None:
@@ -206,8 +221,10 @@ class _Placed:
 
 
 def _is_merged(negative: Negative, scale: float) -> bool:
-    """Tell a group that stands clear of zero and yet reaches down to it: two groups taken for one."""
-    return negative.mode > _CLEAR_OF_ZERO * scale and negative.spread > _MERGED * negative.mode
+    """Tell two groups taken for one: clear of zero it reaches down to it, or from near it far below it."""
+    reaches_down = negative.mode > _CLEAR_OF_ZERO * scale and negative.spread > _MERGED * negative.mode
+    lowest = negative.mode - _MIN_SPREADS * negative.spread
+    return reaches_down or (negative.mode > _LIFTED * scale and lowest < -_BELOW_NOISE * scale)
 
 
 def _place_above(
@@ -229,10 +246,8 @@ def _place_above(
     if gap is not None:
         made = _make(rule, from_axis(gap.position, scale), "valley", GateSource.AUTO, gap.score)
         return replace(made, n_reference=negative.n, spread=negative.spread, reason=reason)
-    prior = evidence.priors.get(rule.name, float("nan")) * scale
-    if negative.n < _SETTLED and prior > 0 and linear > 0:
-        linear = float(np.sqrt(linear * prior))
-        reason = reason or "averaged with other visits"
+    linear, averaged = _average_with_prior(rule, evidence, linear, scale=scale, n=negative.n)
+    reason = reason or averaged
     swing = compute_swing(own, cut, negative.spread) if own is not None else 100.0
     score = negative.n / (negative.n + _ENOUGH) * float(np.exp(-swing / 10.0))
     if rule.valley:
@@ -259,15 +274,6 @@ def _find_gap(rule: CutRule, x: Values, negative: Negative, scale: float) -> Val
     if fit is None or fit.score < rule.apart or from_axis(fit.position, scale) > high:
         return None
     return fit
-
-
-def find_fmo(rule: CutRule, evidence: Evidence) -> tuple[str, ControlLimit] | None:
-    """Find the tube without this marker that has enough cells to say how far its negatives reach."""
-    for tube, limits in sorted(evidence.controls.items()):
-        limit = limits.get(rule.name)
-        if rule.fmo and limit is not None and limit.n >= _MANY and np.isfinite(limit.spreads):
-            return tube, limit
-    return None
 
 
 def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
@@ -306,7 +312,7 @@ def _fit_quantile(rule: CutRule, evidence: Evidence, read: Read, scale: float) -
         limit, negative = own, None
     else:
         limit = evidence.controls.get(rule.control, {}).get(rule.name)
-        negative = _find_negative(rule.otherwise, evidence, read, scale)
+        negative = find_negative(rule.otherwise, evidence, read, scale=scale)
     if limit is not None and limit.n >= rule.minimum:
         linear = _carry(limit, negative, rule.minimum)
         cut = _make(rule, linear, "quantile", GateSource.CONTROL, 0.9)
@@ -336,46 +342,3 @@ def _carry(limit: ControlLimit, negative: Negative | None, minimum: int) -> floa
     if negative is None or negative.n < minimum or not np.isfinite(limit.spreads):
         return limit.linear
     return negative.mode + limit.spreads * negative.spread
-
-
-def measure_control(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
-    """Measure what a tube says as a control of one cut, None where it is no control of it."""
-    if rule.control and rule.control == evidence.tube_name:
-        return _measure_quantile(rule, evidence)
-    is_fmo = evidence.tube_name.startswith("fmo_")
-    if rule.fmo and is_fmo and _bare(rule.marker) == _bare(evidence.tube_name[4:]):
-        return _measure_fmo(rule, evidence)
-    return None
-
-
-def _bare(marker: str) -> str:
-    """Letters and digits alone: ``PD-1`` is ``pd1``, as in ``fmo_pd1``."""
-    return "".join(sign for sign in marker.casefold() if sign.isalnum())
-
-
-def _measure_fmo(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
-    """Measure how far the cells reach that were not stained for the marker, in their spreads."""
-    column = evidence.tube.column(rule.marker)
-    mask = evidence.select(rule.of[0])
-    if column is None or mask is None or not mask.any():
-        return None
-    x = evidence.tube.values(column)[mask]
-    linear = float(np.quantile(x, rule.fmo))
-    negative = fit_negative(x, scale=float(evidence.tube.scales[column]))
-    spreads = (linear - negative.mode) / negative.spread if negative else float("nan")
-    return ControlLimit(linear=linear, spreads=spreads, n=len(x))
-
-
-def _measure_quantile(rule: CutRule, evidence: Evidence) -> ControlLimit | None:
-    """Measure the quantile of the reference population of a control."""
-    column = evidence.tube.column(rule.marker)
-    mask = evidence.select(rule.control_population)
-    if column is None or mask is None or not mask.any():
-        return None
-    read = partial(evidence.tube.values, column)
-    linear = float(np.quantile(read()[mask], rule.quantile))
-    negative = _find_negative(rule.otherwise, evidence, read, float(evidence.tube.scales[column]))
-    spreads = float("nan")
-    if negative is not None and negative.n >= rule.minimum:
-        spreads = (linear - negative.mode) / negative.spread
-    return ControlLimit(linear=linear, spreads=spreads, n=int(mask.sum()))

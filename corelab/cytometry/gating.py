@@ -6,10 +6,10 @@ from typing import Final
 
 from corelab.cytometry.bead_peaks import BEAD_QC, check_bead_peaks, measure_bead_peaks
 from corelab.cytometry.columns import GatedMasks, PackedMasks
+from corelab.cytometry.controls import measure_control
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
 from corelab.cytometry.engine import Engine
 from corelab.cytometry.expression import measure_expression
-from corelab.cytometry.fitting import measure_control
 from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
 from corelab.cytometry.quality import (

@@ -44,6 +44,7 @@ class CutRule:
     above_of: str
     above_k: float
     between: tuple[str, ...]
+    groups: str
     of: tuple[str, ...]
     k: float
     smear_k: float
@@ -216,6 +217,7 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         above_of=above.get("of", ""),
         above_k=float(above.get("k", 0)),
         between=tuple(rule.get("between", ())),
+        groups=rule.get("groups", ""),
         of=tuple(rule.get("of", ())),
         k=float(rule.get("k", 0)),
         smear_k=float(smear.get("k", 0)),
@@ -321,7 +323,15 @@ def _check(template: Template, place: str) -> None:
 def _populations_of_cuts(template: Template) -> set[str]:
     used: set[str] = set()
     for rule in template.cuts.values():
-        used |= {rule.on, rule.above_of, rule.control_population, rule.otherwise, *rule.between, *rule.of}
+        used |= {
+            rule.on,
+            rule.above_of,
+            rule.groups,
+            rule.control_population,
+            rule.otherwise,
+            *rule.between,
+            *rule.of,
+        }
     return used - {""}
 
 

@@ -26,9 +26,8 @@ class Delivery:
     """A delivery after its files were read.
 
     ``fcs``, ``matrices`` (of spillover) and ``plates`` are stored files by path; ``others`` are kept but
-    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read. ``aliases`` are the paths
-    of FCS files as they were delivered, where a person's name was taken out of them: to file ids, for
-    finding them only.
+    hold no rows: workspaces and Gating-ML; ``failed`` is what could not be read. ``aliases`` are further
+    paths of FCS files, as they were delivered and as their codes: to file ids, for finding them only.
     """
 
     tables: Sequence[ReadTable]

@@ -35,12 +35,31 @@ _TECHNICAL: Final = frozenset({
     "administrator", "admin", "user", "operator", "group", "export", "experiment", "all", "default",
     *(visit.lower() for visit in VISITS),
 })  # fmt: skip
+_EVERYDAY: Final = frozenset({
+    "absent", "acquisition", "another", "baseline", "broken", "copy", "corrupt", "damaged", "delivered",
+    "does", "empty", "exist", "existent", "extra", "file", "files", "final", "first", "follow", "ghost",
+    "late", "later", "lost", "missing", "never", "new", "nonexistent", "not", "nowhere", "old", "orphan",
+    "other", "post", "pre", "screening", "second", "stray", "there", "third", "truncated", "unlisted",
+    "unnamed", "week", "alexa", "aqua", "blue", "brilliant", "clean", "dead", "dye", "fluor", "green", "live",
+    "name", "names", "near", "orange", "pacific", "red", "stainless", "texas", "ultra", "viability",
+    "violet", "yellow",
+})  # fmt: skip
+"""Words beside the technical ones that may stand in the name of a file which nobody has seen."""
 _TECHNICAL_PATTERN: Final = re.compile(r"cd\d+\w*|[dmv]\d{1,3}|day\d+|[a-z]{1,3}\d{1,4}|tube\d+|bv\d+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _BETWEEN: Final = r"[\W_]*"
 _NOT_IN_WORD: Final = (r"(?<![^\W_])", r"(?![^\W_])")
 _FORMATS: Final = ("%d-%b-%Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%Y%m%d", "%d-%m-%Y")
+_FOREIGN: Final = re.compile(r"[^\W\d_\x00-\u024f]+")
+_FOREIGN_TECHNICAL: Final = re.compile(
+    "样本|标本|对照|空白|患者|受试者|流式|补偿|外周血|骨髓|全血|采集|筛选|基线|输注|单染|质控|[管第天月周号面板日前后]"
+)
+_CAPITALISED: Final = re.compile(r"[A-Z][a-z]+")
+_CAPITALISED_RUN: Final = re.compile(r"(?<![A-Za-z])[A-Z][a-z]+(?:[\W_]{0,2}[A-Z][a-z]+)+(?![A-Za-z])")
+_NUMBER: Final = re.compile(r"(?<![^\W\d_])[A-Za-z]{0,4}\d{6,}")
+_DAY: Final = re.compile(r"20[2-4]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _LABEL: Final = 8
+_CODE: Final = 16
 
 
 def read_personal_values(data: FcsBytes) -> list[str]:
@@ -131,6 +150,46 @@ def compute_name_code(name: str, *, key: bytes) -> str:
     """Return a keyed hash of a file's name, by which a later manifest finds a file that lost its name."""
     base = unicodedata.normalize("NFC", name.replace("\\", "/")).rpartition("/")[2]
     return hmac.new(key, base.casefold().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def guess_personal_words(path: str) -> list[str]:
+    """Return what of a file's path looks like a person, whatever the file says inside.
+
+    That is a word that is not Latin, two capitalised words side by side, or a number of six figures or more
+    that is no day of these years; technical words are none of them.
+
+    Examples
+    --------
+    >>> guess_personal_words("fcs/ZhangWei_20250317_D14.fcs"), guess_personal_words("李雷 样本 HN445566.fcs")
+    (['zhang wei'], ['李雷', 'HN445566'])
+    >>> guess_personal_words("run-0001/Specimen_001_Tube_002 CD19 clean.fcs")
+    []
+    """
+    text = unicodedata.normalize("NFC", path)
+    foreign = [word for word in _FOREIGN.findall(_FOREIGN_TECHNICAL.sub(" ", text)) if _is_telling(word)]
+    runs = [_list_words(" ".join(_CAPITALISED.findall(run[0]))) for run in _CAPITALISED_RUN.finditer(text)]
+    named = [[word for word in run if word not in _EVERYDAY] for run in runs]
+    numbers = [number for number in _NUMBER.findall(text) if not _DAY.fullmatch(number)]
+    return [*foreign, *(" ".join(words) for words in named if len(words) > 1), *numbers]
+
+
+def is_plain_name(name: str, *, subject_ids: Collection[str]) -> bool:
+    """Tell whether every telling word of a file's name is a technical one, an everyday one or a pseudonym.
+
+    Examples
+    --------
+    >>> [is_plain_name(name, subject_ids=["S-1"]) for name in ("fcs/S-1_D14_tube02.fcs", "lei.fcs")]
+    [True, False]
+    """
+    words = _list_words(_without_ids(name, subject_ids))
+    return not any(_is_telling(word) for word in words if word not in _EVERYDAY)
+
+
+def encode_path(path: str, *, key: bytes) -> str:
+    """Write a path whose parts are codes of its parts: it can be compared with others and not be read."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    coded = [f"name-{compute_name_code(part, key=key)[:_CODE]}" for part in parts]
+    return "/".join(coded) + PurePosixPath(path).suffix.lower()
 
 
 def _fold(text: str) -> str:

@@ -8,7 +8,7 @@ import unicodedata
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,12 @@ from corelab.errors import TableReadError
 from corelab.ingest.layouts import Layout
 from corelab.ingest.template import REMARK
 
-_LARGEST_SHEET: Final = 512 * 2**20
+_LARGEST_SHEET: Final = 64 * 2**20
+_LARGEST_CSV: Final = 64 * 2**20
+_MOST_ROWS: Final = 250_000
+_MOST_CELLS: Final = 20_000_000
+_LAST_ROW: Final = 1_048_576
+"""Of a sheet: a row may say that it is any other."""
 WORKBOOK_ERRORS: Final = (
     zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, AttributeError, OSError, EOFError,
     SyntaxError, ArithmeticError, RuntimeError, AssertionError, struct.error,
@@ -118,8 +123,10 @@ def decode_text(data: bytes, *, path: str) -> tuple[str, str]:
 
 
 def _read_csv(text: str, path: str) -> list[list[str]]:
+    if len(text) > _LARGEST_CSV:
+        raise TableReadError("more than 64 MiB", place=path, expected="the rows of one trial")
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        return list(check_amount(csv.reader(io.StringIO(text, newline=""), strict=True), path=path))
     except csv.Error as error:
         raise TableReadError(f"not readable as CSV ({error})", place=path) from error
 
@@ -128,13 +135,13 @@ def _read_workbook(data: bytes, path: str) -> list[list[str]]:
     """Read the first sheet; sizes are checked before anything is unpacked."""
     check_unpacked_size(data, path)
     try:
-        return _load_first_sheet(data)
+        return _load_first_sheet(data, path)
     except WORKBOOK_ERRORS as error:
         raise _unreadable_workbook(path) from error
 
 
 def check_unpacked_size(data: bytes, path: str) -> None:
-    """Refuse a workbook that unpacks to more than 512 MiB.
+    """Refuse a workbook that unpacks to more than 64 MiB.
 
     Raises
     ------
@@ -147,10 +154,10 @@ def check_unpacked_size(data: bytes, path: str) -> None:
     except WORKBOOK_ERRORS as error:
         raise _unreadable_workbook(path) from error
     if size > _LARGEST_SHEET:
-        raise TableReadError("unpacks to more than 512 MiB", place=path, expected="a smaller workbook")
+        raise TableReadError("unpacks to more than 64 MiB", place=path, expected="a smaller workbook")
 
 
-def _load_first_sheet(data: bytes) -> list[list[str]]:
+def _load_first_sheet(data: bytes, path: str) -> list[list[str]]:
     import openpyxl
 
     with warnings.catch_warnings():
@@ -158,7 +165,8 @@ def _load_first_sheet(data: bytes) -> list[list[str]]:
         warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         try:
-            return list(_read_cells(book.worksheets[0].iter_rows(values_only=True)))
+            rows = iterate_sheet(book.worksheets[0], path=path)
+            return [[format_cell(value) for value in row] for row in rows]
         finally:
             book.close()
 
@@ -169,9 +177,34 @@ def _unreadable_workbook(path: str) -> TableReadError:
     )
 
 
-def _read_cells(rows: Any) -> Iterator[list[str]]:
-    for row in rows:
-        yield [format_cell(value) for value in row]
+def iterate_sheet(sheet: Any, *, path: str) -> Iterator[Any]:
+    """Yield the rows of a workbook's sheet, all that are there and not those that it says there are.
+
+    Raises
+    ------
+    TableReadError
+        As `check_amount`.
+    """
+    sheet.reset_dimensions()
+    return check_amount(sheet.iter_rows(values_only=True), path=path)
+
+
+def check_amount(rows: Iterable[Any], *, path: str) -> Iterator[Any]:
+    """Pass rows on until they are more than a table has; of an empty one only its place is kept.
+
+    Raises
+    ------
+    TableReadError
+        If there are too many rows or cells, or one lies where no sheet ends.
+    """
+    kept = cells = 0
+    for number, row in enumerate(rows, start=1):
+        is_empty = not any(value not in (None, "") for value in row)
+        kept, cells = kept + (not is_empty), cells + len(row)
+        if kept > _MOST_ROWS or cells > _MOST_CELLS or number > _LAST_ROW:
+            found = f"more than {_MOST_ROWS} rows or {_MOST_CELLS} cells"
+            raise TableReadError(found, place=path, expected="the rows of one trial")
+        yield () if is_empty else row
 
 
 def format_cell(value: object) -> str:

@@ -11,6 +11,8 @@ from corelab.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+_WIDE: Final = ("analysis",)
+"""Tables with a column for each thing that was ever measured: an empty one is no part of a visit."""
 ReadTable = Callable[[str], "pd.DataFrame"]
 _PROVENANCE: Final = ("source_id",)
 """Columns that say where a value was delivered, not what it is."""
@@ -106,11 +108,17 @@ def hash_results(
             for key, group in kept.groupby(columns, sort=False):
                 target = ResultTarget(scope=scope, **dict(zip(columns, map(str, key), strict=True)))
                 if target in wanted:
+                    held = _drop_empty(group) if name in _WIDE else group
                     digest = digests.setdefault(target, hashlib.sha256())
-                    digest.update(f"{name}\n{group.to_csv(index=False)}".encode("utf-8", "surrogatepass"))
+                    digest.update(f"{name}\n{held.to_csv(index=False)}".encode("utf-8", "surrogatepass"))
     plates = {target for target in wanted if target.scope is ResultScope.PLATE}
     hashed = _hash_plates(read_table, sorted(names), plates) if plates else {}
     return hashed | {target: digest.hexdigest() for target, digest in digests.items()}
+
+
+def _drop_empty(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out columns without a value in any of some rows."""
+    return rows.loc[:, (rows.notna() & (rows != "")).any()]
 
 
 def _hash_plates(

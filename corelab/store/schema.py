@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 """The migration that makes the schema below."""
 
 metadata = MetaData()
@@ -108,6 +108,14 @@ access_token = Table(
     Column("expires_at", String(32), nullable=False),
     Column("revoked", Boolean, nullable=False),
     Index("access_token_by_account", "account"),
+)  # fmt: skip
+
+ended_session = Table(
+    "ended_session", metadata,
+    Column("session_id", String(64), primary_key=True, comment="SHA-256 of the session's number"),
+    Column("account", String(64), nullable=False),
+    Column("ended_at", String(32), nullable=False),
+    Column("reason", Text, nullable=False, comment="empty: the person logged out"),
 )  # fmt: skip
 
 snapshot = Table(

@@ -14,6 +14,7 @@ from corelab.store import schema
 from corelab.store.audit import AuditTrail, Entry, append_entries, format_moment
 from corelab.store.database import reading, writing
 from corelab.store.objects import compute_sha256
+from corelab.store.sessions import Sessions
 from corelab.store.tokens import Tokens
 from corelab.vocabulary import Role
 
@@ -22,6 +23,7 @@ LOCK_AFTER_FAILURES: Final = 5
 LOCK_WINDOW: Final = dt.timedelta(minutes=15)
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _HASHER = argon2.PasswordHasher()
+_ALIKE: Final = str.maketrans("0OIl", "oo11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +61,19 @@ class Users:
         """The tokens of the accounts."""
         return Tokens(engine=self.engine, audit=self.audit)
 
+    @property
+    def sessions(self) -> Sessions:
+        """The ends of the accounts' sessions."""
+        return Sessions(engine=self.engine, audit=self.audit)
+
     def add(self, name: str, *, role: Role | str, password: str, at: dt.datetime, actor: str = "") -> User:
         """Make an account that can log in at once.
 
         Raises
         ------
         ConfigError
-            If the name is taken or malformed, the role unknown, or the password too short.
+            If the name is taken or malformed, or could be mistaken for another's (``Ann`` beside ``ann``),
+            the role unknown, or the password too short.
         """
         checked = _check_new(name, role=role, password=password)
         values = {
@@ -74,8 +82,9 @@ class Users:
         }  # fmt: skip
         entry = Entry(at=at, actor=actor or name, role="", action="user_add", object=name, new=checked.value)
         with writing(self.engine) as connection:
-            if _row(connection, name) is not None:
-                raise ConfigError(f"account {name} exists already", expected="a new name")
+            taken = next((one for one in _names(connection) if _is_alike(one, name)), "")
+            if taken:
+                raise ConfigError(f"account {taken} exists already", expected="a new name")
             connection.execute(sa.insert(schema.user).values(values))
             head = append_entries(connection, [entry])
         self.audit.write_head(head)
@@ -125,17 +134,19 @@ class Users:
         """
         with reading(self.engine) as connection:
             row = _row(connection, name)
-            locked = _count_failures(connection, name, at=at) >= LOCK_AFTER_FAILURES
         fits = _matches(row.password_hash if row else _dummy_hash(), password)
-        accepted = fits and row is not None and not row.disabled and not locked
-        reason = "" if accepted else ("locked" if locked else "refused")
         known = name if row else "unknown account"
-        entry = Entry(
-            at=at, actor=known, role=row.role if row else "", object=known, reason=reason,
-            action=_name_attempt(purpose, accepted=accepted),
-        )  # fmt: skip
-        attempt = {"name_hash": _name_hash(name), "at": format_moment(at), "success": accepted}
+        # Asked where one writer works at a time: many attempts at once are as many as one after the other.
         with writing(self.engine) as connection:
+            locked = _count_failures(connection, name, at=at) >= LOCK_AFTER_FAILURES
+            now = _row(connection, name)
+            accepted = fits and now is not None and now == row and not now.disabled and not locked
+            reason = "" if accepted else ("locked" if locked else "refused")
+            entry = Entry(
+                at=at, actor=known, role=row.role if row else "", object=known, reason=reason,
+                action=_name_attempt(purpose, accepted=accepted),
+            )  # fmt: skip
+            attempt = {"name_hash": _name_hash(name), "at": format_moment(at), "success": accepted}
             connection.execute(sa.insert(schema.login_attempt).values(attempt))
             head = append_entries(connection, [entry])
         self.audit.write_head(head)
@@ -191,6 +202,15 @@ def _check_new(name: str, *, role: Role | str, password: str) -> Role:
 def _check_password(password: str) -> None:
     if len(password) < MINIMUM_PASSWORD:
         raise ConfigError("the password is too short", expected=f"at least {MINIMUM_PASSWORD} characters")
+
+
+def _names(connection: sa.Connection) -> list[str]:
+    return [str(name) for name in connection.scalars(sa.select(schema.user.c.name))]
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Tell whether two names differ only in case, or in letters and figures that look the same."""
+    return one.casefold() == other.casefold() or one.translate(_ALIKE) == other.translate(_ALIKE)
 
 
 def _row(connection: sa.Connection, name: str) -> "sa.Row[tuple[object, ...]] | None":

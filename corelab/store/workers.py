@@ -6,6 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from corelab.ingest.book import row_object
 from corelab.store import schema
 from corelab.store.inputs import place_in_visits, place_withdrawn
 from corelab.store.registry import ACTIVE, WITHDRAWN, ActiveRow
@@ -18,8 +19,9 @@ _AT_A_TERMINAL: Final = "cli:"
 def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Study) -> dict[str, str]:
     """Return the people behind some results, each with what they did.
 
-    Those are who delivered a file from which a row of the results came, who accepted a correction of one,
-    and who set a gate that holds for one of its tubes. A name at a terminal is that of the same account.
+    Those are who delivered a file from which a row of the results came, who accepted a correction of one or
+    took one out, and who set a gate that holds for one of its tubes. A name at a terminal is that of the
+    same account.
     """
     is_plate = target.scope is ResultScope.PLATE
     rows = _find_plate_rows(connection, target) if is_plate else _find_rows(connection, target, study=study)
@@ -27,6 +29,8 @@ def find_workers(connection: sa.Connection, target: ResultTarget, *, study: Stud
     tubes = {row.values["file_id"] for row in rows if row.kind == "acquisitions"}
     files = _find_files(connection, keys) | tubes
     found = {_account(actor): "set a gate" for actor in _find_gate_authors(connection, target, rows)}
+    taken_out = {row_object(row.kind, row.key) for row in rows} | files | {target.subject_id}
+    found |= {_account(actor): "took something out" for actor in _find_removers(connection, taken_out)}
     found |= {_account(actor): "accepted a correction" for actor in _find_actors(connection, keys, "correct")}
     return found | {_account(actor): "delivered a file" for actor in _find_importers(connection, files)}
 
@@ -97,6 +101,12 @@ def _find_actors(connection: sa.Connection, keys: Iterable[str], action: str) ->
     entry = schema.audit.c
     query = sa.select(entry.actor).where(entry.action == action, entry.object.in_(list(keys))).distinct()
     return {row.actor for row in connection.execute(query)}
+
+
+def _find_removers(connection: sa.Connection, objects: Iterable[str]) -> set[str]:
+    gone = schema.withdrawal.c
+    query = sa.select(gone.author).where(gone.object.in_([one for one in objects if one])).distinct()
+    return {row.author for row in connection.execute(query)}
 
 
 def _find_gate_authors(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from corelab.study import Study
+from corelab.synthetic.bead_runs import BeadRun, describe_fading, plan_beads
 from corelab.synthetic.children import Child, draw_children
 from corelab.synthetic.composition import TubeQuality
 from corelab.synthetic.schedule import Draw, draw_schedule, draw_unscheduled
@@ -58,12 +59,13 @@ class TubePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
-    """All children, draws and tubes of a trial, and what was laid into them as traps."""
+    """All children, draws and tubes of a trial, the quality beads of its instruments, and the traps laid."""
 
     seed: int
     children: tuple[Child, ...]
     draws: tuple[Draw, ...]
     tubes: tuple[TubePlan, ...]
+    beads: tuple[BeadRun, ...]
     traps: Mapping[str, Any]
 
 
@@ -101,6 +103,8 @@ def plan_trial(*, subjects: int, events: int, seed: int, study: Study) -> TrialP
         for tube in _plan_draw(seed, run, draw, events=events)
     ]
     tubes, traps = _lay_traps(seed, tubes, children)
+    beads = plan_beads((tube.path, tube.acquired_at, tube.instrument, tube.batch) for tube in tubes)
+    traps |= describe_fading(beads)
     traps |= {
         "missed_visit": {"subject_id": special.subject_id, "visit": "M2"},
         "unscheduled_draw": {"subject_id": special.subject_id, "visit": "UNS"},
@@ -112,6 +116,7 @@ def plan_trial(*, subjects: int, events: int, seed: int, study: Study) -> TrialP
         children=children,
         draws=ordered,
         tubes=tuple(tubes),
+        beads=beads,
         traps=MappingProxyType(traps),
     )
 

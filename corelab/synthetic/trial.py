@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from corelab.errors import ConfigError
 from corelab.study import Study
+from corelab.synthetic.bead_runs import list_manifest_rows, render_beads
 from corelab.synthetic.plan import TrialPlan, TubePlan, plan_trial
 from corelab.synthetic.render import RenderedTube, render_tube
 from corelab.synthetic.tables import delivered_tables, format_csv, truth_tables
@@ -91,6 +92,9 @@ def assemble_delivery(plan: TrialPlan, rendered: Iterable[RenderedTube]) -> Iter
         counts.extend(_count_rows(tube, result))
         if tube.is_named:
             manifest.append(_manifest_row(tube, result))
+    for run in plan.beads:
+        yield SimulatedFile(path=run.path, data=render_beads(plan.seed, run))
+    manifest.extend(list_manifest_rows(plan.beads))
     tables = {
         "manifest.csv": format_csv("manifest.csv", manifest),
         "truth/files.csv": format_csv("truth/files.csv", counts),

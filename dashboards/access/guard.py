@@ -1,14 +1,19 @@
 """What every request must pass before a page, a callback or a table answers."""
 
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, abort, redirect, request
 from flask_login import current_user
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as BaseResponse
 
+from corelab.errors import CorelabError
 from dashboards.access.sessions import is_csrf_header_right
+
+if TYPE_CHECKING:
+    from dashboards.site import Site
 
 PUBLIC_PREFIXES: Final = ("/assets/", "/_dash-component-suites/")
 PUBLIC_PATHS: Final = ("/login", "/healthz", "/_favicon.ico", "/style/tokens.css")
@@ -20,10 +25,47 @@ SCRIPTS: Final = "/api/v1/"
 """Where a token counts; an error is a line of text there."""
 
 
-def add_guard(server: Flask) -> None:
-    """Check each request for a login, and each changing one for its token."""
+def add_guard(server: Flask, site: "Site") -> None:
+    """Check each request for a login, and each changing one for its token; refusals are on record."""
+    refusals = Refusals(site)
+
+    def refuse(error: Forbidden) -> Any:
+        refusals.record()
+        return write_error(error)
+
     server.before_request(check_request)
     server.register_error_handler(HTTPException, write_error)
+    server.register_error_handler(Forbidden, refuse)
+
+
+class Refusals:
+    """Who asked for what is not for their role: on record once an hour for each route, however often."""
+
+    def __init__(self, site: "Site") -> None:
+        self._site = site
+        self._told: set[tuple[str, str]] = set()
+        self._hour = ""
+
+    def record(self) -> None:
+        """Add the refusal of this request to the audit trail; a stranger's and a token's stand elsewhere."""
+        if not current_user.is_authenticated or current_user.token:
+            return
+        at, route = self._site.clock(), name_route()
+        hour = at.strftime("%Y-%m-%dT%H")
+        if hour != self._hour:
+            self._hour, self._told = hour, set()
+        if (current_user.name, route) in self._told:
+            return
+        self._told.add((current_user.name, route))
+        with suppress(CorelabError):  # what cannot be recorded is refused all the same
+            self._site.home.registry.audit.append(
+                actor=current_user.name, role=current_user.role.value, action="refused", object=route, at=at
+            )
+
+
+def name_route() -> str:
+    """Name the route and not the address: what somebody typed is no part of a record."""
+    return f"{request.method} {request.url_rule.rule if request.url_rule else ''}".strip()
 
 
 def write_error(error: HTTPException) -> Any:

@@ -63,7 +63,7 @@ def build_blueprint(site: Site) -> Blueprint:
     """Collect the routes that need no login."""
     routes = Blueprint("access", __name__)
     routes.add_url_rule("/login", "login", lambda: answer_login(site), methods=["GET", "POST"])
-    routes.add_url_rule("/logout", "logout", answer_logout, methods=["GET", "POST"])
+    routes.add_url_rule("/logout", "logout", lambda: answer_logout(site), methods=["GET", "POST"])
     routes.add_url_rule("/healthz", "healthz", lambda: Response("ok\n", mimetype="text/plain"))
     return routes
 
@@ -83,7 +83,7 @@ def answer_login(site: Site) -> BaseResponse | str | tuple[str, int]:
     user = site.home.registry.users.verify(name, password, at=site.clock())
     if user is None:
         return write_form(site, target=target, username=name, problem="login.failed"), 401
-    start_session(user, at=site.clock())
+    start_session(site.home, user, at=site.clock())
     return redirect(target, 303)
 
 
@@ -126,9 +126,9 @@ def write_form(site: Site, *, target: str, username: str = "", problem: str = ""
     )
 
 
-def answer_logout() -> BaseResponse:
+def answer_logout(site: Site) -> BaseResponse:
     """End the session; another site cannot do it for the person."""
     if is_cross_site():
         abort(403)
-    end_session()
+    end_session(site.home, at=site.clock())
     return redirect("/login", 303)

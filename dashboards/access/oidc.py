@@ -137,7 +137,7 @@ def answer_callback(site: Site, client: Any, provider: Provider) -> BaseResponse
     user = site.home.registry.users.admit(name if is_checked else "", via=NAME, at=site.clock())
     if user is None:
         return write_form(site, target=target, problem="login.provider_failed"), 403
-    start_session(user, at=site.clock())
+    start_session(site.home, user, at=site.clock())
     return redirect(target, 303)
 
 

@@ -1,4 +1,7 @@
-"""Logged-in sessions: a signed cookie that the registry can end at any moment."""
+"""Logged-in sessions: a signed cookie that the registry can end at any moment.
+
+The registry keeps which sessions ended, and why: a cookie that somebody copied is worth nothing afterwards.
+"""
 
 import datetime as dt
 import secrets
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Request, Response, request, session
-from flask_login import LoginManager, login_user, logout_user
+from flask_login import LoginManager, current_user, login_user, logout_user
 
 from corelab.vocabulary import Role
 from dashboards.ports import HomePort, UserPort
@@ -78,31 +81,51 @@ def read_bearer(home: HomePort, asked: Request, *, at: dt.datetime) -> Account |
 
 
 def read_account(home: HomePort, name: str, *, at: dt.datetime) -> Account | None:
-    """Return the session's account, or None when it was disabled, changed, idle or kept too long."""
-    user = home.registry.users.get(name)
-    if user is None or user.disabled or session.get("version") != user.session_version:
+    """Return the session's account, or None when it was disabled, changed, idle or kept too long.
+
+    Why a session ended by itself is on record as soon as its cookie comes again.
+    """
+    users, session_id = home.registry.users, str(session.get("id", ""))
+    user = users.get(name)
+    if user is None or not session_id or users.sessions.is_ended(session_id):
         return None
-    now = at.timestamp()
-    if now - session.get("since", 0) > LONGEST_SESSION.total_seconds():
+    reason = find_end(user, at=at)
+    if reason:
+        users.sessions.end(session_id, account=name, role=user.role.value, at=at, reason=reason)
         return None
-    if now - session.get("seen", 0) > IDLE_TIMEOUT.total_seconds():
-        return None
-    if now - session.get("seen", 0) > SEEN_EVERY_SECONDS:
-        session["seen"] = now
+    if at.timestamp() - session.get("seen", 0) > SEEN_EVERY_SECONDS:
+        session["seen"] = at.timestamp()
     return Account(name=user.name, role=user.role)
 
 
-def start_session(user: UserPort, *, at: dt.datetime) -> None:
+def find_end(user: UserPort, *, at: dt.datetime) -> str:
+    """Return why the session of this request holds no longer; empty while it does."""
+    now = at.timestamp()
+    if user.disabled or session.get("version") != user.session_version:
+        return "the account was shut or changed"
+    if now - session.get("since", 0) > LONGEST_SESSION.total_seconds():
+        return "open for too long"
+    return "idle for too long" if now - session.get("seen", 0) > IDLE_TIMEOUT.total_seconds() else ""
+
+
+def start_session(home: HomePort, user: UserPort, *, at: dt.datetime) -> None:
     """Begin a session from nothing, so that a planted cookie is worth nothing afterwards."""
-    session.clear()
+    end_session(home, at=at)
     session.permanent = True
     now = at.timestamp()
-    session.update(version=user.session_version, since=now, seen=now, csrf=secrets.token_urlsafe(32))
+    session.update(
+        id=secrets.token_urlsafe(32), version=user.session_version, since=now, seen=now,
+        csrf=secrets.token_urlsafe(32),
+    )  # fmt: skip
     login_user(Account(name=user.name, role=user.role))
 
 
-def end_session() -> None:
-    """Forget who this is."""
+def end_session(home: HomePort, *, at: dt.datetime) -> None:
+    """Forget who this is, here and wherever a copy of the cookie is; it is on record."""
+    if current_user.is_authenticated and "id" in session:
+        home.registry.users.sessions.end(
+            str(session["id"]), account=current_user.name, role=current_user.role.value, at=at
+        )
     logout_user()
     session.clear()
 

@@ -27,7 +27,7 @@
     begin();
     return plainFetch.apply(this, arguments).then(function (response) {
       if (!response.url.includes("/_dash-")) { return response; }
-      checkAnswer(response.status);
+      checkAnswer(response.status, response.headers.get("Failure-Reference"));
       /* The page is left: an answer that says so would only be a failed callback to Dash. */
       return response.status === 401 ? new Promise(function () {}) : response;
     }).finally(end);
@@ -50,14 +50,15 @@
 
   function showBusy(is) { document.documentElement.toggleAttribute("data-busy", is); }
 
-  function checkAnswer(status) {
+  function checkAnswer(status, reference) {
     if (status === 401) {
       location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
     }
     if (status >= 500) {
       const alert = document.getElementById("shell-alert");
       if (alert) {
-        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"];
+        alert.textContent = alert.dataset[status === 503 ? "away" : "broken"]
+          + (reference ? " (" + reference + ")" : "");
         alert.hidden = false;
       }
     }

@@ -20,12 +20,19 @@ print({table})
 """
 R: Final = """\
 library(httr2)
-library(readr)
 
-answer <- request("{host}api/v1/tables/{table}.csv?snapshot={snapshot}") |>
-  req_auth_bearer_token(Sys.getenv("CORELAB_TOKEN")) |>
-  req_perform()
-{table} <- read_csv(resp_body_raw(answer), na = "")
+take <- function(path) {{
+  request(paste0("{host}api/v1/", path)) |>
+    req_url_query(snapshot = "{snapshot}") |>
+    req_auth_bearer_token(Sys.getenv("CORELAB_TOKEN")) |>
+    req_perform() |>
+    resp_body_string()
+}}
+about <- read.csv(text = take("dictionary.csv"), colClasses = "character")
+about <- about[about$table == "{table}", ]
+kinds <- c(text = "character", number = "numeric", integer = "integer")[about$type]
+{table} <- read.csv(text = take("tables/{table}.csv"), na.strings = "",
+                    check.names = FALSE, colClasses = setNames(kinds, about$name))
 print({table})
 """
 COMMANDS: Final = (

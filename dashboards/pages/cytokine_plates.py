@@ -181,6 +181,12 @@ def build_lock(
     ]
 
 
+def is_about(about: Any) -> bool:
+    """Tell whether this is what the form was built about."""
+    names = ("plate", "act", "snapshot")
+    return isinstance(about, dict) and all(isinstance(about.get(name), str) for name in names)
+
+
 def sign_lock(site: Site, about: Mapping[str, str], reason: str, password: str) -> str:
     """Lock or open a plate in the name of the person of this request; say why not, empty where it is done."""
     signature = Signature(
@@ -281,9 +287,9 @@ def register(app: Any, site: Site) -> None:
     )(allow(*EVERY_ROLE)(draw))
 
     def sign(clicks: int | None, about: Any, reason: str | None, password: str | None) -> tuple[Any, ...]:
-        if not clicks:
+        if not clicks or not is_about(about):
             return (no_update,) * 4
-        refused = sign_lock(site, about, reason or "", password or "")
+        refused = sign_lock(site, about, str(reason or ""), str(password or ""))
         return (
             (refused, "", no_update, no_update)
             if refused

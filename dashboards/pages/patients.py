@@ -35,9 +35,9 @@ SIDE_PX: Final = 8
 CD19_KINDS: Final = {"positive": "ok", "negative": "fail", "not_evaluable": "warn"}
 
 
-def is_subject(tables: SnapshotTables, subject_id: str) -> bool:
+def is_subject(tables: SnapshotTables, subject_id: object) -> bool:
     """Tell whether a snapshot has a child of this name."""
-    return subject_id in set(tables["subjects"]["subject_id"])
+    return isinstance(subject_id, str) and subject_id in set(tables["subjects"]["subject_id"])
 
 
 def layout(site: Site, subject_id: str) -> Any:
@@ -291,12 +291,19 @@ def keep_zoom(figure: dict[str, Any], shown: Mapping[str, Any] | None) -> dict[s
     ``dcc.Graph`` of Dash 4.4 writes zoom back into its figure and resets it with the next one, whatever
     ``uirevision`` says.
     """
-    before = (shown or {}).get("layout", {})
-    axis = before.get("xaxis", {})
+    before = _read_part(shown, "layout")
+    axis = _read_part(before, "xaxis")
     is_same = before.get("uirevision") == figure["layout"].get("uirevision")
-    if is_same and axis.get("range") and axis.get("autorange") is not True and "xaxis" in figure["layout"]:
-        figure["layout"]["xaxis"]["range"] = list(axis["range"])
+    kept = axis.get("range")
+    is_zoomed = isinstance(kept, list) and bool(kept) and axis.get("autorange") is not True
+    if is_same and is_zoomed and "xaxis" in figure["layout"]:
+        figure["layout"]["xaxis"]["range"] = list(kept or ())
     return figure
+
+
+def _read_part(figure: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    part = (figure or {}).get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def show_choice(site: Site, choice: Choice | None) -> tuple[Any, bool]:

@@ -113,7 +113,7 @@ def build_nothing(_site: Site, _chosen: Sequence[str] | None) -> list[Any]:
 
 def read_compartment(options: Mapping[str, str], of: object) -> str:
     """Return the compartment that was asked for; the first one for anything unknown."""
-    return str(of) if of in options else next(iter(options), "")
+    return of if isinstance(of, str) and of in options else next(iter(options), "")
 
 
 def list_cluster_panels(site: Site, tables: SnapshotTables, of: object) -> list[SharePanel]:

@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, no_update
 from flask_login import current_user
 
-from corelab.errors import CorelabError
+from corelab.errors import CorelabError, InputError
 from corelab.ingest.layouts import LAYOUTS
 from corelab.store.intake import decide_corrections
 from corelab.store.jobs import RUN, Job
@@ -236,7 +236,16 @@ def settle(site: Site, act: Callable[[], int], done: str) -> str:
 
 
 def dismiss(site: Site, rows: Sequence[dict[str, Any]], reason: str) -> int:
-    """Take what is selected out of the quarantine, for a reason."""
+    """Take what is selected out of the quarantine, for a reason; nothing that takes part is taken so.
+
+    Raises
+    ------
+    InputError
+        If it does not wait.
+    """
+    waiting = {row["object"] for row in list_held_rows(site)}
+    if any(str(row.get("object")) not in waiting for row in rows):
+        raise InputError("this does not wait", remedy="load the page again")
     for row in rows:
         withdraw(
             site.whole_home, str(row["object"]), reason=reason, at=site.clock(), author=current_user.name,
@@ -296,7 +305,8 @@ def register_decisions(app: Any, site: Site) -> None:
         return assign_files(site.whole_home, rows, reason=reason, **who())
 
     def decide(rows: list[dict[str, Any]], reason: str, *, accept: bool) -> int:
-        ids = {int(row["record_id"]) for row in rows}
+        asked = {str(row.get("record_id")) for row in rows}
+        ids = {int(one) for one in site.home.registry.corrections()["id"] if str(one) in asked}
         return decide_corrections(site.whole_home, ids, accept=accept, reason=reason, **who())
 
     acts: dict[str, tuple[str, Callable[[list[dict[str, Any]], str], int]]] = {
@@ -320,8 +330,8 @@ def register_decisions(app: Any, site: Site) -> None:
 def pick_rows(selected: Any, shown: Any) -> list[dict[str, Any]]:
     """Return the selected rows as they are shown: the browser's list of selected ones knows no edits."""
     chosen = [row for row in selected or [] if isinstance(row, dict)]
-    edited = {row["file_id"]: row for row in shown or [] if isinstance(row, dict) and "file_id" in row}
-    return [edited.get(row.get("file_id"), row) for row in chosen]
+    edited = {str(row["file_id"]): row for row in shown or [] if isinstance(row, dict) and "file_id" in row}
+    return [edited.get(str(row.get("file_id")), row) for row in chosen]
 
 
 def make_press(
@@ -335,6 +345,7 @@ def make_press(
         rows = pick_rows(selected, shown)
         if not rows:
             return site.text("upload.select"), no_update
-        return settle(site, lambda: act(rows, reason or ""), f"upload.done.{name}"), f"{name} {clicks}"
+        said = reason if isinstance(reason, str) else ""
+        return settle(site, lambda: act(rows, said), f"upload.done.{name}"), f"{name} {clicks}"
 
     return press

@@ -122,11 +122,37 @@ def test_login__starts_a_new_session(client):
     assert client.get("/").status_code == 302
 
 
-def test_session__ends_with_the_logout(client):
+def list_ends(home):
+    rows = home.registry.audit.rows()
+    return [
+        (row.action, row.actor, row.role, row.reason)
+        for row in rows.itertuples()
+        if row.action in ("logout", "session_end")
+    ]
+
+
+def test_session__ends_with_the_logout_wherever_its_cookie_was_copied(client, home):
     log_in(client, "ortiz")
+    copied = client.get_cookie("corelab_session").value
 
     assert client.get("/logout").status_code == 303
     assert client.get("/").status_code == 302
+    client.set_cookie("corelab_session", copied)
+    assert client.get("/").status_code == 302
+    assert client.get("/api/v1/reviews").status_code == 401
+    assert client.get("/logout").status_code == 302
+    assert list_ends(home) == [("logout", "ortiz", "investigator", "")]
+    assert home.registry.audit.verify() == []
+
+
+def test_session__ends_when_another_begins_in_the_same_browser(client, home):
+    log_in(client, "ortiz")
+    copied = client.get_cookie("corelab_session").value
+    log_in(client, "chen")
+
+    client.set_cookie("corelab_session", copied)
+    assert client.get("/").status_code == 302
+    assert [end[:2] for end in list_ends(home)] == [("logout", "ortiz")]
 
 
 def test_logout__is_not_for_other_sites(client):
@@ -136,7 +162,7 @@ def test_logout__is_not_for_other_sites(client):
     assert client.get("/").status_code == 200
 
 
-def test_session__ends_when_it_is_idle_too_long(client, clock):
+def test_session__ends_when_it_is_idle_too_long(client, home, clock):
     log_in(client, "ortiz")
     clock.advance(minutes=29)
     assert client.get("/").status_code == 200
@@ -144,15 +170,19 @@ def test_session__ends_when_it_is_idle_too_long(client, clock):
     assert client.get("/").status_code == 200
     clock.advance(minutes=31)
     assert client.get("/").status_code == 302
+    clock.advance(minutes=-20)  # nor does a clock that is set back open it again
+    assert client.get("/").status_code == 302
+    assert list_ends(home) == [("session_end", "ortiz", "investigator", "idle for too long")]
 
 
-def test_session__ends_after_twelve_hours_even_when_it_is_used(client, clock):
+def test_session__ends_after_twelve_hours_even_when_it_is_used(client, home, clock):
     log_in(client, "ortiz")
     for _ in range(35):
         clock.advance(minutes=20)
         assert client.get("/").status_code == 200
     clock.advance(minutes=25)
     assert client.get("/").status_code == 302
+    assert [end[-1] for end in list_ends(home)] == ["open for too long"]
 
 
 def test_session__ends_when_the_account_is_disabled_or_its_password_changes(client, home, clock):
@@ -163,6 +193,10 @@ def test_session__ends_when_the_account_is_disabled_or_its_password_changes(clie
 
     assert client.get("/").status_code == 302
     assert other.get("/").status_code == 302
+    assert [end[1:] for end in list_ends(home)] == [
+        ("chen", "scientist", "the account was shut or changed"),
+        ("ortiz", "investigator", "the account was shut or changed"),
+    ]
 
 
 def test_session__is_worth_nothing_with_another_key(client, home):
@@ -214,6 +248,43 @@ def test_headers__stand_on_every_answer(client, path):
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
+
+
+SECRET_WORDS = "Invented Childname of ward 7"
+
+
+@pytest.mark.parametrize("path", ["/cohort", "/api/v1/tables/subjects.csv", "/_dash-layout", "callback"])
+def test_failure__tells_nothing_but_a_reference_that_is_on_record(
+    client, app, home, path, monkeypatch, caplog
+):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError(SECRET_WORDS)
+
+    log_in(client, "ortiz")
+    monkeypatch.setattr("dashboards.routes.mark_unknown_page", lambda _site, response: response)
+    for name, view in list(app.server.view_functions.items()):
+        if name not in ("_dash_assets.static", "theme.tokens", "/_dash-update-component"):
+            monkeypatch.setitem(app.server.view_functions, name, fail if view else view)
+    if path == "callback":
+        monkeypatch.setattr("dashboards.routes.build_page", fail)
+        answer = call(client, app, "page.children", "/", "")
+    else:
+        answer = client.get(path)
+
+    reference = answer.headers["Failure-Reference"]
+    assert (answer.status_code, len(reference)) == (500, 8)
+    assert reference in answer.text
+    for inside in ("RuntimeError", "Traceback", "Childname", ".py"):
+        assert inside not in answer.text
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    newest = home.registry.audit.rows(limit=1).iloc[0]
+    assert (newest["action"], newest["actor"]) == ("failure", "ortiz")
+    assert newest["reason"] == f"{reference} RuntimeError"
+    assert "Childname" not in home.registry.audit.rows().to_csv()
+    assert any(reference in record.getMessage() and record.exc_info for record in caplog.records)
 
 
 def test_page__is_not_kept_by_the_browser(client):

@@ -1,5 +1,6 @@
 """Tables as files: the same numbers, for those who may, and on record."""
 
+import hashlib
 import io
 
 import pandas as pd
@@ -82,10 +83,11 @@ def test_answer_table__answers_403_to_an_administrator(client):
 
 def test_answer_table__is_recorded(client, home):
     log_in(client, "ortiz")
-    client.get("/api/v1/tables/subjects.csv")
+    taken = client.get("/api/v1/tables/subjects.csv")
 
     newest = home.registry.audit.rows(limit=1).iloc[0]
     assert (newest["actor"], newest["role"], newest["action"]) == ("ortiz", "investigator", "export")
+    assert newest["new"] == f"sha256 {hashlib.sha256(taken.data).hexdigest()}"
     assert newest["object"] == f"{home.snapshots.current().id}/subjects.csv"
     assert home.registry.audit.verify() == []
 

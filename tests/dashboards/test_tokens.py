@@ -2,12 +2,13 @@
 
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 import waitress
 
@@ -113,29 +114,53 @@ def open_page(client: Any, app: Any, name: str) -> list[str]:
     return find_code(answer.get_json()["response"]["page"]["children"])
 
 
-def test_page__prints_a_program_that_works(app, client, home, clock, tmp_path):
-    """The Python program as the page prints it, run against a live server; only the address is its own."""
-    printed = next(text for text in open_page(client, app, "ortiz") if "import pandas" in text)
+def knows_r() -> bool:
+    """Tell whether R and the package of the printed program are on this machine."""
+    asked = 'quit(status = !requireNamespace("httr2", quietly = TRUE))'
+    found = shutil.which("Rscript")
+    return found is not None and subprocess.run([found, "-e", asked], check=False).returncode == 0
+
+
+PROGRAMS = {
+    "python": (
+        "import pandas",
+        [sys.executable],
+        'open("taken", "w").write("\\n".join(float(one).hex() for one in persistence["value"]))\n',
+    ),
+    "r": ("library(httr2)", ["Rscript"], 'writeLines(sprintf("%a", persistence$value), "taken")\n'),
+}
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        "python",
+        pytest.param("r", marks=pytest.mark.skipif(not knows_r(), reason="no R here")),
+    ],
+)
+def test_page__prints_a_program_that_works(app, client, home, clock, tmp_path, language):
+    """The program as the page prints it, run against a live server; only the address is its own."""
+    sign, command, save = PROGRAMS[language]
+    printed = next(text for text in open_page(client, app, "ortiz") if sign in text)
     server = waitress.create_server(app.server, host="127.0.0.1", port=0, threads=2)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         host = f"http://127.0.0.1:{server.effective_port}/"
-        program = tmp_path / "take.py"
-        program.write_text(
-            printed.replace("http://localhost/", host) + 'persistence.to_csv("taken.csv", index=False)\n'
-        )
+        program = tmp_path / "take"
+        program.write_text(printed.replace("http://localhost/", host) + save)
         token = bearer(home, clock, tables=["persistence"])["Authorization"].removeprefix("Bearer ")
         done = subprocess.run(
-            [sys.executable, program], cwd=tmp_path, env={**os.environ, "CORELAB_TOKEN": token},
+            [*command, program], cwd=tmp_path, env={**os.environ, "CORELAB_TOKEN": token},
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
     finally:
         server.close()
         thread.join(timeout=10)
-    assert (done.returncode, done.stderr) == (0, "")
-    taken = pd.read_csv(tmp_path / "taken.csv", float_precision="round_trip")
-    pd.testing.assert_series_equal(taken["value"], make_tables()["persistence"]["value"], check_exact=True)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr + done.stdout, done.stderr
+    taken = [float.fromhex(text.replace("NA", "nan")) for text in (tmp_path / "taken").read_text().split()]
+    np.testing.assert_array_equal(taken, make_tables()["persistence"]["value"])
 
 
 def test_page__prints_commands_that_the_command_line_knows(app, client, home):

@@ -83,7 +83,7 @@ def test_routes__refuse_somebody_without_a_login(app):
 
 
 @pytest.mark.parametrize(("name", "role"), ACCOUNTS.items(), ids=str)
-def test_routes__refuse_each_wrong_role_and_no_right_one(app, name, role):
+def test_routes__refuse_each_wrong_role_and_no_right_one(app, home, name, role):
     client = app.server.test_client()
     log_in(client, name)
     for endpoint, method, address in list_routes(app):
@@ -100,6 +100,13 @@ def test_routes__refuse_each_wrong_role_and_no_right_one(app, name, role):
             assert answer.status_code == 403, body["output"]
             refused += 1
     assert refused
+    # Once an hour for each route it is on record who asked for what is not for the role.
+    rows = home.registry.audit.rows()
+    told = rows[rows["action"] == "refused"]
+    assert {*told["actor"]} == {name}
+    assert {*told["role"]} == {role}
+    assert "POST /_dash-update-component" in set(told["object"])
+    assert len(told) == len(set(told["object"]))
 
 
 def test_headers__stand_on_refusals_errors_and_downloads(app):

@@ -17,6 +17,7 @@ from corelab.errors import ConfigError, HomeError
 from corelab.export import format_csv, make_codelists, make_dictionary
 from corelab.export.workbook import format_workbook
 from corelab.store import Home
+from corelab.store.objects import compute_sha256
 from corelab.tables.schemas import SCHEMAS
 from pipelines.export import export
 from pipelines.ingest import ingest
@@ -108,8 +109,12 @@ def test_format_workbook__writes_a_relation_as_text_and_not_as_a_formula() -> No
 
 def test_export__is_audited(ready: Home, tmp_path: Path) -> None:
     export(ready, tmp_path / "out", at=NOW, actor="ann", tables=["subjects"])
-    entry = ready.registry.audit.rows().iloc[0]
+    files, entry = ready.registry.audit.rows(limit=2).to_dict("records")
     assert (entry["actor"], entry["action"], entry["new"]) == ("ann", "export", "csv: subjects")
+    # Whoever finds a file finds by its hash who took it, when and of which snapshot.
+    told = dict(one.split(" sha256 ") for one in files["new"].split("; "))
+    assert told == {path.name: compute_sha256(path.read_bytes()) for path in (tmp_path / "out").iterdir()}
+    assert (files["action"], files["object"]) == ("export_files", entry["object"])
 
 
 def test_export__writes_only_the_asked_tables(ready: Home, tmp_path: Path) -> None:

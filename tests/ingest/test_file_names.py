@@ -2,7 +2,15 @@
 
 import pytest
 
-from corelab.ingest.file_names import build_mask, clean_paths, compute_name_code, read_personal_values
+from corelab.ingest.file_names import (
+    build_mask,
+    clean_paths,
+    compute_name_code,
+    encode_path,
+    guess_personal_words,
+    is_plain_name,
+    read_personal_values,
+)
 from tests.deliveries import make_fcs
 
 VALUES = ("Li Xiaoming", "HN-778899", "03-FEB-2013", "张伟", "CAR-T D14 tube")
@@ -60,3 +68,36 @@ def test_compute_name_code__is_of_the_name_alone_and_hangs_on_the_key() -> None:
     code = compute_name_code("fcs\\Li Xiaoming.fcs", key=b"k")
     assert code == compute_name_code("li xiaoming.FCS", key=b"k")
     assert code != compute_name_code("li xiaoming.FCS", key=b"other")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("Wang_Xiao Ming D14.fcs", ["wang xiao ming"]), ("Childname, Invented.fcs", ["childname invented"]),
+        ("ward/WangXiao-D7.fcs", ["wang xiao"]), ("张三外周血D14.fcs", ["张三"]),
+        ("HN20250317.fcs", ["HN20250317"]), ("患者样本3 第14天.fcs", []), ("FMO_CAR Live Dead.fcs", []),
+        ("20250317_Specimen_001_Tube_003.fcs", []), ("CL-001_D14_cart_full.fcs", []),
+        ("Compensation Controls_FITC Stained Control.fcs", []),
+    ],
+)  # fmt: skip
+def test_guess_personal_words__finds_names_that_no_keyword_tells(path: str, words: list[str]) -> None:
+    assert guess_personal_words(path) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"),
+    [("fcs/a.fcs", True), ("fcs/run-0009_tube09.fcs", True), ("missing.fcs", True),
+     ("GZ-LN-0007 D14.fcs", True), ("lilei.fcs", False), ("D14_20130203.fcs", False),
+     ("张伟.fcs", False), ("HN77889.fcs", False)],
+)  # fmt: skip
+def test_is_plain_name__knows_pseudonyms_and_technical_words_alone(name: str, is_plain: bool) -> None:
+    assert is_plain_name(name, subject_ids=["GZ-LN-0007"]) is is_plain
+
+
+def test_encode_path__compares_and_does_not_tell() -> None:
+    coded = encode_path("Li Lei\\D14.FCS", key=b"k")
+    assert coded == encode_path("./li lei/d14.fcs", key=b"k")
+    assert coded.rpartition("/")[2] == encode_path("D14.fcs", key=b"k")
+    assert coded != encode_path("Li Lei/D14.FCS", key=b"other")
+    assert "lei" not in coded.lower()
+    assert coded.endswith(".fcs")

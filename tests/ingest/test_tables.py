@@ -1,6 +1,7 @@
 """Delivered tables: encodings, headers, rows with the number a spreadsheet shows."""
 
 import io
+import re
 import zipfile
 
 import openpyxl
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corelab.errors import TableReadError
+from corelab.errors import PlateReadError, TableReadError
+from corelab.ingest import tables
 from corelab.ingest.layouts import LAYOUTS
+from corelab.ingest.plates.sheets import open_export
 from corelab.ingest.tables import format_delivered, parse_table
 from corelab.ingest.template import format_template
 
@@ -106,9 +109,9 @@ def test_parse_table__refuses_a_workbook_that_unpacks_to_a_bomb() -> None:
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("x", "w", force_zip64=True) as entry,
     ):
-        for _ in range(600):
+        for _ in range(70):
             entry.write(b"\0" * 2**20)
-    with pytest.raises(TableReadError, match="512 MiB"):
+    with pytest.raises(TableReadError, match="64 MiB"):
         parse_table(buffer.getvalue(), LABS, path="labs.xlsx")
 
 
@@ -145,6 +148,48 @@ def test_parse_table__reads_or_refuses_a_damaged_workbook(changes: list[tuple[in
     except TableReadError as error:
         message = str(error)
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "rows", [b'<row r="4000000000"><c><v>1</v></c></row>', b"<row><c><v>1</v></c></row>" * 3_000]
+)
+def test_parse_table__ends_a_sheet_that_never_would(rows: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes of a workbook may say that they are any number of rows."""
+    monkeypatch.setattr(tables, "_MOST_ROWS", 2_000)
+    monkeypatch.setattr(tables, "_LAST_ROW", 50_000)
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(WORKBOOK)) as source,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for item in source.infolist():
+            text = source.read(item)
+            if item.filename == "xl/worksheets/sheet1.xml":
+                text = text.replace(b"</sheetData>", rows + b"</sheetData>")
+            target.writestr(item.filename, text)
+    with pytest.raises(TableReadError, match="more than 2000 rows"):
+        parse_table(buffer.getvalue(), LABS, path="labs.xlsx")
+    with pytest.raises(PlateReadError):
+        open_export(buffer.getvalue(), name="p")
+
+
+def test_parse_table__reads_the_rows_that_a_sheet_does_not_count() -> None:
+    """Some programs write a dimension that ends before the rows do."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for item in source.infolist():
+            target.writestr(
+                item, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', source.read(item))
+            )
+    counted = [len(parse_table(data, LABS, path="labs.xlsx").rows) for data in (WORKBOOK, buffer.getvalue())]
+    assert counted[0] == counted[1] > 0
+
+
+def test_parse_table__refuses_more_rows_than_a_trial_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_MOST_ROWS", 2_000)
+    text = b"subject_id,visit,collected_at,test,value,unit\n" + b"S,D1,2025-01-01,ALC,1,g/L\n" * 2_000
+    with pytest.raises(TableReadError, match="more than 2000 rows"):
+        parse_table(text, LABS, path="labs.csv")
 
 
 @pytest.mark.parametrize("entity", ["file:///etc/passwd", "http://127.0.0.1:9/x"])

@@ -21,6 +21,7 @@ from corelab.ingest.fcs_segments import parse_fcs_segments
 from corelab.store import Home
 from corelab.store.acquisitions import list_acquisitions
 from corelab.store.backup import write_backup
+from corelab.store.objects import compute_sha256
 from pipelines.cli import main
 from pipelines.runner import work_off
 from tests.deliveries import LAB, SUBJECT, TUBE, make_fcs, write_delivery
@@ -152,8 +153,40 @@ def test_ingest__finds_a_file_that_lost_its_name_whatever_comes_first(
     assert acquisition.name == f"{acquisition.file_id[:8]}.fcs"
     assert home.registry.quarantine_rows() == []
     home.registry.engine.dispose()
-    if order[0] == "fcs":  # a name that nothing has called a person's yet is a name like any other
-        assert find_traces(TEXTS, home.path) == []
+    # Of a file that nobody has seen only a code of the name was kept.
+    assert find_traces(TEXTS, home.path) == []
+
+
+def test_ingest__tells_no_name_of_a_file_that_nobody_has_seen(
+    make_home: Callable[..., Home], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A hospital's number, a name in either script; folders keep two files of one name apart."""
+    home = make_home()
+    names = [f"{PERSON}/HN20250317.fcs", "张伟/D14 cart.fcs", "ward/Childname.fcs", "home/childname.fcs",
+             "S-1/D28_cart_full.fcs"]  # fmt: skip
+    days = [f"2025-03-{day}T08:30" for day in (10, 11, 12, 13, 14)]
+    rows = [TUBE | {"file": name, "collected_at": day} for name, day in zip(names, days, strict=True)]
+    main(
+        [
+            "ingest",
+            str(home.path),
+            str(write_delivery(tmp_path / "m", tables={"subjects": [SUBJECT], "manifest": rows})),
+        ]
+    )
+    (tmp_path / "told").mkdir()
+    (tmp_path / "told" / "told.txt").write_text("".join(capfd.readouterr()) + json.dumps(home.status()))
+    for place in (home.path, tmp_path / "told"):
+        assert find_traces((*TEXTS, "ward"), place) == []
+    waiting = {row["row"]: row["reason"] for row in home.registry.quarantine_rows()}
+    assert len(waiting) == len(names)
+    assert "S-1/D28_cart_full.fcs was not delivered" in waiting[6]  # what is plain is said as it is
+    files = {name: make_fcs(number, keywords={}) for number, name in enumerate(names)}
+    main(["ingest", str(home.path), str(write_delivery(tmp_path / "f", tables={}, files=files))])
+    assert home.registry.quarantine_rows() == []
+    assert find_traces(["张伟", "HN20250317", PERSON], home.path) == []  # no keyword says whose they are
+    found = {one.file_id: one.collected_at[:16] for one in list_acquisitions(home.registry)}
+    assert found == {compute_sha256(files[name]): day for name, day in zip(names, days, strict=True)}
+    home.registry.engine.dispose()
 
 
 def test_home__holds_no_trace_of_the_synthetic_trials_people(

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -83,6 +84,22 @@ class Client:
             assert status == 200, answer
 
 
+def assert_strangers_cost_little(address: str) -> None:
+    """Who holds many connections open, or announces a large body, keeps nobody else out."""
+    host, _, port = address.partition(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(150)]
+    for one in idle:
+        one.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+    client = Client(address)
+    assert client.ask("GET", "/healthz") == (200, b"ok\n")
+    client.connection.close()
+    for one in idle:
+        one.close()
+    with socket.create_connection((host, int(port)), timeout=10) as large:
+        large.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 67108864\r\n\r\n")
+        assert large.recv(20).startswith(b"HTTP/1.1 413 ")
+
+
 def read_memory(process: "subprocess.Popen[str]", *, peak: bool = False) -> int:
     text = Path(f"/proc/{process.pid}/status").read_text()
     match = re.search(rf"Vm{'HWM' if peak else 'RSS'}:\s+(\d+) kB", text)
@@ -97,6 +114,7 @@ def test_serve__takes_a_large_file_with_flat_memory_and_ingests_it(
     path, process, address = server
     client = Client(address)
     client.log_in()
+    assert_strangers_cost_little(address)
     client.send("labs.csv", b"subject_id,visit,collected_at,test,value,unit\n")  # everything is imported now
     # The login's password hash takes 64 MB for a moment: the peak counts from here.
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")

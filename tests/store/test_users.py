@@ -1,11 +1,12 @@
 """Accounts: who may come in, and who is kept out."""
 
 import datetime as dt
+import threading
 
 import pytest
 
 from corelab.errors import ConfigError
-from corelab.store import Home
+from corelab.store import Home, open_home
 from corelab.store.users import LOCK_AFTER_FAILURES, LOCK_WINDOW
 from corelab.vocabulary import Role
 
@@ -37,6 +38,30 @@ def test_verify__locks_after_failures_and_opens_again_with_time(with_ann: Home) 
     assert users.verify("ann", PASSWORD, at=NOW) is None
     later = NOW + LOCK_WINDOW + dt.timedelta(seconds=1)
     assert users.verify("ann", PASSWORD, at=later) is not None
+
+
+def test_verify__counts_the_attempts_of_all_processes_at_once(
+    with_ann: Home, database_url: str | None
+) -> None:
+    """Attempts that are made together are worth no more than one after the other."""
+    other = open_home(with_ann.path, database_url=database_url)
+    begin = threading.Barrier(8)
+
+    def guess(home: Home) -> None:
+        begin.wait()
+        for _ in range(2):
+            assert home.registry.users.verify("ann", "wrong", at=NOW) is None
+
+    threads = [threading.Thread(target=guess, args=(home,)) for home in (with_ann, other) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reasons = list(with_ann.registry.audit.rows()["reason"])
+    assert (reasons.count("refused"), reasons.count("locked")) == (LOCK_AFTER_FAILURES, 11)
+    assert other.registry.users.verify("ann", PASSWORD, at=NOW) is None
+    other.close()
+    assert with_ann.registry.audit.verify() == []
 
 
 def test_verify__counts_failures_since_the_last_success(with_ann: Home) -> None:
@@ -78,6 +103,10 @@ def test_set_password__replaces_it_and_ends_sessions(with_ann: Home) -> None:
     ("name", "role", "password", "match"),
     [
         ("ann", "scientist", PASSWORD, "exists"),
+        ("Ann", "reviewer", PASSWORD, "account ann exists"),
+        ("\u0430nn", "reviewer", PASSWORD, "no account name"),  # a Cyrillic letter that looks the same
+        ("ann\u200b", "reviewer", PASSWORD, "no account name"),
+        ("ann\n", "reviewer", PASSWORD, "no account name"),
         ("bob", "owner", PASSWORD, "role"),
         ("bob", "admin", "short", "too short"),
         ("b b", "admin", PASSWORD, "no account name"),

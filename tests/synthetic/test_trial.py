@@ -92,14 +92,18 @@ def test_simulate__leaves_a_folder_alone_that_holds_something(tmp_path: Path) ->
 
 def test_manifest__speaks_the_words_of_the_contract(delivery: Path) -> None:
     manifest = table(delivery, "manifest.csv")
-    assert set(manifest["visit"]) <= set(VISITS)
     assert set(manifest["panel"]) == set(Panel)
     assert all(is_tube(tube) for tube in manifest["tube"])
-    assert set(manifest["tube"]) == {"full", "fmo_car", "fmo_cd19"}
+    assert set(manifest["tube"]) == {"full", "fmo_car", "fmo_cd19", "bead_qc"}
+    beads = manifest["tube"] == "bead_qc"
+    assert (manifest.loc[beads, ["subject_id", "visit", "beads_per_tube"]] == "").all(axis=None)
+    manifest = manifest[~beads]
+    assert set(manifest["visit"]) <= set(VISITS)
     assert manifest["file"].is_unique
     assert all((delivery / name).is_file() for name in manifest["file"])
     known = set(table(delivery, "subjects.csv")["subject_id"])
-    for name in ("manifest", "labs", "cytokines", "qpcr", "assessments", "medications", "adverse_events"):
+    assert set(manifest["subject_id"]) <= known
+    for name in ("labs", "cytokines", "qpcr", "assessments", "medications", "adverse_events"):
         assert set(table(delivery, f"{name}.csv")["subject_id"]) <= known
 
 
@@ -170,7 +174,7 @@ def test_draw_children__dose_meets_the_plan(study: Study) -> None:
 def test_traps__are_all_laid_and_named(delivery: Path) -> None:
     assert set(traps(delivery)) == {
         "drift", "failed_tube", "patient_names", "unnamed_file", "missed_visit", "unscheduled_draw",
-        "cd19_negative", "few_b_cells",
+        "cd19_negative", "few_b_cells", "fading_detector",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from corelab.errors import PlateReadError, TableReadError
 from corelab.ingest.plates.cells import decode_export, split_cells
-from corelab.ingest.tables import WORKBOOK_ERRORS, check_unpacked_size, format_cell
+from corelab.ingest.tables import WORKBOOK_ERRORS, check_unpacked_size, format_cell, iterate_sheet
 
 _ZIPPED: Final = b"PK\x03\x04"
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0"
@@ -96,9 +96,7 @@ def _open_xlsx(data: bytes, name: str) -> list[Sheet]:
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             try:
-                return [
-                    _take_sheet(str(one.title), one.iter_rows(values_only=True)) for one in book.worksheets
-                ]
+                return [_take_sheet(str(one.title), iterate_sheet(one, path=name)) for one in book.worksheets]
             finally:
                 book.close()
     except TableReadError as error:

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.recipes import from_axis, to_axis
+
+
+def draw(seed, *groups):
+    """Groups of (n, mean, sd), as one sample."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.normal(mean, sd, n) for n, mean, sd in groups])
+
+
+def test_fit_two_groups__finds_what_was_drawn():
+    fit = fit_two_groups(draw(1, (6000, 0.4, 0.5), (4000, 2.6, 0.4)))
+    assert fit is not None
+    assert (fit.share, fit.low, fit.low_sd) == pytest.approx((0.6, 0.4, 0.5), abs=0.03)
+    assert (fit.high, fit.high_sd) == pytest.approx((2.6, 0.4), abs=0.03)
+    assert fit.separation == pytest.approx(2.2 / 0.9, rel=0.05)
+
+
+def test_place_limit__errs_least():
+    """Equal groups meet half-way; of a small group more is given up than of a large one."""
+    equal = fit_two_groups(draw(2, (20000, 0.0, 0.4), (20000, 2.0, 0.4)))
+    small = fit_two_groups(draw(2, (20000, 0.0, 0.4), (1000, 2.0, 0.4)))
+    assert equal is not None and small is not None  # noqa: PT018 - both are there
+    position, wrong = equal.place_limit()
+    assert position == pytest.approx(1.0, abs=0.02)
+    assert wrong == pytest.approx(float(norm.sf(2.5)), rel=0.2)
+    # where the two densities are equal: half-way and the logarithm of 20 times variance / distance
+    assert small.place_limit()[0] == pytest.approx(1.0 + 0.16 / 2.0 * np.log(20), abs=0.04)
+
+
+@pytest.mark.parametrize("n", [60, 100, 300, 2000, 20000])
+def test_fit_two_groups__never_splits_one_group(n):
+    assert not any(fit_two_groups(draw(seed, (n, 0.3, 0.4))) for seed in range(40))
+
+
+def test_fit_two_groups__says_nothing_of_what_two_normals_do_not_describe():
+    assert fit_two_groups(draw(3, (3000, 0, 0.4), (3000, 2, 0.4), (3000, 4, 0.4))) is None
+    assert fit_two_groups(np.random.default_rng(3).uniform(0, 5, 5000)) is None
+    assert fit_two_groups(draw(3, (3000, 0.5, 0.7), (3000, 2.0, 0.6))) is None  # they overlap
+    assert fit_two_groups(draw(3, (3000, 0, 0.4), (10, 3.0, 0.3))) is None  # ten are no group
+    assert fit_two_groups(np.zeros(0)) is None
+
+
+def test_fit_two_groups__does_not_depend_on_the_gain():
+    x = np.concatenate([draw(5, (300, 40, 150)), 2500 * np.exp(draw(6, (200, 0, 0.5)))])
+    limits = []
+    for gain in (0.5, 1.0, 2.0):
+        fit = fit_two_groups(to_axis(gain * x, gain * 150))
+        assert fit is not None
+        limits.append(from_axis(fit.place_limit()[0], gain * 150) / gain)
+    np.testing.assert_allclose(limits, limits[0], rtol=1e-9)
