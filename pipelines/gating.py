@@ -4,9 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final
 
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
@@ -16,7 +14,7 @@ from corelab.cytometry.run_tubes import Stains, find_stains, read_matrix, read_s
 from corelab.cytometry.template import Template, load_template
 from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import FcsBytes, read_fcs
-from corelab.vocabulary import GateSource, Level, Panel
+from corelab.vocabulary import Level, Panel
 from pipelines.executor import HERE, Lost, Place, run_alone, run_jobs
 from pipelines.gate_cache import (
     Rows,
@@ -32,6 +30,7 @@ from pipelines.gate_cache import (
     write_cache,
     write_sealed,
 )
+from pipelines.gate_priors import collect_priors, needs_priors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +40,6 @@ ReadObject = Callable[[str], FcsBytes]
 Progress = Callable[[int, int], None]
 
 _PLACE: Final = ("file_id", "object_id", "visit", "collected_at", "panel", "tube")
-_SOLID_SCORE: Final = 0.3
-_SOLID_REFERENCE: Final = 500
-_SETTLED: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,43 +279,6 @@ def gate_as_run(job: SubjectJob, file_ids: Iterable[str]) -> dict[str, GatedAcqu
         used = priors if needs_priors(first[tube.file_id], priors) else {}
         gated[tube.file_id] = runner.gate(tube, runner.template(tube), used)
     return gated
-
-
-def collect_priors(tube: TubeFile, tubes: Sequence[TubeFile], rows: Mapping[str, Rows]) -> dict[str, float]:
-    """Collect the limits of the child's other full tubes of this panel, as medians by gate."""
-    if tube.tube != "full":
-        return {}
-    found: dict[str, list[float]] = {}
-    for other in tubes:
-        if other.file_id == tube.file_id or (other.panel, other.tube) != (tube.panel, "full"):
-            continue
-        for row in rows[other.file_id]:
-            if row["table"] == "cuts" and _is_solid(row):
-                found.setdefault(row["gate"], []).append(float(row["units"]))
-    return {gate: float(np.median(units)) for gate, units in sorted(found.items())}
-
-
-def _is_solid(row: Mapping[str, Any]) -> bool:
-    """Tell whether a cut was placed by its own data well enough to speak for another visit."""
-    return bool(
-        row["gate_source"] == GateSource.AUTO
-        and np.isfinite(row["units"])
-        and row["score"] >= _SOLID_SCORE
-        and row["n_reference"] >= _SOLID_REFERENCE
-    )
-
-
-def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
-    """Tell whether any cut rests on the template or on few negative events and has a prior."""
-    return any(
-        row["table"] == "cuts"
-        and row["gate"] in priors
-        and (
-            row["gate_source"] == GateSource.TEMPLATE
-            or (row["recipe"] in {"groups", "negative"} and row["n_reference"] < _SETTLED)
-        )
-        for row in rows
-    )
 
 
 class _Subject:

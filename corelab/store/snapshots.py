@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -232,10 +231,8 @@ def format_snapshot(
 ) -> dict[str, bytes]:
     """Write tables as the files of a snapshot, its manifest among them; the same tables, the same bytes."""
     contents, described = {}, {}
-    names = sorted(tables)
-    with ThreadPoolExecutor() as pool:
-        written = list(pool.map(format_parquet, [tables[name] for name in names]))
-    for name, data in zip(names, written, strict=True):
+    for name in sorted(tables):
+        data = format_parquet(tables[name])
         contents[f"{name}.parquet"] = data
         described[name] = {"sha256": compute_sha256(data), "rows": len(tables[name])}
     full = {**manifest, "run_key": run_key, "tables": described}

@@ -1,0 +1,55 @@
+"""What the other visits of a child say about the limits of a tube, and when it needs to be told."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from corelab.vocabulary import GateSource
+from pipelines.gate_cache import Rows
+
+if TYPE_CHECKING:
+    from pipelines.gating import TubeFile
+
+_SOLID_SCORE: Final = 0.3
+_SOLID_REFERENCE: Final = 500
+_SETTLED: Final = 2000
+
+
+def collect_priors(
+    tube: "TubeFile", tubes: "Sequence[TubeFile]", rows: Mapping[str, Rows]
+) -> dict[str, float]:
+    """Collect the limits of the child's other full tubes of this panel, as medians by gate."""
+    if tube.tube != "full":
+        return {}
+    found: dict[str, list[float]] = {}
+    for other in tubes:
+        if other.file_id == tube.file_id or (other.panel, other.tube) != (tube.panel, "full"):
+            continue
+        for row in rows[other.file_id]:
+            if row["table"] == "cuts" and _is_solid(row):
+                found.setdefault(row["gate"], []).append(float(row["units"]))
+    return {gate: float(np.median(units)) for gate, units in sorted(found.items())}
+
+
+def _is_solid(row: Mapping[str, Any]) -> bool:
+    """Tell whether a cut was placed by its own data well enough to speak for another visit."""
+    return bool(
+        row["gate_source"] == GateSource.AUTO
+        and np.isfinite(row["units"])
+        and row["score"] >= _SOLID_SCORE
+        and row["n_reference"] >= _SOLID_REFERENCE
+    )
+
+
+def needs_priors(rows: Rows, priors: Mapping[str, float]) -> bool:
+    """Tell whether any cut rests on the template or on few negative events and has a prior."""
+    return any(
+        row["table"] == "cuts"
+        and row["gate"] in priors
+        and (
+            row["gate_source"] == GateSource.TEMPLATE
+            or (row["recipe"] in {"groups", "negative"} and row["n_reference"] < _SETTLED)
+        )
+        for row in rows
+    )
