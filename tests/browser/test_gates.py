@@ -229,10 +229,12 @@ def test_editor__draws_a_polygon_by_mouse_and_keys_and_records_it(scientist, rea
     scientist.mouse.down()
     scientist.mouse.move(corner["x"] - 60, corner["y"] + 40)
     scientist.mouse.up()
-    now = wait_for_other_count(scientist, drawn)
+    wait_for_other_count(scientist, drawn)
+    scientist.wait_for_load_state("networkidle")
 
     assert list_barriers(scientist) == []
     scientist.fill("#gate-reason", "The dim cells lie below the limit")
+    now = read_count(scientist)
     scientist.click("#gate-save")
     expect(scientist.locator("#gate-waits")).to_be_visible()
     revision = real_home.gates.all()[-1]

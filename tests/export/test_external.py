@@ -87,7 +87,8 @@ def test_copies__hold_no_true_date_in_any_spelling(held: dict[str, str], dates: 
         shown = set(DATE.findall(text))
         assert len(shown) > 10, name
         assert not shown & dates, name
-    assert [one for one in spelt if one in held["csv"]] == []
+    words = re.sub(r"\b[0-9a-f]{64}\b", "", held["csv"])  # a hash may hold any eight digits
+    assert [found for one in spelt for found in re.findall(f".{{0,30}}{one}.{{0,10}}", words)] == []
 
 
 def test_copies__move_the_date_numbers_of_adam(copies: dict[str, Path], dates: set[str]) -> None:

@@ -78,14 +78,14 @@ def test_run__takes_a_persons_gate_for_one_tube_and_gives_it_back(ready: Home, g
 def test_run__takes_a_gate_for_a_group_and_a_narrower_one_before_it(ready: Home) -> None:
     run(ready, at=NOW)
     before = populations(ready)
-    subject = before["subject_id"].iloc[0]
     full = before[(before["tube"] == "full") & (before["panel"] == "cart")]
+    subject = full["subject_id"].iloc[0]
     one = full["file_id"].iloc[-1]
     decide(ready, Target(scope=Scope.CHILD, subject_id=subject, panel="cart"), decide_cut("CAR", 900.0))
     decide(ready, Target(scope=Scope.ACQUISITION, file_id=one), decide_cut("CAR", 1200.0))
     run(ready, at=NOW)
     after = populations(ready)
-    car = after[(after["population"] == "car_t") & (after["panel"] == "cart")]
+    car = after[(after["population"] == "car_t") & (after["subject_id"] == subject)]
     assert set(car["gate_source"]) == {"manual"}
     assert car.set_index("file_id").loc[one, "gate_version"] not in set(
         car[car["file_id"] != one]["gate_version"]
