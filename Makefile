@@ -10,19 +10,27 @@ PIP    := $(BIN)/pip --disable-pip-version-check
 # Compiled modules make the second start of every command several times faster.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint loops validate bench screenshots clean
+.PHONY: demo test lint loops provisions validate bench screenshots clean
+
+# Modules are compiled when they are first imported, not all at once: most of what is installed is never run.
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $$($(PYTHON) --version) found; name another with PYTHON=..." >&2; exit 1; }
+@$(PYTHON) -m venv $(VENV)
+@$(PIP) install --quiet --no-compile -c constraints.txt -e '$(1)'
+endef
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing corelab into $(VENV)"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed, $$($(PYTHON) --version) found; name another with PYTHON=..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet -c constraints.txt -e .
+	$(call install,.)
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	@echo "installing the test tools into $(VENV)"
-	@$(PIP) install --quiet -c constraints.txt -e '.[test]'
-	@touch $@
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	@echo "installing corelab and the test tools into $(VENV)"
+	$(call install,.[test])
+	@touch $(VENV)/.installed $@
+
+provisions:
+	@tests/provision.sh
 
 demo:
 	@set -e; start=$$(date +%s); \
@@ -48,14 +56,13 @@ SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $
 loops: $(VENV)/.installed-test
 	@$(BIN)/pytest -q $(LOOPS)
 
-test: $(VENV)/.installed-test
-	@tests/provision.sh
+test:
+	@$(MAKE) --no-print-directory --output-sync --jobs=2 provisions $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory --output-sync --jobs=2 lint loops
 	@set -e; scratch=$$(mktemp -d -p $(SCRATCH)); trap 'rm -rf "$$scratch"' EXIT; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp "$$scratch/pytest" $(addprefix --ignore=,$(LOOPS))
 
-validate: $(VENV)/.installed-test
-	@tests/provision.sh
+validate: $(VENV)/.installed-test provisions
 	@$(BIN)/python -m tests.validation.report docs/validation.md
 
 # One thread: what libraries do with more says nothing about the work that a file takes.
@@ -64,8 +71,7 @@ bench: export NUMBA_NUM_THREADS := 1
 bench: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.bench.report docs/performance.md
 
-screenshots: $(VENV)/.installed-test
-	@tests/provision.sh
+screenshots: $(VENV)/.installed-test provisions
 	@$(BIN)/python -m tests.browser.screenshots build/demo --out build/screenshots --sheet docs/contact_sheet.jpg
 
 clean:
