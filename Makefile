@@ -57,7 +57,7 @@ loops: $(VENV)/.installed-test
 	@$(BIN)/pytest -q $(LOOPS)
 
 test:
-	@$(MAKE) --no-print-directory --output-sync --jobs=2 provisions $(VENV)/.installed-test
+	@$(MAKE) --no-print-directory --output-sync=line --jobs=2 provisions $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory --output-sync --jobs=2 lint loops
 	@set -e; scratch=$$(mktemp -d -p $(SCRATCH)); trap 'rm -rf "$$scratch"' EXIT; \
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp "$$scratch/pytest" $(addprefix --ignore=,$(LOOPS))
