@@ -103,7 +103,7 @@ def make_large_tube(folder: Path) -> tuple[Path, str]:
     home = create_home(folder / "home", study_text=builtin_study().source)
     ingest(home, [folder / "delivery"], at=NOW, actor="wait")
     run(home, at=NOW)
-    counts = home.snapshots.current().table("populations").query("population == 'car_t'")
+    counts = home.snapshots.current().table("populations").query("population == 'car_t' and tube == 'full'")
     chosen = counts.sort_values("count").iloc[-1]["file_id"]
     name = next(one.name for one in list_acquisitions(home.registry) if one.file_id == chosen)
     home.close()
