@@ -124,7 +124,8 @@ def make_large_tube(folder: Path) -> tuple[Path, str]:
     ingest(home, [folder / "delivery"], at=NOW, actor="wait")
     run(home, at=NOW)
     home.registry.users.add("chen", role=Role.SCIENTIST, password="correct horse battery", at=NOW)
-    largest = home.snapshots.current().table("populations").sort_values("count").iloc[-1]["file_id"]
+    rows = home.snapshots.current().table("populations")
+    largest = rows.loc[rows["count"].idxmax(), "file_id"]
     home.close()
     return folder / "large", str(largest)
 
