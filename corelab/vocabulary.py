@@ -84,7 +84,9 @@ VISITS: Final = (
 )  # fmt: skip
 """Visits in the order of the trial; ``UNS`` may occur any number of times."""
 
-RUN_TUBES: Final = ("unstained", "run_control", "assay_blank", "bead_qc")
+BEAD_QC: Final = "bead_qc"
+"""The tube of quality beads of an instrument; it holds no cell."""
+RUN_TUBES: Final = ("unstained", "run_control", "assay_blank", BEAD_QC)
 """Tubes that belong to a run, not to a subject; ``comp_<marker>`` are run tubes as well."""
 
 COMMON_POPULATIONS: Final = (

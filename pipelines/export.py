@@ -54,6 +54,8 @@ def export(  # noqa: PLR0913 - the options of the command
         If a table or the format is unknown, the folder cannot be written, a replay bundle is asked of a
         snapshot that cannot be made again, or an external copy of what cannot be one.
     """
+    from corelab.store.objects import compute_sha256
+
     check_format(format_name)
     if is_external:
         check_external(format_name, with_replay=with_replay)
@@ -62,8 +64,6 @@ def export(  # noqa: PLR0913 - the options of the command
     source = find_source(home, snapshot, names, is_external=is_external)
     report = ExportReport(files=[], findings=[])
     hashes: list[str] = []
-    from corelab.store.objects import compute_sha256
-
     # Before anything is written: a snapshot that cannot be made again has no bundle.
     bundle = _make_replay(home, snapshot, names) if with_replay else {}
     # Before a file leaves: one that fails half-way has left something too.

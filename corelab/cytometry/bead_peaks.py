@@ -15,7 +15,6 @@ from corelab.cytometry.records import BeadPeak, Finding, Mask, Values
 from corelab.ingest.fcs import Acquisition
 from corelab.vocabulary import Level
 
-BEAD_QC: Final = "bead_qc"
 LEAST_BEADS: Final = 100
 """Beads behind a peak: its median is then known to an eighth of its spread."""
 

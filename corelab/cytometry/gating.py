@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from corelab.cytometry.bead_peaks import BEAD_QC, check_bead_peaks, measure_bead_peaks
+from corelab.cytometry.bead_peaks import check_bead_peaks, measure_bead_peaks
 from corelab.cytometry.columns import GatedMasks, PackedMasks
 from corelab.cytometry.controls import measure_control
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
@@ -40,7 +40,7 @@ from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE
 from corelab.cytometry.template import PopulationRule, Template
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
-from corelab.vocabulary import GateSource, Level, Status
+from corelab.vocabulary import BEAD_QC, GateSource, Level, Status
 
 GATING_VERSION: Final = "1"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from corelab.vocabulary import Level
+from corelab.vocabulary import BEAD_QC, Level
 
 KEY_POPULATION: Final[Mapping[str, str]] = {"cart": "t_cells", "bcell": "lymphocytes"}
 """Population of which a panel needs a minimum of events, as the limits of quality name it."""
@@ -66,7 +66,8 @@ def build_trends(
 ) -> list[Trend]:
     """Follow viability, drift, singlets, key events, counting beads and sample age of every tube.
 
-    Of quality beads the detector is followed that is farthest from the instrument's earlier runs.
+    Quality beads are no cells: of their tubes drift is followed, and the detector that is farthest from the
+    instrument's earlier runs.
 
     Parameters
     ----------
@@ -116,12 +117,21 @@ def build_trends(
     }
     trends = [
         Trend(
-            key=key, points=_follow(tubes, values[key], _find_levels(quality, checks)),
+            key=key,
+            points=_follow(_choose(tubes, key), values[key], _find_levels(quality, checks)),
             limits=drawn.get(key, ()), is_log=key in ("events", "beads"),
         )
         for key, checks in CHECKS.items()
     ]  # fmt: skip
     return [trend for trend in trends if trend.points]
+
+
+def _choose(tubes: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Choose the tubes in which something can be followed: in beads the instrument and drift, no cells."""
+    are_beads = tubes["tube"] == BEAD_QC
+    if key == "drift":
+        return tubes
+    return tubes[are_beads if key == "instrument" else ~are_beads]
 
 
 def _to_day(text: str) -> float:

@@ -12,7 +12,7 @@ from corelab.synthetic.fcs import Channel, encode_fcs
 from corelab.synthetic.panels import FLUOROCHROMES
 from corelab.synthetic.seeding import log_uniform, spawn_generator
 from corelab.synthetic.tube import TIMESTEP
-from corelab.vocabulary import Panel
+from corelab.vocabulary import BEAD_QC, Panel
 
 BEADS: Final = 1_500
 _PANEL: Final = Panel.CART
@@ -87,7 +87,7 @@ def list_manifest_rows(runs: Iterable[BeadRun]) -> Iterator[dict[str, str]]:
     for run in runs:
         yield {
             "file": run.path, "collected_at": run.acquired_at.isoformat(timespec="minutes"),
-            "panel": _PANEL.value, "tube": "bead_qc", "batch": run.batch, "instrument": run.instrument,
+            "panel": _PANEL.value, "tube": BEAD_QC, "batch": run.batch, "instrument": run.instrument,
         }  # fmt: skip
 
 

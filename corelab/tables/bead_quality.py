@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from corelab.cytometry.bead_peaks import BEAD_QC
 from corelab.statistics.westgard import WestgardRules, judge_runs
 from corelab.study.model import Study
 from corelab.tables.run_quality import COLUMNS, make_finding, name_sessions, read_rules
 from corelab.tables.tubes import Tubes
-from corelab.vocabulary import Level
+from corelab.vocabulary import BEAD_QC, Level
 
 _WORDS: Final = {"median": "median", "robust_cv": "robust CV"}
 _VERDICTS: Final = ["file_id", "detector", "metric", "z", "rule", "level", "limit", "n_runs"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
-from corelab.vocabulary import GateSource, Level
+from corelab.vocabulary import BEAD_QC, GateSource, Level
 from dashboards.desk import Known, is_waiting
 from dashboards.site import SnapshotTables
 
@@ -85,7 +85,7 @@ def parse_filter(query: Mapping[str, str]) -> SampleFilter:
 
 
 def list_samples(tables: SnapshotTables | None, known: Known, study: Study) -> list[SampleRow]:
-    """List every delivered acquisition, by child, visit and panel."""
+    """List every delivered acquisition, by child, visit and panel; tubes of runs come last."""
     counted = {} if tables is None else tables.remember("sample counts", lambda: summarise_counts(tables))
     found = {} if tables is None else tables.remember("file findings", lambda: collect_findings(tables))
     rows = [
@@ -97,7 +97,14 @@ def list_samples(tables: SnapshotTables | None, known: Known, study: Study) -> l
     order = {visit.code: visit.order for visit in study.visits}
     return sorted(
         rows,
-        key=lambda row: (row.subject_id, order.get(row.visit, 99), row.collected_at, row.panel, row.tube),
+        key=lambda row: (
+            not row.subject_id,
+            row.subject_id,
+            order.get(row.visit, 99),
+            row.collected_at,
+            row.panel,
+            row.tube,
+        ),
     )
 
 
@@ -117,13 +124,14 @@ def build_row(
     worst = next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.PASS)
     quality = str(counted["qc"]) if counted and worst is not Level.PASS else worst.value
     values = counted or {}
+    unheld = COUNTED[1:] if file.tube == BEAD_QC else ()
     return SampleRow(
         file_id=file.file_id, subject_id=file.subject_id, visit=file.visit, collected_at=file.collected_at,
         panel=file.panel, tube=file.tube,
         state=find_state(file, quality, is_known=bool(counted or found), waits=waits),
         quality=quality if counted or found else "",
         checks=tuple(dict.fromkeys(check for _, check in found)),
-        counts={name: values.get(name) for name in COUNTED},
+        counts={name: None if name in unheld else values.get(name) for name in COUNTED},
         percent=values.get("percent"), age_h=compute_age(file), source=values.get("source", ""),
         by_hand=int(values.get("by_hand", 0)),
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """The list of acquisitions: states, ages, filters, and the address of one of them."""
 
-import pandas as pd
 import pytest
 
 from corelab.store.acquisitions import AcquisitionFile, list_acquisitions, read_mark
@@ -66,11 +65,14 @@ def test_list_samples__lists_every_file_of_a_run_with_its_counts(trial):
     for row in rows:
         mine = populations[populations["file_id"] == row.file_id].set_index("population")
         for name, count in row.counts.items():
-            found = mine["count"].get(name)
-            assert count == (None if pd.isna(found) else found)  # a tube of beads has no cell
+            is_bare = row.tube == "bead_qc" and name != "events"  # a tube of beads has no cell
+            assert count == (None if is_bare else mine["count"].get(name))
         assert row.quality == mine["qc"].iloc[0]
         assert row.state == ("failed" if row.quality == "fail" else "current")
         assert ((row.age_h or 0) > 0) == (row.tube != "bead_qc")  # beads run when they are taken
+    of_runs = [not row.subject_id for row in rows]
+    assert any(of_runs)
+    assert of_runs == sorted(of_runs)
     choices = list_choices(rows)
     assert choices["panel"] == ["bcell", "cart"]
     assert choices["tube"][0] == "full"

@@ -16,7 +16,10 @@ LIMITS = builtin_study().settings["flow_quality"]
 CATALOG = figure_catalog()
 
 
-def tube(number: int, *, day: int, panel: str = "cart", beads: float | None = 2000, live: float = 93.0):
+def tube(
+    number: int, *, day: int, panel: str = "cart", beads: float | None = 2000, live: float = 93.0,
+    name: str = "full",
+):  # fmt: skip
     """The rows of one tube: beads, events kept in time, singlets, what lives, and the key population."""
     counts = {"time_ok": (98.0, 39_000), "singlets": (91.0, 36_000), "live": (live, 33_000)}
     counts["t_cells" if panel == "cart" else "lymphocytes"] = (70.0, 20_000 + number)
@@ -24,10 +27,10 @@ def tube(number: int, *, day: int, panel: str = "cart", beads: float | None = 20
     return [
         {
             "file_id": f"file{number}", "subject_id": "CL-001", "visit": f"D{day}", "panel": panel,
-            "tube": "full", "collected_at": f"2025-04-{day:02}T12:00:00+08:00", "population": name,
+            "tube": name, "collected_at": f"2025-04-{day:02}T12:00:00+08:00", "population": population,
             "percent_of_parent": percent, "count": count,
         }
-        for name, (percent, count) in counts.items()
+        for population, (percent, count) in counts.items()
     ]  # fmt: skip
 
 
@@ -37,15 +40,20 @@ def finding(file_id: str, check: str, level: str):
 
 QUALITY = pd.DataFrame(
     [finding("file3", "VIABILITY", "fail"), finding("file3", "VIABILITY", "warn"),
-     finding("file2", "BEAD_QC", "fail"),
+     finding("file4", "BEAD_QC", "fail"),
      finding("file1", "LIMITED_SENSITIVITY", "warn"), finding("file1", "REPLICATE_CV", "fail")]
 )  # fmt: skip
 BEADS = pd.DataFrame(
-    [("file2", "FITC-A", 1.2), ("file2", "PE-A", -4.5), ("file3", "PE-A", float("nan"))],
+    [("file4", "FITC-A", 1.2), ("file4", "PE-A", -4.5), ("file3", "PE-A", float("nan"))],
     columns=["file_id", "detector", "z_median"],
 )
 POPULATIONS = pd.DataFrame(
-    [*tube(3, day=9, live=41.0), *tube(1, day=7), *tube(2, day=8, panel="bcell", beads=None)]
+    [
+        *tube(3, day=9, live=41.0),
+        *tube(1, day=7),
+        *tube(2, day=8, panel="bcell", beads=None),
+        *tube(4, day=8, name="bead_qc"),
+    ]
 )
 
 
@@ -58,13 +66,13 @@ def test_build_trends__takes_values_from_the_tables_and_levels_from_the_checks()
     trends = follow({"file1": 19.5, "file9": 1.0})
 
     assert {key: len(trend.points) for key, trend in trends.items()} == {
-        "viability": 3, "drift": 3, "singlets": 3, "events": 3, "beads": 2, "age": 1,
+        "viability": 3, "drift": 4, "singlets": 3, "events": 3, "beads": 2, "age": 1,
         "instrument": 1,
     }  # fmt: skip
     assert [(one.file_id, one.value, one.level) for one in trends["viability"].points] == [
         ("file1", 93.0, Level.PASS), ("file2", 93.0, Level.PASS), ("file3", 41.0, Level.FAIL),
     ]  # fmt: skip
-    assert [one.value for one in trends["drift"].points] == pytest.approx([2.0] * 3)
+    assert [one.value for one in trends["drift"].points] == pytest.approx([2.0] * 4)
     assert [(one.value, one.level) for one in trends["events"].points] == [
         (20_001, Level.WARN), (20_002, Level.PASS), (20_003, Level.PASS),
     ]  # fmt: skip
@@ -73,7 +81,7 @@ def test_build_trends__takes_values_from_the_tables_and_levels_from_the_checks()
     assert trends["viability"].limits == ()
     assert {limit.value for limit in trends["beads"].limits} == set(LIMITS["beads"])
     assert [(one.file_id, one.value, one.level) for one in trends["instrument"].points] == [
-        ("file2", -4.5, Level.FAIL)
+        ("file4", -4.5, Level.FAIL)
     ]
     none = {"limits": LIMITS, "bead_qc": BEADS.iloc[:0]}
     assert build_trends(POPULATIONS.iloc[:0], QUALITY, ages_h={}, **none) == []
