@@ -135,7 +135,7 @@ def _of_taken_visits(inputs: Inputs) -> pd.DataFrame:
 
 
 def _of_values(measurements: pd.DataFrame) -> pd.DataFrame:
-    words = {UNREADABLE: "the value cannot be read", UNKNOWN_UNIT: "the unit is unknown"}
+    words = {UNREADABLE: "the value cannot be read", UNKNOWN_UNIT: "the unit is unknown, or none of the test"}
     rows = measurements[measurements["reason"].isin(words)]
     return rows.assign(
         object=rows["source_id"], check=rows["reason"], level=Level.FAIL.value, value=float("nan"),
