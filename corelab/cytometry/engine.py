@@ -319,7 +319,7 @@ class Engine:
         return replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
 
     def _find_lymphoid(self, usable: Mask, side: Recorded) -> float:
-        """Return where bright T or B cells lie in side scatter, if no CD45 has left the debris below them out."""
+        """Return where bright T or B cells lie in side scatter, if no CD45 has left out the debris below."""
         if self.tube.column("CD45") is not None:
             return -np.inf
         columns = [c for c in map(self.tube.column, _LYMPHOID) if c is not None]
