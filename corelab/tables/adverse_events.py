@@ -26,13 +26,19 @@ def derive_adverse_events(events: pd.DataFrame, *, clocks: Clocks) -> pd.DataFra
     A term is treatment-emergent if an episode starts on or after infusion and is either new or worse than
     before it; its worst grade is then taken from the episodes from infusion to the end of the emergent
     period, as are its relatedness and seriousness. Days count both first and last date, overlapping episodes
-    once; an ongoing term has none.
+    once; an ongoing term has none. Spellings that differ in capitals are one term.
     """
+    labelled = events.assign(term=name_terms(events["term"], events["subject_id"]))
     rows = [
         _derive_row(subject, term, group, clocks)
-        for (subject, term), group in events.groupby(["subject_id", "term"], sort=True)
+        for (subject, term), group in labelled.groupby(["subject_id", "term"], sort=True)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def name_terms(terms: "pd.Series[str]", *within: "pd.Series[str]") -> "pd.Series[str]":
+    """Return one spelling for the terms that differ in capitals, the one with capitals before the others."""
+    return terms.groupby([*within, terms.str.casefold()]).transform("min") if len(terms) else terms
 
 
 def _derive_row(subject: str, term: str, group: pd.DataFrame, clocks: Clocks) -> dict[str, Any]:

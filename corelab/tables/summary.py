@@ -7,6 +7,7 @@ import pandas as pd
 
 from corelab.ingest.values import DETECTION_UNKNOWN
 from corelab.study.model import Study
+from corelab.tables.adverse_events import name_terms
 from corelab.tables.clock import Clocks
 from corelab.tables.groups import ALL, Groups, build_groups, count_fraction
 from corelab.tables.responses import SRI_DEFINITION
@@ -73,7 +74,7 @@ def _count_adverse_events(events: pd.DataFrame, groups: Groups, study: Study) ->
         "CRS": emergent[_is_named(emergent["term"], settings["crs_terms"])],
         "ICANS": emergent[_is_named(emergent["term"], settings["icans_terms"])],
     }
-    by_term = emergent.groupby("term", sort=True)
+    by_term = emergent.groupby(name_terms(emergent["term"]), sort=True)
     chosen |= {f"AE:{term}": rows for term, rows in by_term}
     chosen |= {f"AE_G3:{term}": rows[rows["worst_grade"].ge(SEVERE)] for term, rows in by_term}
     for endpoint, rows in chosen.items():

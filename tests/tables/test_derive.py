@@ -169,7 +169,7 @@ def test_derive_adverse_events__episodes_of_a_term() -> None:
     trial = Trial().subject()
     for term, grade, start, end, related in (
         ("Anemia", 2, "2025-06-01", "2025-06-03", "no"), ("Anemia", 3, "2025-06-12", "2025-06-14", "yes"),
-        ("Anemia", 1, "2025-06-14", "2025-06-20", "no"), ("Nausea", 2, "2025-06-01", "2025-06-02", "no"),
+        ("anemia", 1, "2025-06-14", "2025-06-20", "no"), ("Nausea", 2, "2025-06-01", "2025-06-02", "no"),
         ("Nausea", 2, "2025-06-12", "", "no"), ("ICANS", 1, "2025-06-15", "2025-06-16", "yes"),
         ("Lung infection", 3, "2025-07-01", "2025-07-02", "no"),
         ("Skin infection", 2, "2025-07-01", "2025-07-02", "no"),

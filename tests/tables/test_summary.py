@@ -41,7 +41,7 @@ def tables() -> Tables:
     see(trial, "SCR", -40, subject_id="K")
     for subject, term, grade, related, start in (
         ("A", "Cytokine release syndrome", 3, "yes", "2025-06-13"), ("B", "CRS", 1, "yes", "2025-06-13"),
-        ("C", "Nausea", 2, "no", "2025-06-13"), ("D", "Nausea", 3, "no", "2025-06-13"),
+        ("C", "nausea", 2, "no", "2025-06-13"), ("D", "Nausea", 3, "no", "2025-06-13"),
         ("D", "Nausea", 1, "yes", "2025-06-20"), ("E", "Neutrophil count decreased", 3, "yes", "2025-07-01"),
         ("K", "Nausea", 3, "yes", "2025-06-13"),
     ):  # fmt: skip
