@@ -23,10 +23,10 @@ def derive_adverse_events(events: pd.DataFrame, *, clocks: Clocks) -> pd.DataFra
 
     Notes
     -----
-    A term is treatment-emergent if an episode starts on or after infusion and is either new or worse than
-    before it; its worst grade is then taken from the episodes from infusion to the end of the emergent
-    period, as are its relatedness and seriousness. Days count both first and last date, overlapping episodes
-    once; an ongoing term has none. Spellings that differ in capitals are one term.
+    A term is treatment-emergent if an episode starts on the day of infusion or later, not at an earlier hour
+    of that day, and is either new or worse than before; its worst grade is then taken from the episodes up to
+    the end of the emergent period, as are its relatedness and seriousness. Days count both first and last
+    date, overlapping episodes once; an ongoing term has none. Spellings that differ in capitals are one term.
     """
     labelled = events.assign(term=name_terms(events["term"], events["subject_id"]))
     rows = [
@@ -48,7 +48,7 @@ def _derive_row(subject: str, term: str, group: pd.DataFrame, clocks: Clocks) ->
     ends = [_to_date(text, study) for text in group["end"]]
     settings = study.settings["adverse_events"]
     episodes = group.assign(start_date=pd.Series(starts, index=group.index, dtype=object))
-    emergent = _select_emergent(episodes, clock, int(settings["emergent_years"]))
+    emergent = _select_emergent(episodes, clock, int(settings["emergent_years"]), study)
     graded = emergent if len(emergent) else episodes
     worst = graded["grade"].max()
     known = [day for day in starts if day]
@@ -77,13 +77,28 @@ def _to_date(text: str, study: Study) -> dt.date | None:
     return moment.date() if moment else None
 
 
-def _select_emergent(episodes: pd.DataFrame, clock: SubjectClock | None, years: int) -> pd.DataFrame:
+def _is_hours_early(text: str, infusion: dt.datetime, study: Study) -> bool:
+    """Tell whether a start has a time, and that time lies before the infusion; midnight is a date alone."""
+    moment = parse_moment(text, study)
+    return moment is not None and moment.time() != dt.time() and moment < infusion
+
+
+def _select_emergent(
+    episodes: pd.DataFrame, clock: SubjectClock | None, years: int, study: Study
+) -> pd.DataFrame:
     if clock is None or clock.infusion is None:
         return episodes.iloc[:0]
     first = clock.infusion.date()
     last = add_months(first, 12 * years)
-    is_before = [day is not None and day < first for day in episodes["start_date"]]
-    is_after = [day is not None and first <= day <= last for day in episodes["start_date"]]
+    early = [_is_hours_early(text, clock.infusion, study) for text in episodes["start"]]
+    is_before = [
+        soon or (day is not None and day < first)
+        for soon, day in zip(early, episodes["start_date"], strict=True)
+    ]
+    is_after = [
+        not soon and day is not None and first <= day <= last
+        for soon, day in zip(early, episodes["start_date"], strict=True)
+    ]
     earlier = episodes.loc[is_before, "grade"].max()
     after = episodes[is_after]
     return after if pd.isna(earlier) or after["grade"].max() > earlier else after.iloc[:0]

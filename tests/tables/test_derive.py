@@ -196,6 +196,22 @@ def test_derive_adverse_events__episodes_of_a_term() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("start", "emergent"),
+    [
+        ("2025-06-10T08:59:00+08:00", "no"), ("2025-06-10T10:30:00+08:00", "yes"),
+        ("2025-06-10T00:00:00+08:00", "yes"), ("2025-06-09T23:00:00+08:00", "no"),
+    ],
+)  # fmt: skip
+def test_derive_adverse_events__a_time_before_the_infusion_is_before_it(start: str, emergent: str) -> None:
+    """A date alone (midnight) cannot say on which side of the infusion of that day it lies."""
+    trial = Trial().subject(infusion_at="2025-06-10T10:00:00+08:00")
+    trial.add(
+        "adverse_events", subject_id="A", term="Fever", scale="CTCAE v5.0", grade=1, start=start, end=""
+    )
+    assert one(trial.derive()["adverse_events"], term="Fever")["treatment_emergent"] == emergent
+
+
 def rich_trial() -> Trial:
     """Return a trial with every kind of row, two children and ties."""
     trial = Trial().subject("A", weight_kg=30).subject("B", arm="high")
