@@ -55,6 +55,11 @@ def test_assign_visit__takes_the_nearest_target_in_its_window(day: int, visit: s
         (STUDY.source.replace("Asia/Shanghai", "Mars/Olympus"), "time zone 'Mars/Olympus' is unknown"),
         (STUDY.source.replace("code: M24", "code: M25"), "visit 'M25' is unknown"),
         (STUDY.source.replace("rare_events:", "rare_event:"), "settings rare_event are unknown"),
+        (
+            STUDY.source.replace("lod_events:", "lod_evnts:"),
+            "rare_events: lod_evnts unknown; expected lod",
+        ),
+        (STUDY.source.replace("SCR: [-56", "SRC: [-56"), "settings untargeted_windows: SRC unknown"),
     ],
 )
 def test_parse_study__says_what_is_wrong(text: str, words: str) -> None:

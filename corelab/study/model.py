@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -15,6 +15,10 @@ import yaml
 from corelab.errors import ConfigError
 from corelab.study.yaml_text import parse_yaml
 from corelab.vocabulary import VISITS, Arm
+
+BY_VISIT: Final = "untargeted_windows"
+OWN_CHECK: Final = ("immunoassay",)
+"""Sections of settings that may hold more than the built-in study does, and judge it where they are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,4 +194,11 @@ def _merge_settings(given: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
     if unknown:
         message = f"settings {', '.join(unknown)} are unknown; expected {', '.join(defaults)}"
         raise ValueError(message)
-    return {section: {**values, **(given.get(section) or {})} for section, values in defaults.items()}
+    merged = {section: {**values, **(given.get(section) or {})} for section, values in defaults.items()}
+    for section, values in merged.items():
+        known = VISITS if section == BY_VISIT else defaults[section]
+        odd = sorted(str(name) for name in set(values) - set(known)) if section not in OWN_CHECK else []
+        if odd:
+            message = f"settings {section}: {', '.join(odd)} unknown; expected {', '.join(map(str, known))}"
+            raise ValueError(message)
+    return merged
