@@ -41,7 +41,7 @@ def place_in_visits(rows: "Sequence[ActiveRow]", *, study: Study) -> "list[Activ
         study=study,
     )
     return [
-        replace(row, values={**row.values, "visit": found.visit, "visit_taken": found.taken})
+        replace(row, values={**row.values, "visit": found.visit, "visit_taken": found.taken}, stored="")
         if found.visit != row.values.get("visit", "")
         else row
         for row, found in zip(rows, placed, strict=True)

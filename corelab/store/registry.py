@@ -42,13 +42,17 @@ Position = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRow:
-    """One row that takes part in analysis, in its present version."""
+    """One row that takes part in analysis, in its present version.
+
+    ``stored`` are the values as they lie in the registry; empty where anything was added to them.
+    """
 
     kind: str
     key: str
     subject_id: str
     values: Mapping[str, str]
     source: str
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -228,17 +232,17 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
         record.kind, record.key, record.subject_id, record["values"],
         sa.func.coalesce(first_seen, record.source).label("source"),
     ).where(taken)  # fmt: skip
-    stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    files = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
     found = connection.execute(query).all()
     # All texts are read at once: a call for each costs more than what it reads.
     parsed = json.loads(f"[{','.join(row[3] for row in found)}]")
     rows = [
-        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=values, source=source)
-        for (kind, key, subject_id, _, source), values in zip(found, parsed, strict=True)
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=values, source=source, stored=stored)
+        for (kind, key, subject_id, stored, source), values in zip(found, parsed, strict=True)
     ]
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
-        replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
+        replace(row, values=_add_file_facts(row, files[row.values["file_id"]], matrices), stored="")
         if row.kind in {"acquisitions", "plates"}
         else row
         for row in rows
@@ -290,14 +294,15 @@ def compute_subject_hashes(
     rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
 ) -> dict[str, str]:
     """Hash the rows of each subject, those of a tube with what people decided about its gates."""
-    listed: dict[str, list[list[Any]]] = {}
+    listed: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: (row.kind, row.key)):
         decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
-        listed.setdefault(row.subject_id, []).append([
-            row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
-        ])  # fmt: skip
+        # Registered values are spelled in one way, so that their text need not be made again.
+        text = row.stored or json.dumps(dict(row.values), sort_keys=True, ensure_ascii=False)
+        parts = (row.kind, row.key, text, row.source, *(str(one.version) for one in decided))
+        listed.setdefault(row.subject_id, []).extend([f"{len(part)}:{part}" for part in parts])
     return {
-        subject: compute_sha256(_canonical(own).encode("utf-8", "surrogatepass"))
+        subject: compute_sha256("".join(own).encode("utf-8", "surrogatepass"))
         for subject, own in sorted(listed.items())
     }
 
