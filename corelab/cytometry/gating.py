@@ -137,7 +137,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         template=f"{template.panel}/{template.version}",
         n_events=acquisition.n_events,
         counts=tuple(_count(engine, rule, tally, findings) for rule in rules if not rule.hidden),
-        cuts=tuple(engine.cuts[name] for name in sorted(engine.cuts)),
+        cuts=tuple([engine.cuts[name] for name in sorted(engine.cuts)]),
         expression=tuple(expression),
         findings=findings,
         membership=GatedMasks(engine.masks if is_whole else PackedMasks()),
