@@ -223,25 +223,18 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     counts: list[sa.ColumnElement[bool]] = [seen.file_id.not_in(_select_withdrawn_files(position))]
     if position is not None:
         counts.append(seen.id <= position.get("sighting", 0))
-    first_seen = (
-        sa.select(record.id, sa.func.min(seen.source).label("source"))
-        .select_from(schema.record.join(schema.sighting, same))
-        .where(taken, *counts)
-        .group_by(record.id)
-        .subquery()
-    )
-    query = (
-        sa.select(
-            record.kind, record.key, record.subject_id, record["values"],
-            sa.func.coalesce(first_seen.c.source, record.source).label("source"),
-        )
-        .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
-        .where(taken)
-    )  # fmt: skip
+    first_seen = sa.select(sa.func.min(seen.source)).where(same, *counts).scalar_subquery()
+    query = sa.select(
+        record.kind, record.key, record.subject_id, record["values"],
+        sa.func.coalesce(first_seen, record.source).label("source"),
+    ).where(taken)  # fmt: skip
     stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    found = connection.execute(query).all()
+    # All texts are read at once: a call for each costs more than what it reads.
+    parsed = json.loads(f"[{','.join(row[3] for row in found)}]")
     rows = [
-        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source=source)
-        for kind, key, subject_id, values, source in connection.execute(query)
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=values, source=source)
+        for (kind, key, subject_id, _, source), values in zip(found, parsed, strict=True)
     ]
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
@@ -297,16 +290,15 @@ def compute_subject_hashes(
     rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
 ) -> dict[str, str]:
     """Hash the rows of each subject, those of a tube with what people decided about its gates."""
-    lines: dict[str, list[str]] = {}
-    for row in rows:
+    listed: dict[str, list[list[Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row.kind, row.key)):
         decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
-        line = _canonical([
+        listed.setdefault(row.subject_id, []).append([
             row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
         ])  # fmt: skip
-        lines.setdefault(row.subject_id, []).append(line)
     return {
-        subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))
-        for subject, texts in sorted(lines.items())
+        subject: compute_sha256(_canonical(own).encode("utf-8", "surrogatepass"))
+        for subject, own in sorted(listed.items())
     }
 
 

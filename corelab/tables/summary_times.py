@@ -9,8 +9,9 @@ import pandas as pd
 
 from corelab.statistics.survival import (
     IntervalMasses,
-    estimate_kaplan_meier,
+    Survival,
     estimate_turnbull,
+    fit_kaplan_meier,
     read_survival,
 )
 from corelab.study.model import Visit
@@ -85,6 +86,7 @@ def _estimate(
     times: _Times, rows: pd.DataFrame, visits: Sequence[Visit], arm: str
 ) -> Iterator[dict[str, Any]]:
     masses = estimate_turnbull(rows["low"].to_list(), rows["high"].to_list())
+    curve = fit_kaplan_meier(rows["low"].to_list(), rows["high"].to_list())
     for visit in visits:
         day = _choose_day(rows, visit)
         place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
@@ -92,7 +94,7 @@ def _estimate(
             "n": int((rows["low"] >= day).sum()),
             "n_total": len(rows),
         }
-        yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(rows, day)}
+        yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(curve(day))}
         yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(masses, day)}
 
 
@@ -103,8 +105,7 @@ def _choose_day(rows: pd.DataFrame, visit: Visit) -> float:
     return last if target - visit.before <= last < target else target
 
 
-def _by_middle(rows: pd.DataFrame, day: float) -> dict[str, Any]:
-    found = estimate_kaplan_meier(rows["low"].to_list(), rows["high"].to_list(), day)
+def _by_middle(found: Survival) -> dict[str, Any]:
     is_open = bool(np.isnan(found.share))
     return {
         "estimate": 100 * found.share, "ci_low": 100 * found.ci_low, "ci_high": 100 * found.ci_high,
