@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
@@ -138,7 +138,8 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
+    rows = acquisitions.to_dict(orient="records")
+    jobs = plan_jobs(rows, read_object, cache_dir, decisions or {}, limits=limits)
     return frame_gates(gate_jobs(jobs, place=place, progress=progress))
 
 
@@ -181,7 +182,7 @@ def _choose_rows(table: "pa.Table", populations: frozenset[str]) -> "pa.Table":
 
 
 def plan_jobs(
-    acquisitions: "pd.DataFrame",
+    rows: "Sequence[Mapping[str, Any]]",
     read_object: ReadObject,
     cache_dir: Path | None,
     decisions: Mapping[str, tuple[Decision, ...]],
@@ -190,7 +191,6 @@ def plan_jobs(
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
-    rows = acquisitions.to_dict(orient="records")
     stains = find_stains(rows)
     for row in rows:
         tube = TubeFile(

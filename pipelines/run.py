@@ -145,15 +145,16 @@ def derive(
     """
     from pipelines.gating import gate_jobs
 
-    inputs = rows.build_inputs()
+    rows = rows.place()
     as_of = made_of["parameters"]["as_of"]
-    cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
 
     @cache
-    def place_once() -> "PlacedInputs":
+    def place_once() -> "tuple[PlacedInputs, dt.datetime | None]":
         from corelab.tables.trial import place_inputs
 
-        return place_inputs(inputs, study=home.study, as_of=cutoff)
+        inputs = rows.build_inputs()
+        cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
+        return place_inputs(inputs, study=home.study, as_of=cutoff), cutoff
 
     def prepare() -> None:
         """Do what needs no gate while other processes gate, and let them import what comes next."""
@@ -161,7 +162,8 @@ def derive(
         loading.load_for_tables()
         place_once()
 
-    jobs = _plan(home, inputs, rows.gates, cache_dir)
+    tubes = rows.list_tubes()
+    jobs = _plan(home, tubes, rows.gates, cache_dir)
     gated = gate_jobs(jobs, place=place, progress=progress, meanwhile=prepare)
     # Imported only now, so that nothing waits for it where other processes gate.
     from corelab.store.frames import lay_out_frame
@@ -172,13 +174,14 @@ def derive(
     from pipelines.gating import frame_gates
     from pipelines.plates import derive_changed_plates
 
+    placed, cutoff = place_once()
     kept = Kept(
         cache_dir=cache_dir / "tables" if cache_dir else None,
         program=json.dumps([made_of[name] for name in _PROGRAM], sort_keys=True),
         rows=made_of["subjects"],
     )
     trial = survey_trial(
-        place_once(), frame_gates(gated, counts_of=list_surveyed(home.study)), study=home.study,
+        placed, frame_gates(gated, counts_of=list_surveyed(home.study)), study=home.study,
         judge_plates=lambda ordered: derive_changed_plates(
             ordered, home.objects.read, settings=home.study.settings["immunoassay"],
             cache_dir=kept.cache_dir, program=kept.program,
@@ -198,7 +201,7 @@ def derive(
     return Derived(
         tables={name: tables[name] for name in (*SCHEMAS, wide.name)},
         manifest=manifest,
-        n_files=len(inputs.acquisitions),
+        n_files=len(tubes),
         n_failed=_count_failed(gated),
     )
 
@@ -218,17 +221,19 @@ def gate_inputs(
     """Gate the files of a home by what people decided about them, both as they stood at one position."""
     from pipelines.gating import frame_gates, gate_jobs
 
-    return frame_gates(gate_jobs(_plan(home, inputs, decisions, cache_dir)))
+    tubes = inputs.acquisitions.to_dict(orient="records")
+    return frame_gates(gate_jobs(_plan(home, tubes, decisions, cache_dir)))
 
 
 def _plan(
-    home: "Home", inputs: "Inputs", decisions: "Mapping[str, tuple[Decision, ...]]", cache_dir: "Path | None"
-) -> "list[SubjectJob]":
+    home: "Home", tubes: Sequence[Mapping[str, Any]], decisions: "Mapping[str, tuple[Decision, ...]]",
+    cache_dir: "Path | None",
+) -> "list[SubjectJob]":  # fmt: skip
     from corelab.cytometry.quality import build_quality_limits
     from pipelines.gating import plan_jobs
 
     return plan_jobs(
-        inputs.acquisitions, home.objects.map, cache_dir / "gates" if cache_dir else None, decisions,
+        tubes, home.objects.map, cache_dir / "gates" if cache_dir else None, decisions,
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
 

@@ -67,6 +67,20 @@ class TrialRows:
         """Return `Registry.subject_hashes` of these rows."""
         return compute_subject_hashes(self.rows, self.gates)
 
+    def place(self) -> "TrialRows":
+        """Return the same with the visits of rows that were delivered without one."""
+        from corelab.store.inputs import place_in_visits
+
+        return replace(self, rows=place_in_visits(self.rows, study=self.study))
+
+    def list_tubes(self) -> list[dict[str, str]]:
+        """Return the texts of `corelab.tables.inputs.Inputs.acquisitions` of placed rows."""
+        from corelab.tables.inputs import INPUT_COLUMNS
+
+        names = [name for name, kind in INPUT_COLUMNS["acquisitions"].items() if kind == "text"]
+        tubes = (row.values for row in self.rows if row.kind == "acquisitions")
+        return [{name: values.get(name, "") for name in names} for values in tubes]
+
     def build_inputs(self) -> "Inputs":
         """Return the typed tables from which everything is derived."""
         from corelab.store.inputs import build_study_inputs
