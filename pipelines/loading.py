@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import Final
 
 _GATING: Final = ("scipy.special", "corelab.store.objects", "pipelines.gating")
-_TESTS: Final = ("scipy.stats", "corelab.tables.associations")
-_TABLES: Final = ("scipy.stats", "corelab.tables.derive", "pipelines.children", "pipelines.plates")
+_TABLES: Final = ("scipy.stats", "corelab.tables.derive")
+_ROWS: Final = ("corelab.tables.derive", "pipelines.children", "pipelines.plates")
 
 
 def load_for_gating() -> None:
@@ -13,14 +13,14 @@ def load_for_gating() -> None:
     _load(_GATING)
 
 
-def load_for_tests() -> None:
-    """Import what the tests of associations need."""
-    _load(_TESTS)
-
-
 def load_for_tables() -> None:
-    """Import what tables are derived with."""
+    """Import what tables are derived with, in a process that is to derive some."""
     _load(_TABLES)
+
+
+def load_for_rows() -> None:
+    """Import what puts rows and tables together."""
+    _load(_ROWS)
 
 
 def _load(names: tuple[str, ...]) -> None:

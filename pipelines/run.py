@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -158,9 +158,10 @@ def derive(
 
     def prepare() -> None:
         """Do what needs no gate while other processes gate, and let them import what comes next."""
-        begin_call(place, loading.load_for_tests)
-        loading.load_for_tables()
+        begin_call(place, loading.load_for_tables)
+        loading.load_for_rows()
         place_once()
+        loading.load_for_tables()
 
     tubes = rows.list_tubes()
     jobs = _plan(home, tubes, rows.gates, cache_dir)
@@ -189,7 +190,10 @@ def derive(
     )  # fmt: skip
     children = derive_changed_children(trial, gated, kept)
     whole, wide = derive_whole(
-        trial, Frames(children), associate=lambda pairs, study: associate_once(pairs, study, kept, place)
+        trial,
+        Frames(children),
+        begin=partial(begin_call, place),
+        associate=lambda pairs, study: associate_once(pairs, study, kept, place),
     )
     tables = {**children, **{name: lay_out_frame(table) for name, table in whole.items()}}
     manifest = {

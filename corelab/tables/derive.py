@@ -3,14 +3,14 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from corelab.cytometry.records import GateTables
 from corelab.ingest.plates.records import PlateExport
 from corelab.study.model import Study
-from corelab.tables import analysis, associations, quality, summary
+from corelab.tables import analysis, associations, quality, summary, summary_times
 from corelab.tables.children import Tables, derive_children
 from corelab.tables.inputs import Inputs
 from corelab.tables.plate_tables import PlateTables, derive_plates
@@ -20,6 +20,7 @@ from corelab.tables.trial import Trial, place_inputs, survey_trial
 if TYPE_CHECKING:
     from corelab.tables.schema import TableSchema
 
+Begin = Callable[..., Callable[[], Any]]
 Associate = Callable[[Sequence[associations.Pairing], Study], Callable[[], pd.DataFrame]]
 
 __all__ = ["derive_described_tables", "derive_tables", "derive_whole"]
@@ -96,7 +97,7 @@ def derive_described_tables(
 
 
 def derive_whole(
-    trial: Trial, children: Tables, *, associate: Associate | None = None
+    trial: Trial, children: Tables, *, begin: Begin = partial, associate: Associate | None = None
 ) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
     """Derive what stands on the tables of all children, with the schema of ``analysis`` beside it.
 
@@ -106,9 +107,11 @@ def derive_whole(
         The whole one.
     children
         Tables of all children, of `corelab.tables.children.CHILD_SCHEMAS`, each in the order of its key.
+    begin
+        Begins a call and returns what waits for its result: another process may make it meanwhile.
     associate
         Begins what `corelab.tables.associations.judge_pairings` does and returns what waits for its table:
-        whoever kept it need not count anew, and another process may count meanwhile. By default it is that.
+        whoever kept it need not count anew. By default it is that.
 
     Returns
     -------
@@ -122,13 +125,14 @@ def derive_whole(
     ContractError
         If a derived table breaks its schema.
     """
-    begin = associate or partial(partial, associations.judge_pairings)
-    associated = begin(associations.collect_pairings(children, clocks=trial.clocks), trial.study)
+    times = begin(summary_times.list_times, summary_times.choose_times(children), trial.clocks)
+    pairings = associations.collect_pairings(children, clocks=trial.clocks)
+    associated = (associate or partial(begin, associations.judge_pairings))(pairings, trial.study)
     found = quality.tell_once(pd.concat([children["quality"], trial.findings], ignore_index=True))
     derived = {
         "bead_qc": trial.bead_qc,
         "quality": found,
-        "summary": summary.derive_summary(children, clocks=trial.clocks),
+        "summary": summary.derive_summary(children, clocks=trial.clocks, times=times),
     }
     wide, schema = analysis.derive_analysis(children[analysis.VALUES.name], children[analysis.VISITS.name])
     derived["associations"] = associated()

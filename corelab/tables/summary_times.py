@@ -17,7 +17,7 @@ from corelab.statistics.survival import (
 from corelab.study.model import Visit
 from corelab.tables.clock import Clocks
 from corelab.tables.due import list_due_visits
-from corelab.tables.groups import Groups
+from corelab.tables.groups import ALL, Groups, build_groups
 
 NAN: Final = float("nan")
 KM: Final = "km"
@@ -54,6 +54,19 @@ def summarise_times(
             rows = times.table[times.table["subject_id"].isin(members)]
             if len(rows) and visits:
                 yield from _estimate(times, rows, visits, arm)
+
+
+def list_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> list[dict[str, Any]]:
+    """Return the rows of `summarise_times`, none where there is nobody."""
+    groups = build_groups(clocks)
+    return list(summarise_times(tables, groups, clocks=clocks)) if groups.members[ALL] else []
+
+
+def choose_times(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Choose the rows on which `summarise_times` rests: few, to be handed to another process."""
+    kinetics = tables["kinetics"]
+    loss = kinetics[kinetics["parameter"] == "LOSS"].reset_index(drop=True)
+    return {"kinetics": loss, "b_cell_recovery": tables["b_cell_recovery"]}
 
 
 def _collect_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> Iterator[_Times]:
