@@ -69,6 +69,8 @@ def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
 
     # Nearly all that a run makes is kept to its end: to look through it for cycles finds none.
     gc.set_threshold(_COLLECTED_FROM, 50, 100)
+    # Read before Arrow is first imported: its own allocator gets the same tables half as fast.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
     with open_place(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None

@@ -18,7 +18,10 @@ from corelab.cytometry.scatter import Limits, Recorded, find_margin, fit_singlet
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
-from corelab.vocabulary import GateSource
+from corelab.vocabulary import BEAD_POPULATIONS, BEAD_QC, GateSource
+
+NO_CELLS: Final = "NO_CELLS"
+"""Why a population of cells is not counted in a tube of quality beads."""
 
 _SOURCE_ORDER: Final = (
     "", GateSource.AUTO, GateSource.CONTROL, GateSource.OTHER_VISIT, GateSource.TEMPLATE,
@@ -91,6 +94,9 @@ class Engine:
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
+        if self.name == BEAD_QC and rule.name not in BEAD_POPULATIONS:
+            self.reasons[rule.name] = NO_CELLS
+            return None
         if rule.name in self.decided.masks:
             return self._take_shape(rule)
         if rule.name in self.decided.opposites:

@@ -144,10 +144,26 @@ def _middle(y: Values) -> tuple[float, float]:
 
 def _fit_inside(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
     """Place the cut by two groups or above a negative one; a gap between groups goes before both."""
-    above = _fit_above(rule, evidence, read, scale, at_least=_ENOUGH)
-    if above is not None and above.recipe == "valley":
+    above = _fit_above(rule, evidence, read, scale, at_least=_BARE_MINIMUM)
+    is_enough = above is not None and above.n_reference >= _ENOUGH
+    if above is not None and is_enough and above.recipe == "valley":
         return above
-    return _fit_groups(rule, evidence, read, scale) or above
+    groups = _fit_groups(rule, evidence, read, scale)
+    if groups is None:
+        return above if is_enough else None
+    return groups if above is None else _meet_halfway(groups, above)
+
+
+def _meet_halfway(groups: Cut, above: Cut) -> Cut:
+    """Place a limit of few events midway, by logarithms, between two groups' and that above the negatives.
+
+    So few cannot tell which of the two descriptions holds. What a limit loses grows with the square of its
+    distance from the best one: midway costs at most a quarter of what the wrong choice would.
+    """
+    if groups.n_reference >= _SETTLED or min(groups.cut, above.cut) <= 0:
+        return groups
+    reason = "; ".join(filter(None, ("few events: midway to the limit above the negatives", groups.reason)))
+    return replace(groups, cut=float(np.sqrt(groups.cut * above.cut)), reason=reason)
 
 
 def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.groups import fit_two_groups
 from corelab.cytometry.quality import builtin_limits
+from corelab.cytometry.recipes import from_axis, to_axis
 from corelab.cytometry.template import load_template
+from corelab.cytometry.tube import prepare_tube
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
 from corelab.vocabulary import Panel
@@ -315,6 +318,22 @@ def test_gate_acquisition__takes_the_gap_where_two_groups_stand_apart():
     truly = light > 15
     assert placed.recipe == "valley"
     assert f1(values > placed.cut, truly) > 0.99
+
+
+def test_gate_acquisition__of_few_events_takes_no_side_between_two_descriptions():
+    """The limit is midway, by logarithms, between that of two normals and that above the negatives alone."""
+    tube = draw_tube(96_005, Panel.CART, n_events=1500).acquisition
+    rules = {name: dataclasses.replace(rule, groups="") for name, rule in CART.cuts.items()}
+    above = cut(gate_acquisition(tube, template=dataclasses.replace(CART, cuts=rules)), "CD45RA")
+    gated = gate_acquisition(tube, template=CART)
+    placed, scale = cut(gated, "CD45RA"), above.cut / above.units
+    prepared = prepare_tube(tube, template=CART)
+    x = prepared.values(prepared.column("CD45RA") or 0)[gated.membership["t_cells"]]
+    two = fit_two_groups(to_axis(x, scale))
+    assert two is not None
+    assert (above.recipe, placed.recipe) == ("negative", "groups")
+    assert "midway" in placed.reason
+    assert placed.cut == pytest.approx(np.sqrt(from_axis(two.place_limit()[0], scale) * above.cut), rel=1e-3)
 
 
 @pytest.mark.parametrize("n", [0, 1, 30])

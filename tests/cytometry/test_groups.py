@@ -40,9 +40,25 @@ def test_fit_two_groups__never_splits_one_group(n):
 def test_fit_two_groups__says_nothing_of_what_two_normals_do_not_describe():
     assert fit_two_groups(draw(3, (3000, 0, 0.4), (3000, 2, 0.4), (3000, 4, 0.4))) is None
     assert fit_two_groups(np.random.default_rng(3).uniform(0, 5, 5000)) is None
-    assert fit_two_groups(draw(3, (3000, 0.5, 0.7), (3000, 2.0, 0.6))) is None  # they overlap
+    assert fit_two_groups(draw(3, (3000, 0.5, 0.7), (3000, 1.8, 0.6))) is None  # they make one peak
     assert fit_two_groups(draw(3, (3000, 0, 0.4), (10, 3.0, 0.3))) is None  # ten are no group
     assert fit_two_groups(np.zeros(0)) is None
+
+
+def test_fit_two_groups__refuses_one_in_twenty_of_what_is_two_normals():
+    """Lilliefors' own bound is for two numbers from the same events and refuses none; here they are five."""
+    pairs = [((180, 0.5, 0.6), (120, 3.6, 0.5)), ((240, 0.4, 0.5), (60, 2.5, 0.45))]
+    found = [fit_two_groups(draw(seed, *pair)) is not None for pair in pairs for seed in range(60)]
+    assert 105 <= sum(found) <= 119
+
+
+def test_fit_two_groups__takes_no_group_over_two_levels_where_few_events_judge_it():
+    """Negative, dim and bright: two normals describe 300 of them by spreading one over two levels."""
+    draws = [draw(seed, (150, 0.3, 0.45), (60, 2.0, 0.5), (100, 4.0, 0.5)) for seed in range(40)]
+    assert sum(fit_two_groups(y) is not None for y in draws) <= 4
+    wide = fit_two_groups(draw(8, (9000, 0.3, 0.5), (9000, 4.5, 0.9)))
+    assert wide is not None  # so many events say themselves that two normals describe them
+    assert fit_two_groups(draw(8, (150, 0.3, 0.5), (150, 4.5, 0.95))) is None
 
 
 def test_fit_two_groups__does_not_depend_on_the_gain():
