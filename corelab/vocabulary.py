@@ -86,6 +86,8 @@ VISITS: Final = (
 
 BEAD_QC: Final = "bead_qc"
 """The tube of quality beads of an instrument; it holds no cell."""
+BEAD_POPULATIONS: Final = ("events", "time_ok", "beads")
+"""The populations that are no cells; no other is counted in a tube of quality beads."""
 RUN_TUBES: Final = ("unstained", "run_control", "assay_blank", BEAD_QC)
 """Tubes that belong to a run, not to a subject; ``comp_<marker>`` are run tubes as well."""
 

@@ -25,6 +25,7 @@ from corelab.cytometry.tube import prepare_tube
 from corelab.errors import ConfigError, CorelabError
 from corelab.ingest.fcs import read_fcs
 from corelab.store.acquisitions import AcquisitionFile
+from corelab.vocabulary import BEAD_QC
 from dashboards.ports import HomePort
 from dashboards.site import SnapshotTables
 
@@ -176,7 +177,7 @@ class Desk:
         if "cuts" not in tables:
             return _with_problem(nothing, "old_snapshot")
         cuts = read_cuts(tables, file.file_id)
-        if not cuts:
+        if not cuts and not _is_counted_without(tables, file):
             return _with_problem(nothing, "not_gated")
         try:
             template = load_template(file.panel)
@@ -196,6 +197,12 @@ class Desk:
         return Look(
             file=file, key=key, template=template, saved=saved, bench=bench, is_pending=bench is not saved
         )
+
+
+def _is_counted_without(tables: SnapshotTables, file: AcquisitionFile) -> bool:
+    """Tell whether a tube was counted although it has no limit: quality beads have none."""
+    files = tables.remember("files of populations", lambda: frozenset(tables["populations"]["file_id"]))
+    return file.tube == BEAD_QC and file.file_id in files
 
 
 def _with_problem(look: Look, problem: str) -> Look:

@@ -1,6 +1,6 @@
 """The tables of children, each derived once: a child of which nothing changed is read back."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from corelab.ingest.visits import name_platforms
 from corelab.store.frames import lay_out_frame, make_frame
 from corelab.tables.children import CHILD_SCHEMAS, derive_children
+from pipelines.executor import HERE, Place, begin_call
 from pipelines.gating import SubjectGates, frame_gates
 from pipelines.kept_tables import compute_tables_key, read_tables, write_tables
 
@@ -106,24 +107,37 @@ def _join(parts: "Sequence[Mapping[str, pa.Table]]") -> "dict[str, pa.Table]":
     return {name: pa.concat_tables([tables[name] for tables in parts]) for name in CHILD_SCHEMAS}
 
 
-def associate_once(pairings: "Sequence[Pairing]", study: "Study", kept: Kept) -> "pd.DataFrame":
-    """Test associations, or read back what the same pairs of numbers gave, each analyte by itself."""
+def associate_once(
+    pairings: "Sequence[Pairing]", study: "Study", kept: Kept, place: Place = HERE
+) -> "Callable[[], pd.DataFrame]":
+    """Begin to test associations, or read back what the same pairs of numbers gave, each analyte by itself.
+
+    What is returned waits for the tests: they may run in another process meanwhile.
+    """
     import pandas as pd
 
     from corelab.tables.associations import judge_pairings
     from corelab.tables.schemas import SCHEMAS
 
     schema = SCHEMAS["associations"]
-    parts = [schema.empty()]
+    found, begun = [schema.empty()], {}
     for analyte in sorted({one.analyte for one in pairings}):
         own = [one for one in pairings if one.analyte == analyte]
         key = compute_tables_key(kept.program, repr(own))
-        found = read_tables(kept.cache_dir, key, (schema.name,))
-        if found is None:
-            found = {schema.name: lay_out_frame(schema.settle(judge_pairings(own, study)))}
-            write_tables(kept.cache_dir, key, found)
-        parts.append(make_frame(found[schema.name]))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+        read = read_tables(kept.cache_dir, key, (schema.name,))
+        if read is None:
+            begun[key] = begin_call(place, judge_pairings, own, study)
+        else:
+            found.append(make_frame(read[schema.name]))
+
+    def finish() -> "pd.DataFrame":
+        for key, wait in begun.items():
+            judged = schema.settle(wait())
+            write_tables(kept.cache_dir, key, {schema.name: lay_out_frame(judged)})
+            found.append(judged)
+        return pd.concat([part for part in found if len(part)] or found, ignore_index=True)
+
+    return finish
 
 
 class Frames(Mapping[str, "pd.DataFrame"]):

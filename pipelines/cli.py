@@ -1,6 +1,7 @@
 """The command line: the only place that reads argv and the environment and puts the parts together."""
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if argv is None:
+        # The process ends: nobody need look through all that it made for cycles once more.
+        gc.freeze()
     return code
 
 

@@ -69,6 +69,8 @@ def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
 
     # Nearly all that a run makes is kept to its end: to look through it for cycles finds none.
     gc.set_threshold(_COLLECTED_FROM, 50, 100)
+    # Read before Arrow is first imported: its own allocator gets the same tables half as fast.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
     with open_place(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None
@@ -329,9 +331,20 @@ def _manage_tokens(home: "Home", arguments: argparse.Namespace) -> None:
         tokens.revoke(arguments.revoke, at=now(), actor=actor())
         say(f"ended token {arguments.revoke}")
     else:
-        names = [name.strip() for name in arguments.tables.split(",") if name.strip()]
+        names = _read_table_names(arguments.tables)
         text, _ = tokens.issue(arguments.name, days=arguments.days, tables=names, at=now(), actor=actor())
         say(text)
+
+
+def _read_table_names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names:
+        from corelab.tables.schemas import SCHEMAS
+
+        unknown = [name for name in names if name not in SCHEMAS]
+        if unknown:
+            raise ConfigError(f"table {unknown[0]!r} is unknown", expected=", ".join(sorted(SCHEMAS)))
+    return names
 
 
 def _read_password(arguments: argparse.Namespace) -> str:

@@ -326,12 +326,13 @@ def draw_present_gates(
     home: "Home", table: "pd.DataFrame", troubles: list[str], *, progress: Progress = lambda *_: None
 ) -> Iterable[DrawnGates]:
     """Gate acquisitions as the run does and draw what came of it; what cannot be drawn goes to troubles."""
-    everything = home.registry.inputs().acquisitions
-    decisions = home.registry.gate_decisions()
+    rows = home.registry.read().place()
     names = dict(zip(table["file_id"], table["name"], strict=True))
     done = 0
     limits = build_quality_limits(home.study.settings["flow_quality"])
-    for job in plan_jobs(everything, home.objects.map, home.cache / "gates", decisions, limits=limits):
+    for job in plan_jobs(
+        rows.list_tubes(), home.objects.map, home.cache / "gates", rows.gates, limits=limits
+    ):
         for file_id in [tube.file_id for tube in job.tubes if tube.file_id in names]:
             try:
                 gated = gate_as_run(job, [file_id])[file_id]

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.interchange.revision import Decision
@@ -73,11 +73,12 @@ class TubeFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SubjectJob:
-    """All FCS files of one subject, or one without; a worker needs nothing else."""
+    """All FCS files of one subject, or one without; ``spelled`` are the templates as one text."""
 
     tubes: tuple[TubeFile, ...]
     read_object: ReadObject
     templates: tuple[tuple[str, Template], ...]
+    spelled: str
     cache_dir: Path | None
     limits: QualityLimits
     subject_id: str = ""
@@ -86,7 +87,7 @@ class SubjectJob:
     def key(self) -> str:
         """What everything on which the subject's rows depend is kept under, the templates among it."""
         tubes = [(*(getattr(tube, name) for name in _PLACE), tube.given) for tube in self.tubes]
-        return compute_cache_key(*map(repr, (self.templates, self.limits, *tubes)))
+        return compute_cache_key(self.spelled, *map(repr, (self.limits, *tubes)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,18 +138,23 @@ def gate_all(  # noqa: PLR0913 - one argument for each thing a run has to say
         The same bytes whatever the number of workers and the order of the rows. A file that cannot
         be read or gated is a finding ``UNREADABLE``.
     """
-    jobs = plan_jobs(acquisitions, read_object, cache_dir, decisions or {}, limits=limits)
+    rows = acquisitions.to_dict(orient="records")
+    jobs = plan_jobs(rows, read_object, cache_dir, decisions or {}, limits=limits)
     return frame_gates(gate_jobs(jobs, place=place, progress=progress))
 
 
 def gate_jobs(
-    jobs: Sequence[SubjectJob], *, place: Place = HERE, progress: Progress | None = None
-) -> list[SubjectGates]:
-    """Gate the files of each subject, or read what was kept of them, in no particular order."""
+    jobs: Sequence[SubjectJob], *, place: Place = HERE, progress: Progress | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> list[SubjectGates]:  # fmt: skip
+    """Gate the files of each subject, or read what was kept of them, in no particular order.
+
+    ``meanwhile`` is called once while other processes work, if they do.
+    """
     total = sum(len(job.tubes) for job in jobs)
     gated = []
     finished = 0
-    for one in _collect(jobs, place):
+    for one in _collect(jobs, place, meanwhile):
         gated.append(one)
         finished += len(one.job.tubes)
         if progress:
@@ -176,7 +182,7 @@ def _choose_rows(table: "pa.Table", populations: frozenset[str]) -> "pa.Table":
 
 
 def plan_jobs(
-    acquisitions: "pd.DataFrame",
+    rows: "Sequence[Mapping[str, Any]]",
     read_object: ReadObject,
     cache_dir: Path | None,
     decisions: Mapping[str, tuple[Decision, ...]],
@@ -185,7 +191,6 @@ def plan_jobs(
 ) -> list[SubjectJob]:
     """Group the files by subject, the largest group first; a file without subject stands alone."""
     groups: dict[str, list[TubeFile]] = {}
-    rows = acquisitions.to_dict(orient="records")
     stains = find_stains(rows)
     for row in rows:
         tube = TubeFile(
@@ -196,12 +201,14 @@ def plan_jobs(
         )
         groups.setdefault(row["subject_id"] or f"\0{tube.file_id}", []).append(tube)
     templates = tuple((panel, load_template(panel)) for panel in Panel)
+    spelled = repr(templates)
     jobs = [
         SubjectJob(
             subject_id=name if not name.startswith("\0") else "",
             tubes=tuple(sorted(tubes, key=lambda tube: tube.file_id)),
             read_object=read_object,
             templates=templates,
+            spelled=spelled,
             cache_dir=cache_dir,
             limits=limits or builtin_limits(),
         )
@@ -210,7 +217,9 @@ def plan_jobs(
     return sorted(jobs, key=lambda job: -len(job.tubes))
 
 
-def _collect(jobs: Sequence[SubjectJob], place: Place) -> Iterable[SubjectGates]:
+def _collect(
+    jobs: Sequence[SubjectJob], place: Place, meanwhile: Callable[[], object] | None
+) -> Iterable[SubjectGates]:
     """Give the rows of each subject, those of unchanged ones from one file each; the others are gated."""
     changed = []
     for job in jobs:
@@ -219,7 +228,7 @@ def _collect(jobs: Sequence[SubjectJob], place: Place) -> Iterable[SubjectGates]
             changed.append(job)
         else:
             yield SubjectGates(job=job, table=parse_table(kept), mark=_hash(kept))
-    for job, rows in _run(changed, place):
+    for job, rows in _run(changed, place, meanwhile):
         table = lay_out_gates(rows)
         if holds_unreadable(rows):
             yield SubjectGates(job=job, table=table, mark="")
@@ -233,8 +242,10 @@ def _hash(body: memoryview) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _run(jobs: Sequence[SubjectJob], place: Place) -> Iterable[tuple[SubjectJob, Rows]]:
-    for job, rows in run_jobs(gate_subject, jobs, place=place):
+def _run(
+    jobs: Sequence[SubjectJob], place: Place, meanwhile: Callable[[], object] | None
+) -> Iterable[tuple[SubjectJob, Rows]]:
+    for job, rows in run_jobs(gate_subject, jobs, place=place, meanwhile=meanwhile):
         yield job, _gate_without_poison(job) if isinstance(rows, Lost) else rows
 
 
@@ -287,6 +298,7 @@ class _Subject:
     def __init__(self, job: SubjectJob) -> None:
         self.job = job
         self.templates = dict(job.templates)
+        self.spelled = {panel: repr(template) for panel, template in job.templates}
         self.controls: dict[str, GatedAcquisition] = {}
 
     def template(self, tube: TubeFile) -> Template:
@@ -309,14 +321,10 @@ class _Subject:
             return _unreadable(tube, str(error))
         controls = find_controls(tube, self.job.tubes)
         key = compute_cache_key(
-            repr(template),
-            repr(self.job.limits),
-            tube.object_id,
-            tube.tube,
-            tube.given,
+            self.spelled[tube.panel], repr(self.job.limits), tube.object_id, tube.tube, tube.given,
             *(f"{control.tube}:{control.object_id}:{control.given}" for control in controls),
             *(f"{gate}={value!r}" for gate, value in sorted(priors.items())),
-        )
+        )  # fmt: skip
         cached = read_cache(self.job.cache_dir, key)
         rows = self._gate_rows(tube, template, priors) if cached is None else cached.to_pylist()
         if cached is None and not holds_unreadable(rows):

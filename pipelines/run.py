@@ -5,15 +5,17 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from corelab.errors import IntegrityError
 from corelab.store.plate_locks import RULES
-from pipelines.executor import HERE, Place
+from pipelines import loading
+from pipelines.executor import HERE, Place, begin_call, start_early
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from corelab.store import Home, Snapshot
     from corelab.store.registry import Position, TrialRows
     from corelab.tables.inputs import Inputs
-    from pipelines.gating import SubjectGates
+    from corelab.tables.trial import PlacedInputs
+    from pipelines.gating import SubjectGates, SubjectJob
 
 Progress = Callable[[int, int], None]
 _DERIVING: Final = (
@@ -43,6 +46,8 @@ _TIMED: Final = ("acquisitions", "labs", "cytokines", "qpcr", "assessments", "pl
 _PROGRAM: Final = ("study", "study_sha256", RULES, "code", "packages")
 """What of a manifest names the program and the study by which tables are derived."""
 _MANIFEST_FORMAT: Final = 1
+_LARGE: Final = 10_000
+"""Rows from which on reading them takes as long as a process takes to start, which is then started early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +89,15 @@ def run(
     home.plate_locks.check_rules(hash_plate_rules(home))
     # Everything is read as it stood at one position, so that rows which arrive meanwhile take no part.
     position = home.registry.position()
-    rows = home.registry.read(position)
-    made_of = describe_rows(home, rows, as_of=as_of)
-    run_key = compute_run_key(made_of)
-    current = _find_sound_snapshot(home)
-    if current is not None and current.run_key == run_key:
-        return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
-    derived = derive(home, made_of, rows, place=place, progress=progress, cache_dir=home.cache)
+    is_large = position["record"] >= _LARGE
+    with start_early(place, loading.load_for_gating) if is_large else nullcontext(place) as ready:
+        rows = home.registry.read(position)
+        made_of = describe_rows(home, rows, as_of=as_of)
+        run_key = compute_run_key(made_of)
+        current = _find_sound_snapshot(home)
+        if current is not None and current.run_key == run_key:
+            return RunReport(snapshot_id=current.id, is_new=False, n_files=0, n_failed=0)
+        derived = derive(home, made_of, rows, place=ready, progress=progress, cache_dir=home.cache)
     snapshot = home.snapshots.write(
         derived.tables, derived.manifest, run_key=run_key, at=at, actor=actor, position=position
     )
@@ -136,6 +143,30 @@ def derive(
     cache_dir
         Where gates and tables are kept by all that they were made of; by default nothing is read or kept.
     """
+    from pipelines.gating import gate_jobs
+
+    rows = rows.place()
+    as_of = made_of["parameters"]["as_of"]
+
+    @cache
+    def place_once() -> "tuple[PlacedInputs, dt.datetime | None]":
+        from corelab.tables.trial import place_inputs
+
+        inputs = rows.build_inputs()
+        cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
+        return place_inputs(inputs, study=home.study, as_of=cutoff), cutoff
+
+    def prepare() -> None:
+        """Do what needs no gate while other processes gate, and let them import what comes next."""
+        begin_call(place, loading.load_for_tables)
+        loading.load_for_rows()
+        place_once()
+        loading.load_for_tables()
+
+    tubes = rows.list_tubes()
+    jobs = _plan(home, tubes, rows.gates, cache_dir)
+    gated = gate_jobs(jobs, place=place, progress=progress, meanwhile=prepare)
+    # Imported only now, so that nothing waits for it where other processes gate.
     from corelab.store.frames import lay_out_frame
     from corelab.tables.derive import derive_whole
     from corelab.tables.schemas import SCHEMAS
@@ -144,17 +175,14 @@ def derive(
     from pipelines.gating import frame_gates
     from pipelines.plates import derive_changed_plates
 
-    inputs = rows.build_inputs()
-    gated = _gate(home, inputs, rows.gates, cache_dir=cache_dir, place=place, progress=progress)
-    as_of = made_of["parameters"]["as_of"]
-    cutoff = dt.datetime.fromisoformat(as_of) if as_of else find_cutoff(inputs)
+    placed, cutoff = place_once()
     kept = Kept(
         cache_dir=cache_dir / "tables" if cache_dir else None,
         program=json.dumps([made_of[name] for name in _PROGRAM], sort_keys=True),
         rows=made_of["subjects"],
     )
     trial = survey_trial(
-        inputs, frame_gates(gated, counts_of=list_surveyed(home.study)), study=home.study, as_of=cutoff,
+        placed, frame_gates(gated, counts_of=list_surveyed(home.study)), study=home.study,
         judge_plates=lambda ordered: derive_changed_plates(
             ordered, home.objects.read, settings=home.study.settings["immunoassay"],
             cache_dir=kept.cache_dir, program=kept.program,
@@ -162,7 +190,10 @@ def derive(
     )  # fmt: skip
     children = derive_changed_children(trial, gated, kept)
     whole, wide = derive_whole(
-        trial, Frames(children), associate=lambda pairs, study: associate_once(pairs, study, kept)
+        trial,
+        Frames(children),
+        begin=partial(begin_call, place),
+        associate=lambda pairs, study: associate_once(pairs, study, kept, place),
     )
     tables = {**children, **{name: lay_out_frame(table) for name, table in whole.items()}}
     manifest = {
@@ -174,7 +205,7 @@ def derive(
     return Derived(
         tables={name: tables[name] for name in (*SCHEMAS, wide.name)},
         manifest=manifest,
-        n_files=len(inputs.acquisitions),
+        n_files=len(tubes),
         n_failed=_count_failed(gated),
     )
 
@@ -192,23 +223,23 @@ def gate_inputs(
     cache_dir: "Path | None",
 ) -> "GateTables":  # fmt: skip
     """Gate the files of a home by what people decided about them, both as they stood at one position."""
-    from pipelines.gating import frame_gates
+    from pipelines.gating import frame_gates, gate_jobs
 
-    return frame_gates(_gate(home, inputs, decisions, cache_dir=cache_dir))
+    tubes = inputs.acquisitions.to_dict(orient="records")
+    return frame_gates(gate_jobs(_plan(home, tubes, decisions, cache_dir)))
 
 
-def _gate(
-    home: "Home", inputs: "Inputs", decisions: "Mapping[str, tuple[Decision, ...]]", *,
-    cache_dir: "Path | None", place: Place = HERE, progress: Progress | None = None,
-) -> "list[SubjectGates]":  # fmt: skip
+def _plan(
+    home: "Home", tubes: Sequence[Mapping[str, Any]], decisions: "Mapping[str, tuple[Decision, ...]]",
+    cache_dir: "Path | None",
+) -> "list[SubjectJob]":  # fmt: skip
     from corelab.cytometry.quality import build_quality_limits
-    from pipelines.gating import gate_jobs, plan_jobs
+    from pipelines.gating import plan_jobs
 
-    jobs = plan_jobs(
-        inputs.acquisitions, home.objects.map, cache_dir / "gates" if cache_dir else None, decisions,
+    return plan_jobs(
+        tubes, home.objects.map, cache_dir / "gates" if cache_dir else None, decisions,
         limits=build_quality_limits(home.study.settings["flow_quality"]),
     )  # fmt: skip
-    return gate_jobs(jobs, place=place, progress=progress)
 
 
 def describe_inputs(

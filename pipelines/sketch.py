@@ -128,10 +128,8 @@ def plan_sketches(
     seed: int,
 ) -> tuple[list[SketchJob], list[str]]:  # fmt: skip
     """Make a job of every wanted file, in the order of their ids, and list those that are gone."""
-    acquisitions = home.registry.inputs(position).acquisitions
-    groups = plan_jobs(
-        acquisitions, home.objects.map, None, home.registry.gate_decisions(position)
-    )  # fmt: skip
+    rows = home.registry.read(position).place()
+    groups = plan_jobs(rows.list_tubes(), home.objects.map, None, rows.gates)
     tubes = {tube.file_id: tube for group in groups for tube in group.tubes}
     counts = {str(name): rows for name, rows in wanted.groupby("file_id")}
     limits = {str(name): rows for name, rows in cuts.groupby("file_id")}

@@ -76,6 +76,7 @@ def judge_sri4(
     rule: SriRule,
     is_rescued: bool = False,
     missing: Mapping[str, str] = NOTHING_MISSING,
+    earlier: Mapping[str, str] = NOTHING_MISSING,
 ) -> dict[str, Finding]:
     """Judge SRI-4 and its components.
 
@@ -83,6 +84,8 @@ def judge_sri4(
     ----------
     missing
         What lacks, by component, named for the reason.
+    earlier
+        By domain the last letter A to D of any assessment before the visit: after it E is a query.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def judge_sri4(
         "SRI_BILAG_B": _judge(new_b, rule.new_b),
     }
     findings = {key: _explain(key, finding, missing) for key, finding in findings.items()}
-    queries = find_impossible_letters(baseline.bilag, visit.bilag)
+    queries = find_impossible_letters({**baseline.bilag, **earlier}, visit.bilag)
     for key in ("SRI_BILAG_A", "SRI_BILAG_B"):
         findings[key] = remark(findings[key], *queries)
     return {**findings, "SRI4": _join(findings, is_rescued=is_rescued)}

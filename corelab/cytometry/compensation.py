@@ -104,12 +104,12 @@ class Compensated:
         """Give for each mixed channel the recorded ones that it is made of, and their numbers."""
         if self.spillover is None:
             return {}
-        mixed = [self.acquisition.detectors.index(name) for name in self.spillover.detectors]
+        mixed = np.array([self.acquisition.detectors.index(name) for name in self.spillover.detectors])
         inverse = np.linalg.inv(self.spillover.matrix)
         found = {}
-        for at, column in enumerate(mixed):
+        for at, column in enumerate(mixed.tolist()):
             used = np.flatnonzero(inverse[:, at])
-            found[column] = tuple(mixed[i] for i in used.tolist()), inverse[used, at]
+            found[column] = tuple(mixed[used].tolist()), inverse[used, at]
         return found
 
 

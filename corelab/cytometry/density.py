@@ -96,7 +96,7 @@ def find_landscape(histogram: Histogram, width: float, *, min_depth: float = _MI
         Valley(position=histogram.position(v), depth=_depth(density, peaks, valleys, i))
         for i, v in enumerate(valleys)
     ]
-    return Landscape(peaks=tuple(histogram.position(p) for p in peaks), valleys=tuple(found))
+    return Landscape(peaks=tuple([histogram.position(p) for p in peaks]), valleys=tuple(found))
 
 
 def _extrema(density: Values) -> tuple[list[int], list[int]]:

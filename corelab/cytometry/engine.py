@@ -18,12 +18,18 @@ from corelab.cytometry.scatter import Limits, Recorded, find_margin, fit_singlet
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
 from corelab.cytometry.tube import Tube
-from corelab.vocabulary import GateSource
+from corelab.vocabulary import BEAD_POPULATIONS, BEAD_QC, GateSource
+
+NO_CELLS: Final = "NO_CELLS"
+"""Why a population of cells is not counted in a tube of quality beads."""
 
 _SOURCE_ORDER: Final = (
     "", GateSource.AUTO, GateSource.CONTROL, GateSource.OTHER_VISIT, GateSource.TEMPLATE,
     *PEOPLE,
 )  # fmt: skip
+_LYMPHOID: Final = ("CD3", "CD19", "CD20")
+_BRIGHT: Final = 15.0
+_FEWEST_LYMPHOID: Final = 100
 _SCATTER_WIDTH: Final = 2.0
 
 
@@ -88,6 +94,9 @@ class Engine:
     def _gate(self, rule: PopulationRule) -> Mask | None:
         if not rule.parent:
             return np.ones(self.tube.acquisition.n_events, dtype=bool)
+        if self.name == BEAD_QC and rule.name not in BEAD_POPULATIONS:
+            self.reasons[rule.name] = NO_CELLS
+            return None
         if rule.name in self.decided.masks:
             return self._take_shape(rule)
         if rule.name in self.decided.opposites:
@@ -302,7 +311,9 @@ class Engine:
 
     def _place_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Cut:
         """Place the limit of lymphocytes: on a logarithm groups of scatter are half as wide as of light."""
-        fit = fit_valley(_SCATTER_WIDTH * np.log(side[usable], dtype=np.float64), which="first")
+        at_least = self._find_lymphoid(usable, side)
+        places = _SCATTER_WIDTH * np.log(side[usable], dtype=np.float64)
+        fit = fit_valley(places, which="first", at_least=at_least)
         cut = Cut(
             gate=rule.name, marker="SSC-A", cut=float("nan"), units=float("nan"), score=0.0,
             recipe="default", source=GateSource.TEMPLATE, control="", n_reference=int(usable.sum()),
@@ -312,6 +323,17 @@ class Engine:
             return cut
         limit = float(np.exp(fit.position / _SCATTER_WIDTH))
         return replace(cut, cut=limit, score=fit.score, recipe="valley", source=GateSource.AUTO, reason="")
+
+    def _find_lymphoid(self, usable: Mask, side: Recorded) -> float:
+        """Return where bright T or B cells lie in side scatter, if no CD45 has left out the debris below."""
+        if self.tube.column("CD45") is not None:
+            return -np.inf
+        columns = [c for c in map(self.tube.column, _LYMPHOID) if c is not None]
+        for column in columns:
+            bright = usable & (self.tube.values(column) > _BRIGHT * self.tube.scales[column])
+            if np.count_nonzero(bright) >= _FEWEST_LYMPHOID:
+                return float(_SCATTER_WIDTH * np.log(np.median(side[bright])))
+        return -np.inf
 
     def _take_side_scatter(self, rule: PopulationRule, usable: Mask, side: Recorded) -> Mask:
         cut = make_decided_cut(rule.name, "SSC-A", self.decided.cuts[rule.name])

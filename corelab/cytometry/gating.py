@@ -8,7 +8,7 @@ from corelab.cytometry.bead_peaks import check_bead_peaks, measure_bead_peaks
 from corelab.cytometry.columns import GatedMasks, PackedMasks
 from corelab.cytometry.controls import measure_control
 from corelab.cytometry.decided import NOT_GIVEN, prepare_decisions
-from corelab.cytometry.engine import Engine
+from corelab.cytometry.engine import NO_CELLS, Engine
 from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
@@ -137,7 +137,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
         template=f"{template.panel}/{template.version}",
         n_events=acquisition.n_events,
         counts=tuple(_count(engine, rule, tally, findings) for rule in rules if not rule.hidden),
-        cuts=tuple(engine.cuts[name] for name in sorted(engine.cuts)),
+        cuts=tuple([engine.cuts[name] for name in sorted(engine.cuts)]),
         expression=tuple(expression),
         findings=findings,
         membership=GatedMasks(engine.masks if is_whole else PackedMasks()),
@@ -268,8 +268,9 @@ def _count(
 
 
 def _judge(engine: Engine, rule: PopulationRule, findings: tuple[Finding, ...]) -> tuple[Status, str]:
-    if rule.name in engine.reasons:
-        return Status.MISSING, engine.reasons[rule.name]
+    reason = engine.reasons.get(rule.name)
+    if reason is not None:
+        return Status.NOT_CALCULATED if reason == NO_CELLS else Status.MISSING, reason
     failure = find_failure(findings)
     if failure:
         return Status.FAILED, failure

@@ -154,7 +154,7 @@ def match_markers(
     return MarkerMap(
         columns=MappingProxyType(columns),
         scatter=MappingProxyType(_match_scatter(kinds)),
-        fluorescence=tuple(i for i, kind in enumerate(kinds) if kind is None),
+        fluorescence=tuple([i for i, kind in enumerate(kinds) if kind is None]),
         shared=MappingProxyType(shared),
         findings=_name_findings(missing, ambiguous, shared),
     )

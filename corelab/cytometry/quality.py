@@ -200,12 +200,11 @@ def check_car_control(full: Counts, fmo: Counts) -> list[Finding]:
     The limit lies at the same number of spreads above each tube's own negatives. What is CAR+ in
     the control is background; from 20 events on, a tube must hold more than that.
     """
-    if min(full[1], fmo[1]) < _CONTROL_EVENTS:
+    if min(full[1], fmo[1]) < _CONTROL_EVENTS or full[0] < _LOD_EVENTS:
+        return []
+    if float(compute_fisher_greater(full[0], full[1], blank_count=fmo[0], blank_total=fmo[1])) < 0.05:
         return []
     share, background = full[0] / full[1], fmo[0] / fmo[1]
-    p_value = float(compute_fisher_greater(full[0], full[1], blank_count=fmo[0], blank_total=fmo[1]))
-    if full[0] < _LOD_EVENTS or p_value < 0.05:
-        return []
     reason = "CAR+ of T cells, in percent, is not above the tube without the CAR reagent (the limit given)"
     return [_finding("CAR_FMO", Level.WARN, 100 * share, 100 * background, reason)]
 

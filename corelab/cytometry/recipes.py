@@ -29,6 +29,12 @@ _MIN_EVENTS: Final = 50
 _MIN_NEGATIVES: Final = 25
 _MIN_BELOW_ZERO: Final = 10
 """Values below zero that tell the noise within a third; the default may be off by a factor of five."""
+_MIN_FLOORED: Final = 0.01
+_FLOOR_WIDTH: Final = 0.05
+_MIN_PILE: Final = 0.2
+"""Share of a group at its floor; a normal group has it only where it is as narrow as a fifth of the noise."""
+_LOPSIDED: Final = 2.0
+_WITHIN_ONE: Final = 0.6827
 _PEAK_WIDTH: Final = 0.25
 _MIN_PEAK_SHARE: Final = 0.02
 _MIN_GROUP: Final = 100
@@ -75,6 +81,32 @@ def compute_scale(x: Values) -> float:
     if len(negative) < _MIN_BELOW_ZERO:
         return float("nan")
     return float(1.4826 * np.median(-negative))
+
+
+def compute_floored_scale(x: Values) -> float:
+    """Compute the noise of a channel whose values below zero were recorded as zero.
+
+    Returns
+    -------
+    float
+        NaN where it was not so: a value below zero, or fewer than 1 % at zero.
+
+    Notes
+    -----
+    Of negatives around zero half lie at the floor, so that of as many above it 68 % lie within one spread.
+    """
+    if not len(x) or x.min() != 0:
+        return float("nan")
+    n_floored = int(np.count_nonzero(x == 0))
+    if n_floored < max(_MIN_NEGATIVES, _MIN_FLOORED * len(x)):
+        return float("nan")
+    return _measure_right(np.sort(x[x > 0]), 0.0, n_floored)
+
+
+def _measure_right(above: Values, mode: float, n_left: int) -> float:
+    """Return the spread of a group to the right of its mode, by the number of its events to the left."""
+    place = int(_WITHIN_ONE * n_left)
+    return float(above[place] - mode) if place < len(above) else float("nan")
 
 
 def to_axis(x: Values, scale: float | Values) -> Values:
@@ -211,8 +243,23 @@ def fit_negative(x: Values, *, scale: float) -> Negative | None:
         if below < _MIN_NEGATIVES // 2:
             return None
         spread = 1.4826 * (mode - 0.5 * float(part[(below - 1) // 2] + part[below // 2]))
+    spread = _widen_floored(part, mode, spread, scale)
     n = _count_within(x, mode, 3 * spread)
     return Negative(mode=mode, spread=spread, n=n) if spread > 0 else None
+
+
+def _widen_floored(x: Values, mode: float, spread: float, scale: float) -> float:
+    """Return the right-hand spread, or the noise, of a group whose left half was recorded as one value.
+
+    Compensation moves the events of the floor a little apart; still many lie within a twentieth of the noise,
+    and the group is far wider to the right. Any other group keeps its spread.
+    """
+    reach = _FLOOR_WIDTH * scale
+    first, last, end = np.searchsorted(x, (mode - reach, mode + reach, mode + 3 * scale))
+    if end - first < _MIN_EVENTS or last - first < _MIN_PILE * (end - first):
+        return spread
+    right = _measure_right(x[last:], mode, int(last))
+    return max(right, scale) if right > _LOPSIDED * spread else spread
 
 
 def _count_within(x: Values, centre: float, reach: float) -> int:

@@ -217,6 +217,12 @@ NUMBER_COLUMNS: Final = (
 """``count`` is a float because it is NaN where nothing was counted."""
 
 
+_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
+    record: tuple(field.name for field in fields(record))
+    for record in (PopulationCount, Expression, Finding, Cut, BeadPeak)
+}
+
+
 def tabulate_gates(gated: Mapping[str, GatedAcquisition]) -> GateTables:
     """Lay gated acquisitions out as tables, in the order of their file ids."""
     rows = [row for file_id in sorted(gated) for row in list_rows(file_id, gated[file_id])]
@@ -231,7 +237,7 @@ def list_rows(file_id: str, result: GatedAcquisition) -> list[dict[str, Any]]:
         ("findings", result.findings), ("cuts", result.cuts), ("bead_peaks", result.bead_peaks),
     ):  # fmt: skip
         for record in records:
-            row = {field.name: getattr(record, field.name) for field in fields(record)}
+            row = {field: getattr(record, field) for field in _FIELDS[type(record)]}
             if isinstance(record, Cut):
                 row |= {"gate_source": row.pop("source")}
                 row |= {"spillover_sha256": result.spillover_sha256}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from corelab.cytometry.columns import Columns
 from corelab.cytometry.compensation import Compensated, compensate
 from corelab.cytometry.markers import MarkerMap, match_markers
-from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale
+from corelab.cytometry.recipes import DEFAULT_SCALE, compute_floored_scale, compute_scale
 from corelab.cytometry.records import Finding, Mask, Values, fair_rows
 from corelab.cytometry.scatter import BeadGate, Recorded, find_beads
 from corelab.cytometry.single_stains import MeasuredSpillover, measure_spillover
@@ -121,7 +121,8 @@ def prepare_tube(
     negatives = _Part(compensated, values)
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
     dark = ~_find_bright(acquisition, markers)
-    noise = _fill(np.array([compute_scale(low[dark[places]]) for places, low in negatives]))
+    own = np.array([compute_scale(low[dark[places]]) for places, low in negatives])
+    noise = _fill(_mend_floored(own, acquisition, markers, dark))
     beads = _find_beads(acquisition, markers, noise)
     cells = np.ones(acquisition.n_events, dtype=bool) if beads is None else ~beads.mask
     part = cells[fair_rows(acquisition.n_events)]
@@ -131,6 +132,7 @@ def prepare_tube(
         compute_scale(_list_negatives(values(i), cells) if is_part and len(low) < _FEW_NEGATIVES else low)
         for i, low in enumerate(found)
     ])  # fmt: skip
+    scales = _mend_floored(scales, acquisition, markers, part)
     return Tube(
         acquisition=acquisition,
         markers=markers,
@@ -141,6 +143,21 @@ def prepare_tube(
         own_scale=np.isfinite(scales),
         noise=noise,
     )
+
+
+def _mend_floored(scales: Values, acquisition: Acquisition, markers: MarkerMap, among: Mask) -> Values:
+    """Put the noise of channels that hold nothing below zero in place of what compensation left there.
+
+    ``among`` says of which events of the fair part.
+    """
+    mended = scales.copy()
+    rows = fair_rows(acquisition.n_events)
+    for column in markers.fluorescence:
+        observed = acquisition.events[rows, column]
+        if len(observed) and observed.min() == 0:
+            floored = compute_floored_scale(np.asarray(observed[among], dtype=np.float64))
+            mended[column] = scales[column] if np.isnan(floored) else floored
+    return mended
 
 
 def _list_negatives(values: Values, among: Mask) -> Values:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
 from corelab.immunoassay.curve import Curve, Values, compute_response
 
@@ -237,6 +236,8 @@ def _make_functions(problem: _Problem, side: int) -> tuple[_Function, _Function]
 
 
 def _search(problem: _Problem, start: Values, *, side: int) -> Any:
+    from scipy.optimize import least_squares
+
     residuals, jacobian = _make_functions(problem, side)
     return least_squares(
         residuals, start, jac=jacobian, method="lm", x_scale="jac", max_nfev=_MOST_CALLS, **_TOLERANCES
@@ -244,6 +245,8 @@ def _search(problem: _Problem, start: Values, *, side: int) -> Any:
 
 
 def _search_bounded(problem: _Problem, start: Values, *, side: int) -> Any:
+    from scipy.optimize import least_squares
+
     residuals, jacobian = _make_functions(problem, side)
     slack = _find_slack(start)
     return least_squares(

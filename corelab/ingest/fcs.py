@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from corelab.errors import FcsReadError
 from corelab.ingest.fcs_events import (
-    Channel,
     Events,
     locate_data,
     parse_byte_order,
@@ -172,17 +171,19 @@ def read_fcs(data: FcsBytes, *, name: str, by_column: int = 0) -> Acquisition:
     span, n_events = locate_data(segments, channels, n_bytes=len(data))
     order = parse_byte_order(table["$BYTEORD"], f"{name} TEXT")
     raw = memoryview(data)[span.begin : span.end]
+    # Lists, as what a generator fills is cut to size, and Python keeps 2,000 cut ones: many files would show.
+    detectors = tuple([channel.name for channel in channels])
     decoded = parse_events(raw, channels, n_events=n_events, order=order, name=name)
     return Acquisition(
         name=name,
         version=segments.version,
         events=_choose_layout(n_events, by_column)(decoded, name=name, forget=lambda: forget_pages(data)),
-        detectors=tuple(channel.name for channel in channels),
-        labels=tuple(channel.label for channel in channels),
+        detectors=detectors,
+        labels=tuple([channel.label for channel in channels]),
         ranges=np.array([channel.linear_upper for channel in channels]),
         time_step=_parse_time_step(table.get("$TIMESTEP", "")),
         keywords=MappingProxyType(table),
-        spillover=_find_spillover(table, channels, name),
+        spillover=_find_spillover(table, detectors, name),
     )
 
 
@@ -221,10 +222,9 @@ def _parse_time_step(text: str) -> float | None:
     return value if np.isfinite(value) and value > 0 else None
 
 
-def _find_spillover(table: Mapping[str, str], channels: Sequence[Channel], name: str) -> Spillover | None:
+def _find_spillover(table: Mapping[str, str], detectors: Sequence[str], name: str) -> Spillover | None:
     for key in SPILLOVER_KEYWORDS:
         if table.get(key, "").strip(" ,0"):
-            detectors = tuple(channel.name for channel in channels)
             return parse_spillover(table[key], detectors=detectors, place=f"{name} {key}")
     return None
 
@@ -262,7 +262,7 @@ def parse_spillover(text: str, *, detectors: Sequence[str], place: str) -> Spill
         numbers = np.array([float(word) for word in words[1 + count :]])
     except ValueError:
         raise FcsReadError("a word that is no number", place=place, expected="numbers") from None
-    names = tuple(_resolve_name(word, detectors) for word in words[1 : 1 + count])
+    names = tuple([_resolve_name(word, detectors) for word in words[1 : 1 + count]])
     if not np.all(np.isfinite(numbers)):
         raise FcsReadError("a number that is not finite", place=place, expected="numbers")
     return Spillover(detectors=names, matrix=numbers.reshape(count, count))

@@ -51,7 +51,7 @@ def parse_channels(segments: FcsSegments) -> tuple[Channel, ...]:
     count = _whole(table, "$PAR", segments.name)
     if not 1 <= count <= _MAX_CHANNELS:
         raise FcsReadError(f"$PAR {count}", place=f"{segments.name} TEXT", expected="1 to 10000")
-    return tuple(_parse_channel(table, number, segments.name) for number in range(1, count + 1))
+    return tuple([_parse_channel(table, number, segments.name) for number in range(1, count + 1)])
 
 
 def _parse_channel(table: Mapping[str, str], number: int, name: str) -> Channel:

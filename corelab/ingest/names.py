@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 TESTS: Final = (
@@ -102,12 +103,36 @@ def _fold_analyte(text: str) -> str:
     return folded
 
 
-_INSTRUMENTS: Final = {
-    fold_name(name): name
-    for name in (
-        "SLEDAI-2K", "PGA", "ECOG", "BILAG-2004", "biopsy", "attestation", "medication", "history",
-        "disposition",
-    )
+ITEMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "SLEDAI-2K": (
+        "seizure", "psychosis", "organic_brain_syndrome", "visual_disturbance", "cranial_nerve_disorder",
+        "lupus_headache", "cva", "vasculitis", "arthritis", "myositis", "urinary_casts", "hematuria",
+        "proteinuria", "pyuria", "rash", "alopecia", "mucosal_ulcers", "pleurisy", "pericarditis",
+        "low_complement", "increased_dna_binding", "fever", "thrombocytopenia", "leukopenia", "total",
+    ),
+    "PGA": ("vas_0_3",),
+    "ECOG": ("score",),
+    "BILAG-2004": (
+        "constitutional", "mucocutaneous", "neuropsychiatric", "musculoskeletal", "cardiorespiratory",
+        "gastrointestinal", "ophthalmic", "renal", "haematological",
+    ),
+    "biopsy": ("class", "active"),
+    "attestation": (
+        "sle_2019_eular_acr", "refractory_ln", "venous_access", "informed_consent", "hemodynamic_stability",
+        "gilbert", "inflammatory_myopathy", "renal_impairment_due_to_sle", "on_anticoagulant",
+        *(f"E{number:02d}" for number in range(1, 12)),
+    ),
+    "medication": (),
+    "history": ("csf_history_known",),
+    "disposition": ("withdrawal", "death", "lost_to_followup", "second_infusion"),
+}  # fmt: skip
+"""The items of each instrument of assessments; those of ``medication`` are drugs of any name."""
+
+_INSTRUMENTS: Final = {fold_name(name): name for name in ITEMS}
+_ITEM_BY_SPELLING: Final = {
+    **{fold_name(item): item for items in ITEMS.values() for item in items},
+    "haematuria": "hematuria", "hematological": "haematological",
+    "haemodynamicstability": "hemodynamic_stability",
 }  # fmt: skip
 
 
@@ -123,11 +148,16 @@ def spell_instrument(text: str) -> str:
 
 
 def spell_item(text: str) -> str:
-    """Return an assessment's item in lower case, but a criterion's id in capitals.
+    """Return an assessment's item as the contract writes it; an unknown one in lower case.
 
     Examples
     --------
-    >>> spell_item("Arthritis"), spell_item("e06")
-    ('arthritis', 'E06')
+    >>> spell_item("Arthritis"), spell_item("e06"), spell_item("Organic brain syndrome"), spell_item("G-CSF")
+    ('arthritis', 'E06', 'organic_brain_syndrome', 'g-csf')
     """
-    return text.upper() if re.fullmatch(r"[eE]\d\d", text) else text.lower()
+    return _ITEM_BY_SPELLING.get(fold_name(text), text.lower())
+
+
+def is_known_item(instrument: str, item: str) -> bool:
+    """Tell whether an instrument has such an item, both as the contract writes them."""
+    return instrument == "medication" or item in ITEMS.get(instrument, ())

@@ -10,7 +10,9 @@ from typing import Final
 from corelab.errors import InputError
 from corelab.ingest.layouts import Field, Layout
 from corelab.ingest.names import (
+    ITEMS,
     is_known_analyte,
+    is_known_item,
     is_known_test,
     spell_analyte,
     spell_instrument,
@@ -96,6 +98,10 @@ def _remarks(values: Mapping[str, str], layout: Layout, place: str) -> tuple[str
         return (f"{place}: test {values['test']!r} is unknown; kept",)
     if layout.kind == "cytokines" and not is_known_analyte(values["analyte"]):
         return (f"{place}: analyte {values['analyte']!r} is unknown; kept",)
+    if layout.kind == "assessments" and values["instrument"] not in ITEMS:
+        return (f"{place}: instrument {values['instrument']!r} is unknown; kept",)
+    if layout.kind == "assessments" and not is_known_item(values["instrument"], values["item"]):
+        return (f"{place}: item {values['item']!r} of {values['instrument']} is unknown; kept",)
     return ()
 
 

@@ -27,6 +27,7 @@ WORKBOOK_ERRORS: Final = (
     SyntaxError, ArithmeticError, RuntimeError, AssertionError, struct.error,
 )  # fmt: skip
 """What openpyxl, zipfile and the XML parser end with on a damaged workbook; they promise nothing."""
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _MOST_COLUMNS: Final = 1_000
 _LONGEST_CELL: Final = 100_000
 
@@ -238,11 +239,22 @@ def _check_header(header: Sequence[str], layout: Layout, *, place: str) -> list[
         needed += [] if "birth_date" in columns else ["age_years"]
     missing = [name for name in needed if name not in columns]
     if missing:
+        _check_separator(columns, place=place)
         raise TableReadError(
             f"no column {', '.join(missing)}", place=place, expected=", ".join(needed),
             remedy="see corelab template",
         )  # fmt: skip
     return columns
+
+
+def _check_separator(columns: Sequence[str], *, place: str) -> None:
+    """Name another separator than the comma, as some spreadsheet programs write it."""
+    found = [word for mark, word in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
+    if found:
+        raise TableReadError(
+            f"columns are separated by {found[0]}", place=place, expected="commas, and points in numbers",
+            remedy="save as CSV UTF-8 with commas, or as .xlsx",
+        )  # fmt: skip
 
 
 def _pick(number: int, row: Sequence[str], columns: Sequence[str], layout: Layout) -> DeliveredRow:

@@ -44,11 +44,7 @@ def place_rows(
         Visits, windows and time zone.
     """
     placed = [Placed(visit=values.get("visit", "")) for _, values in rows]
-    open_ones = {
-        index
-        for index, (kind, values) in enumerate(rows)
-        if kind in SERIES and values.get("subject_id") and not values.get("visit") and _moment(values)
-    }
+    open_ones = {index for index, (kind, values) in enumerate(rows) if is_open(kind, values)}
     if not open_ones:
         return placed
     series = [_name_series(kind, values, platforms) for kind, values in rows]
@@ -68,6 +64,16 @@ def place_rows(
     for index, found in zip(beside, place_draws(draws, study=study), strict=True):
         placed[index] = found
     return placed
+
+
+def is_open(kind: str, values: Mapping[str, str]) -> bool:
+    """Tell whether a row belongs into a visit that it does not name."""
+    return (
+        kind in SERIES
+        and not values.get("visit")
+        and bool(values.get("subject_id"))
+        and _moment(values) is not None
+    )
 
 
 def name_platforms(plates: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from corelab.vocabulary import Status
 Values = npt.NDArray[np.float64]
 
 _BELOW: Final = (Status.DETECTED_BLQ.value, Status.NOT_DETECTED.value)
+PRE_INFUSION: Final = "PRE_INFUSION"
 _VALID: Final = (Status.QUANTIFIED.value, *_BELOW)
 
 
@@ -77,14 +78,17 @@ def build_course(
     """Sort samples by time, keep the valid ones and split them at infusion.
 
     A failed or missing sample is not a value below the limit: it is left out. Times at or before 0 are
-    before infusion. Rows may come in any order.
+    before infusion; there a value that is held below the limit because of that (``PRE_INFUSION``) is the
+    height at time 0. Rows may come in any order.
     """
     count = len(days)
     time = np.asarray(days, dtype=float)
     status = np.asarray(statuses, dtype=str)
-    value = np.where(status == Status.QUANTIFIED.value, np.asarray(values, dtype=float), np.nan)
     limit = np.full(count, np.nan) if limits is None else np.asarray(limits, dtype=float)
     reason = np.asarray([""] * count if reasons is None else list(reasons), dtype=str)
+    held = (np.char.find(reason, PRE_INFUSION) >= 0) & (time <= 0) if count else np.zeros(0, dtype=bool)
+    has_value = (status == Status.QUANTIFIED.value) | held
+    value = np.where(has_value, np.asarray(values, dtype=float), np.nan)
     valid = np.isin(status, _VALID) & np.isfinite(time)
     order = np.lexsort((status, value, time))
     order = order[valid[order]]

@@ -136,6 +136,15 @@ def correlate_kendall(
     (0.8944, 0.0667)
     """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    return _correlate_kendall(tuple(x.tolist()), tuple(y.tolist()), seed, resamples)
+
+
+@lru_cache(maxsize=4)
+def _correlate_kendall(
+    first: tuple[float, ...], second: tuple[float, ...], seed: int, resamples: int
+) -> Comparison:
+    """Test as `correlate_kendall`; a trend over the same pairs permutes nothing anew."""
+    x, y = np.array(first), np.array(second)
     signs_x, signs_y = _compare_pairs(x), _compare_pairs(y)
     scale = math.sqrt(float((signs_x**2).sum()) * float((signs_y**2).sum()))
 

@@ -20,7 +20,15 @@ from typing import Final
 from corelab.errors import ConfigError, HomeError, IntegrityError
 from corelab.store.database import connect_database, migrate, sqlite_url
 from corelab.store.external_key import EXTERNAL_KEY
-from corelab.store.home import FORMAT, Home, check_empty, describe_places, open_home, open_stores
+from corelab.store.home import (
+    FORMAT,
+    NAME_KEY,
+    Home,
+    check_empty,
+    describe_places,
+    open_home,
+    open_stores,
+)
 from corelab.store.objects import compute_sha256, sync_folder, write_durably
 from corelab.store.snapshots import MANIFEST
 from corelab.store.transfer import check_registry, copy_registry, fill_registry, hash_registry
@@ -29,10 +37,10 @@ Progress = Callable[[int, int], None]
 _INDEX: Final = "backup.json"
 _REGISTRY: Final = "registry.db"
 _PLAIN: Final = ("study.yaml", "audit.head")
-_SECRETS: Final = (EXTERNAL_KEY,)
+_SECRETS: Final = (EXTERNAL_KEY, NAME_KEY)
 """Kept from all but their owner; there only once they were needed."""
 _MEMBERS: Final = re.compile(
-    r"study\.yaml|audit\.head|registry\.db|backup\.json|external\.key|"
+    r"study\.yaml|audit\.head|registry\.db|backup\.json|external\.key|names\.key|"
     r"(?:objects|vault)/[0-9a-f]{2}/[0-9a-f]{64}|snapshots/[0-9a-f]{16}/[A-Za-z0-9_]+\.(?:parquet|json)"
 )
 
@@ -116,13 +124,14 @@ def _fill(home: Home, stream: "io.BufferedWriter", progress: Progress) -> tuple[
         # The note of the chain's end goes before the chain: it may be behind it, never ahead.
         for name in _PLAIN:
             archive.add(name, (home.path / name).read_bytes())
-        for name in (one for one in _SECRETS if (home.path / one).exists()):
-            archive.add(name, (home.path / name).read_bytes())
         with tempfile.TemporaryDirectory(dir=_make_scratch(home.path)) as folder:
             copy = Path(folder, _REGISTRY)
             copy_registry(home.registry.engine, copy)
             archive.add(_REGISTRY, copy.read_bytes())
             registry_hash = _hash_file(copy)
+        # After the registry: a key is there before anything that was made with it.
+        for name in (one for one in _SECRETS if (home.path / one).exists()):
+            archive.add(name, (home.path / name).read_bytes())
         parts = [*_list_vault(home), *_list_objects(home), *_list_snapshots(home)]
         for number, (name, read) in enumerate(parts, start=1):
             try:

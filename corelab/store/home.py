@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from corelab.store.vault import Vault
 
 FORMAT: Final = 1
+NAME_KEY: Final = "names.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +111,13 @@ class Home:
         return Jobs(engine=self.registry.engine)
 
     def name_key(self) -> bytes:
-        """Return the key of the codes of names taken from files; made on first use, in no backup."""
-        path = self.path / "names.key"
+        """Return the key of the codes of names taken from files; made on first use.
+
+        It goes into backups: without it a restored home would find no file by a code that waits for it.
+        """
+        path = self.path / NAME_KEY
         if not path.exists():
-            made = self.cache / "unfinished" / f"names.key.{secrets.token_hex(8)}"
+            made = self.cache / "unfinished" / f"{NAME_KEY}.{secrets.token_hex(8)}"
             write_durably(made, secrets.token_hex(32).encode("ascii"), mode=0o600)
             try:
                 os.link(made, path)  # of several that make one at once the first counts

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from corelab.ingest.visits import name_platforms, place_rows
+from corelab.ingest.visits import is_open, name_platforms, place_rows
 from corelab.study import Study
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def place_in_visits(rows: "Sequence[ActiveRow]", *, study: Study) -> "list[Activ
 
     The rows are judged against each other, so they must be all of their subjects, with those of the plates.
     """
+    if not any(is_open(row.kind, row.values) for row in rows):
+        return list(rows)
     placed = place_rows(
         [(row.kind, row.values) for row in rows],
         infusions=read_infusions(rows),
@@ -39,7 +41,7 @@ def place_in_visits(rows: "Sequence[ActiveRow]", *, study: Study) -> "list[Activ
         study=study,
     )
     return [
-        replace(row, values={**row.values, "visit": found.visit, "visit_taken": found.taken})
+        replace(row, values={**row.values, "visit": found.visit, "visit_taken": found.taken}, stored="")
         if found.visit != row.values.get("visit", "")
         else row
         for row, found in zip(rows, placed, strict=True)

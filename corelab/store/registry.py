@@ -42,13 +42,17 @@ Position = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRow:
-    """One row that takes part in analysis, in its present version."""
+    """One row that takes part in analysis, in its present version.
+
+    ``stored`` are the values as they lie in the registry; empty where anything was added to them.
+    """
 
     kind: str
     key: str
     subject_id: str
     values: Mapping[str, str]
     source: str
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +66,20 @@ class TrialRows:
     def hash_subjects(self) -> dict[str, str]:
         """Return `Registry.subject_hashes` of these rows."""
         return compute_subject_hashes(self.rows, self.gates)
+
+    def place(self) -> "TrialRows":
+        """Return the same with the visits of rows that were delivered without one."""
+        from corelab.store.inputs import place_in_visits
+
+        return replace(self, rows=place_in_visits(self.rows, study=self.study))
+
+    def list_tubes(self) -> list[dict[str, str]]:
+        """Return the texts of `corelab.tables.inputs.Inputs.acquisitions` of placed rows."""
+        from corelab.tables.inputs import INPUT_COLUMNS
+
+        names = [name for name, kind in INPUT_COLUMNS["acquisitions"].items() if kind == "text"]
+        tubes = (row.values for row in self.rows if row.kind == "acquisitions")
+        return [{name: values.get(name, "") for name in names} for values in tubes]
 
     def build_inputs(self) -> "Inputs":
         """Return the typed tables from which everything is derived."""
@@ -223,29 +241,22 @@ def read_active_rows(connection: sa.Connection, position: Position | None = None
     counts: list[sa.ColumnElement[bool]] = [seen.file_id.not_in(_select_withdrawn_files(position))]
     if position is not None:
         counts.append(seen.id <= position.get("sighting", 0))
-    first_seen = (
-        sa.select(record.id, sa.func.min(seen.source).label("source"))
-        .select_from(schema.record.join(schema.sighting, same))
-        .where(taken, *counts)
-        .group_by(record.id)
-        .subquery()
-    )
-    query = (
-        sa.select(
-            record.kind, record.key, record.subject_id, record["values"],
-            sa.func.coalesce(first_seen.c.source, record.source).label("source"),
-        )
-        .select_from(schema.record.outerjoin(first_seen, first_seen.c.id == record.id))
-        .where(taken)
-    )  # fmt: skip
-    stored = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    first_seen = sa.select(sa.func.min(seen.source)).where(same, *counts).scalar_subquery()
+    query = sa.select(
+        record.kind, record.key, record.subject_id, record["values"],
+        sa.func.coalesce(first_seen, record.source).label("source"),
+    ).where(taken)  # fmt: skip
+    files = {row.file_id: row for row in connection.execute(sa.select(schema.file))}
+    found = connection.execute(query).all()
+    # All texts are read at once: a call for each costs more than what it reads.
+    parsed = json.loads(f"[{','.join(row[3] for row in found)}]")
     rows = [
-        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=json.loads(values), source=source)
-        for kind, key, subject_id, values, source in connection.execute(query)
+        ActiveRow(kind=kind, key=key, subject_id=subject_id, values=values, source=source, stored=stored)
+        for (kind, key, subject_id, stored, source), values in zip(found, parsed, strict=True)
     ]
     matrices = {row.values["file_id"]: row.values["spillover_id"] for row in rows if row.kind == SPILLOVERS}
     known = [
-        replace(row, values=_add_file_facts(row, stored[row.values["file_id"]], matrices))
+        replace(row, values=_add_file_facts(row, files[row.values["file_id"]], matrices), stored="")
         if row.kind in {"acquisitions", "plates"}
         else row
         for row in rows
@@ -297,16 +308,16 @@ def compute_subject_hashes(
     rows: Iterable[ActiveRow], gates: Mapping[str, tuple[Decision, ...]]
 ) -> dict[str, str]:
     """Hash the rows of each subject, those of a tube with what people decided about its gates."""
-    lines: dict[str, list[str]] = {}
-    for row in rows:
+    listed: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: (row.kind, row.key)):
         decided = gates.get(row.values.get("file_id", ""), ()) if row.kind == "acquisitions" else ()
-        line = _canonical([
-            row.kind, row.key, dict(row.values), row.source, *(one.version for one in decided),
-        ])  # fmt: skip
-        lines.setdefault(row.subject_id, []).append(line)
+        # Registered values are spelled in one way, so that their text need not be made again.
+        text = row.stored or json.dumps(dict(row.values), sort_keys=True, ensure_ascii=False)
+        parts = (row.kind, row.key, text, row.source, *(str(one.version) for one in decided))
+        listed.setdefault(row.subject_id, []).extend([f"{len(part)}:{part}" for part in parts])
     return {
-        subject: compute_sha256("\n".join(sorted(texts)).encode("utf-8", "surrogatepass"))
-        for subject, texts in sorted(lines.items())
+        subject: compute_sha256("".join(own).encode("utf-8", "surrogatepass"))
+        for subject, own in sorted(listed.items())
     }
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,11 +36,21 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is withdrawn: its scope, the words that name it for good, and how a person called it."""
+    """What is withdrawn: its scope, the words that name it for good, and how a person called it.
+
+    ``file_id`` is a file that holds it, by which it can be told from what is called the same.
+    """
 
     scope: Scope
     object: str
     name: str
+    file_id: str = field(default="", compare=False)
+
+    @property
+    def unique_name(self) -> str:
+        """A short name that only it has: the beginning of its file's id, and its row."""
+        row = self.name.rpartition(":")[2] if self.scope is Scope.ROW else ""
+        return f"{self.file_id[:12]}:{row}" if row else self.object[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +114,19 @@ def find_target(connection: sa.Connection, what: str) -> Target:
     ConfigError
         If nothing is, or more than one thing.
     """
-    found = _find_child(connection, what) or _find_files(connection, what) or _find_named(connection, what)
+    found = (
+        _find_child(connection, what)
+        or _find_files(connection, what)
+        or _find_named(connection, what)
+        or _find_in_folders(connection, what)
+    )
     unique = list(dict.fromkeys(found))
     if not unique:
         raise ConfigError(
             f"nothing is called {what[:120]!r}", expected="a subject id, a file id or name, or <file>:<row>"
         )
     if len(unique) > 1:
-        ids = " ".join(sorted(target.object[:12] for target in unique))
+        ids = ", ".join(sorted(target.unique_name for target in unique))
         raise ConfigError(
             f"{len(unique)} things are called {what[:120]!r}", expected="one",
             remedy=f"name it by its file's id ({ids})",
@@ -142,6 +157,19 @@ def _find_files(connection: sa.Connection, what: str) -> list[Target]:
     return [Target(scope=Scope.FILE, object=row.file_id, name=row.name) for row in rows]
 
 
+def _find_in_folders(connection: sa.Connection, what: str) -> list[Target]:
+    """Find files by their name without the folders that it was delivered in."""
+    if not what or "/" in what:
+        return []
+    file, held = schema.file.c, schema.quarantine.c
+    taken = sa.select(file.file_id, file.name).where(file.name.endswith(f"/{what}", autoescape=True))
+    waits = sa.select(held.file_id, held.path.label("name")).where(
+        held.row == 0, held.state.in_([OPEN, WAITING]), held.path.endswith(f"/{what}", autoescape=True)
+    )
+    rows = [*connection.execute(taken), *connection.execute(waits)]
+    return [Target(scope=Scope.FILE, object=row.file_id, name=row.name) for row in rows]
+
+
 def _find_named(connection: sa.Connection, what: str) -> list[Target]:
     """Find rows by ``<file>:<row>``, where the file is a name or the beginning of an id."""
     name, _, number = what.rpartition(":")
@@ -166,7 +194,8 @@ def _find_active_rows(connection: sa.Connection, name: str, number: str) -> list
             file_id = json.loads(row.values)["file_id"]
             targets.append(Target(scope=Scope.FILE, object=file_id, name=row.source))
         else:
-            targets.append(Target(scope=Scope.ROW, object=row_object(row.kind, row.key), name=row.source))
+            place = row_object(row.kind, row.key)
+            targets.append(Target(scope=Scope.ROW, object=place, name=row.source, file_id=row.file_id))
     return targets
 
 
@@ -176,7 +205,7 @@ def _find_held_rows(connection: sa.Connection, name: str, number: str) -> list[T
         held.row == int(number), held.row > 0, held.state.in_([OPEN, WAITING])
     )
     return [
-        Target(scope=Scope.ROW, object=f"{row.file_id}:{number}", name=row.path)
+        Target(scope=Scope.ROW, object=f"{row.file_id}:{number}", name=f"{row.path}", file_id=row.file_id)
         for row in connection.execute(query)
         if _is_called(name, row.path, row.file_id)
     ]

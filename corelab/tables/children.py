@@ -108,7 +108,7 @@ def derive_children(trial: Trial, gates: GateTables) -> dict[str, pd.DataFrame]:
         "subjects": people,
         "measurements": measured,
         "persistence": persistent,
-        "kinetics": kinetics.derive_kinetics(persistent, reportable, clocks=clocks),
+        "kinetics": kinetics.derive_kinetics(persistent, reportable, transgene=transgene, clocks=clocks),
         "b_cell_recovery": recovery.derive_b_cell_recovery(flow["counted"], flow["phenotype"], clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(trial.inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(trial.inputs.medications, clocks=clocks),

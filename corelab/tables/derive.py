@@ -2,24 +2,26 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from corelab.cytometry.records import GateTables
 from corelab.ingest.plates.records import PlateExport
 from corelab.study.model import Study
-from corelab.tables import analysis, associations, quality, summary
+from corelab.tables import analysis, associations, quality, summary, summary_times
 from corelab.tables.children import Tables, derive_children
 from corelab.tables.inputs import Inputs
 from corelab.tables.plate_tables import PlateTables, derive_plates
 from corelab.tables.schemas import SCHEMAS
-from corelab.tables.trial import Trial, survey_trial
+from corelab.tables.trial import Trial, place_inputs, survey_trial
 
 if TYPE_CHECKING:
     from corelab.tables.schema import TableSchema
 
-Associate = Callable[[Sequence[associations.Pairing], Study], pd.DataFrame]
+Begin = Callable[..., Callable[[], Any]]
+Associate = Callable[[Sequence[associations.Pairing], Study], Callable[[], pd.DataFrame]]
 
 __all__ = ["derive_described_tables", "derive_tables", "derive_whole"]
 
@@ -86,7 +88,8 @@ def derive_described_tables(
     def judge_plates(ordered: Inputs) -> PlateTables:
         return derive_plates(ordered, exports or {}, settings=study.settings["immunoassay"])
 
-    trial = survey_trial(inputs, gates, study=study, as_of=as_of, judge_plates=judge_plates)
+    placed = place_inputs(inputs, study=study, as_of=as_of)
+    trial = survey_trial(placed, gates, study=study, judge_plates=judge_plates)
     children = derive_children(trial, gates)
     whole, wide = derive_whole(trial, children)
     tables = {**children, **whole}
@@ -94,7 +97,7 @@ def derive_described_tables(
 
 
 def derive_whole(
-    trial: Trial, children: Tables, *, associate: Associate = associations.judge_pairings
+    trial: Trial, children: Tables, *, begin: Begin = partial, associate: Associate | None = None
 ) -> "tuple[dict[str, pd.DataFrame], TableSchema]":
     """Derive what stands on the tables of all children, with the schema of ``analysis`` beside it.
 
@@ -104,8 +107,11 @@ def derive_whole(
         The whole one.
     children
         Tables of all children, of `corelab.tables.children.CHILD_SCHEMAS`, each in the order of its key.
+    begin
+        Begins a call and returns what waits for its result: another process may make it meanwhile.
     associate
-        Gives what `corelab.tables.associations.judge_pairings` does: whoever kept it need not count anew.
+        Begins what `corelab.tables.associations.judge_pairings` does and returns what waits for its table:
+        whoever kept it need not count anew. By default it is that.
 
     Returns
     -------
@@ -119,13 +125,16 @@ def derive_whole(
     ContractError
         If a derived table breaks its schema.
     """
+    times = begin(summary_times.list_times, summary_times.choose_times(children), trial.clocks)
+    pairings = associations.collect_pairings(children, clocks=trial.clocks)
+    associated = (associate or partial(begin, associations.judge_pairings))(pairings, trial.study)
     found = quality.tell_once(pd.concat([children["quality"], trial.findings], ignore_index=True))
     derived = {
         "bead_qc": trial.bead_qc,
         "quality": found,
-        "summary": summary.derive_summary(children, clocks=trial.clocks),
-        "associations": associate(associations.collect_pairings(children, clocks=trial.clocks), trial.study),
+        "summary": summary.derive_summary(children, clocks=trial.clocks, times=times),
     }
     wide, schema = analysis.derive_analysis(children[analysis.VALUES.name], children[analysis.VISITS.name])
+    derived["associations"] = associated()
     tables = {name: SCHEMAS[name].settle(rows) for name, rows in derived.items()}
     return {**trial.plates.tables, **tables, schema.name: wide}, schema

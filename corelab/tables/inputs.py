@@ -96,4 +96,6 @@ def _typed_column(table: "pd.DataFrame", name: str, kind: str) -> "pd.Series[obj
         values = table[name] if name in table.columns else pd.Series(float("nan"), index=table.index)
         return pd.to_numeric(values).astype("float64")
     values = table[name] if name in table.columns else pd.Series("", index=table.index, dtype=object)
+    if pd.api.types.infer_dtype(values, skipna=False) == "string":
+        return values.astype(object)
     return values.astype(object).where(values.notna(), "").map(str)

@@ -14,12 +14,13 @@ from corelab.kinetics.cytokine import (
     compute_cytokine_parameters,
 )
 from corelab.kinetics.parameter import UNITS, KineticSettings, Outcome, build_settings, join_reasons
-from corelab.kinetics.profile import build_course
+from corelab.kinetics.profile import PRE_INFUSION, build_course
 from corelab.kinetics.registry import PARAMETERS, compute_parameters
 from corelab.study.model import Study
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
 from corelab.tables.interference import POST_TOCILIZUMAB
+from corelab.tables.persistence import choose_transgene
 from corelab.tables.soluble import make_level
 from corelab.vocabulary import Status
 
@@ -33,11 +34,27 @@ _LEVELS: Final = tuple(
 
 
 def derive_kinetics(
-    persistence: pd.DataFrame, concentrations: pd.DataFrame, *, clocks: Clocks
+    persistence: pd.DataFrame, concentrations: pd.DataFrame, *, transgene: pd.DataFrame, clocks: Clocks
 ) -> pd.DataFrame:
-    """Compute the CAR-T parameters from `persistence` and those of soluble markers."""
-    rows = [*_derive_cellular(persistence, clocks), *_derive_soluble(concentrations, clocks)]
+    """Compute the CAR-T parameters from `persistence` and those of soluble markers.
+
+    Copies above their limit before infusion are no quantity of CAR-T cells in `persistence`, but the height
+    from which the first area is drawn; ``transgene`` tells it.
+    """
+    known = _tell_start(persistence, transgene)
+    rows = [*_derive_cellular(known, clocks), *_derive_soluble(concentrations, clocks)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _tell_start(persistence: pd.DataFrame, transgene: pd.DataFrame) -> pd.DataFrame:
+    """Give the draws before infusion back the copies that were measured."""
+    key = ["subject_id", "visit", "collected_at", "analyte"]
+    capped = transgene[transgene["reason"].str.contains(PRE_INFUSION, regex=False)]
+    measured = choose_transgene(capped).set_index(key)["low"]
+    places = pd.MultiIndex.from_frame(persistence[key])
+    start = pd.Series(measured.reindex(places).to_numpy(), index=persistence.index)
+    is_start = persistence["reason"].str.contains(PRE_INFUSION, regex=False)
+    return persistence.assign(value=persistence["value"].where(~is_start | start.isna(), start))
 
 
 def read_kinetic_settings(study: Study) -> KineticSettings:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from corelab.clinical.evidence import Result
+from corelab.clinical.laboratory import TEST_UNITS
 from corelab.clinical.toxicity import Grade, GradedValue, Term, grade_value, read_terms
 from corelab.tables.baseline import choose_baselines
 from corelab.tables.clock import Clocks
@@ -98,7 +99,7 @@ def _grade_series(series: _Series, term: Term, chart: Chart, *, expected: str) -
         base = series.baseline if place > start else None
         graded = _grade(result, term, base, chart)
         is_start = base is None and series.baseline is not None
-        unit = term.unit if term.unit and result.factor_to(term.unit) else result.unit
+        unit = _choose_unit(term, result)
         yield {
             "visit": result.visit,
             "collected_at": result.collected_at,
@@ -121,6 +122,12 @@ def _grade_series(series: _Series, term: Term, chart: Chart, *, expected: str) -
                 ]
             ),
         }
+
+
+def _choose_unit(term: Term, result: Result) -> str:
+    """Return the unit in which all values of a test stand: that of the limits, else the canonical one."""
+    wanted = (term.unit, TEST_UNITS.get(term.test, ""))
+    return next((unit for unit in wanted if unit and result.factor_to(unit)), result.unit)
 
 
 def _name_other_visit(base: Result | None, term: Term, expected: str) -> list[str]:

@@ -7,15 +7,26 @@ from typing import Any, Final
 import pandas as pd
 
 from corelab.clinical import egfr
-from corelab.clinical.laboratory import choose_test_unit
+from corelab.clinical.laboratory import TEST_UNITS, choose_test_unit
 from corelab.study.model import Study
 from corelab.study.placing import UNSCHEDULED
 from corelab.tables.clock import Clocks, parse_moment
 from corelab.tables.inputs import Inputs
-from corelab.tables.values import UNKNOWN_UNIT, convert_columns, parse_values, spell_units, tabulate_measured
+from corelab.tables.values import (
+    UNKNOWN_UNIT,
+    UNREADABLE,
+    convert_columns,
+    parse_values,
+    spell_units,
+    tabulate_measured,
+)
 from corelab.vocabulary import Assay, Status
 
 NAN: Final = float("nan")
+NUMBERLESS: Final = ("1", "titre")
+"""Canonical units of tests that answer in words, ratios or titres."""
+POSITIVE: Final = "POSITIVE"
+MEASURED: Final = (Status.QUANTIFIED.value, Status.DETECTED_BLQ.value, Status.ABOVE_ULOQ.value)
 CHILD_UNTIL: Final = 16
 
 
@@ -34,9 +45,31 @@ def derive_laboratory(labs: pd.DataFrame) -> pd.DataFrame:
         reason=rows["reason"].mask(unknown, UNKNOWN_UNIT),
         unit=rows["target"].mask(unknown, labs["unit"]),
     )
+    rows = _mark_no_numbers(rows, labs)
     return rows.rename(columns={"test": "name"}).assign(assay=Assay.LABORATORY.value, metric="result")[
         _COLUMNS
     ]
+
+
+def _mark_no_numbers(rows: pd.DataFrame, labs: pd.DataFrame) -> pd.DataFrame:
+    """Mark what is no amount of a test that is measured as one: a word, a titre, another kind of unit.
+
+    A positive has no number there, so none stands for it, nor a titre's; a number in a unit that says
+    something else (cells as ``mg/dL``) is kept and failed.
+    """
+    expected = labs["test"].map(lambda test: TEST_UNITS.get(test, ""))
+    is_amount = ~expected.isin(("", *NUMBERLESS)) & (rows["unit"] != "titre")
+    word = is_amount & (rows["reason"] == POSITIVE)
+    titre = is_amount & labs["value"].str.contains(":", regex=False)
+    other = is_amount & ~word & ~titre & (rows["unit"] != expected) & rows["status"].isin(MEASURED)
+    numbers = {name: rows[name].mask(word | titre, NAN) for name in ("value", "low", "high")}
+    status = rows["status"].mask(word, Status.NOT_CALCULATED.value)
+    return rows.assign(
+        **numbers,
+        relation=rows["relation"].mask(titre, ""),
+        status=status.mask(titre | other, Status.FAILED.value),
+        reason=rows["reason"].mask(titre, UNREADABLE).mask(other, UNKNOWN_UNIT),
+    )
 
 
 _COLUMNS: Final = [

@@ -1,5 +1,6 @@
 """Disease activity of a child at baseline and at a visit: SLEDAI-2K, PGA and BILAG-2004."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -61,6 +62,19 @@ def read_activity(chart: Chart, belongs: Callable[[Answer], bool]) -> Assessed:
         leading=tuple(min(part, key=lambda answer: answer.source_id) for part in parts if part),
         sledai_reason=total.reason if total is not None and total.value is None else "",
     )
+
+
+def list_affected(chart: Chart, until: dt.date) -> dict[str, str]:
+    """Return by domain of BILAG the last letter A to D that was given before a date."""
+    found = {
+        domain: [a for a in chart.answers.get((BILAG, domain), ()) if _is_affected(a.text) and a.date < until]
+        for domain in DOMAINS
+    }
+    return {domain: answers[-1].text.strip().upper() for domain, answers in found.items() if answers}
+
+
+def _is_affected(text: str) -> bool:
+    return _is_letter(text) and text.strip().upper() != "E"
 
 
 def _is_letter(text: str) -> bool:

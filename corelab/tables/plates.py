@@ -278,4 +278,15 @@ def tabulate_findings(recorded: Iterable[RecordedPlate]) -> pd.DataFrame:
         for one in recorded
         if one.judged.state is PlateState.PARSED
     ]
-    return pd.DataFrame([*rows, *waiting], columns=FINDING_COLUMNS)
+    unitless = [
+        {
+            "object": one.plate,
+            "check": "UNIT_MISSING",
+            "level": "warn",
+            "reason": f"{run.analyte}: no unit is known",
+        }
+        for one in recorded
+        for run in one.judged.runs
+        if not run.unit and one.judged.state is not PlateState.PARSED
+    ]
+    return pd.DataFrame([*rows, *waiting, *unitless], columns=FINDING_COLUMNS)

@@ -16,6 +16,8 @@ TUBE_COLUMNS: Final = [
     "predilution", "acquired_volume_ul",
 ]  # fmt: skip
 
+_UNCOUNTED: Final = (Status.MISSING.value, Status.NOT_CALCULATED.value)
+
 
 def derive_counts(
     counts: pd.DataFrame, tubes: Tubes, lymphocytes_per_ul: pd.DataFrame, *, tolerance_percent: float
@@ -41,7 +43,7 @@ def derive_counts(
     """
     rows = counts.merge(tubes.table[TUBE_COLUMNS], on="file_id", how="inner", validate="many_to_one")
     rows = rows.merge(lymphocytes_per_ul, on="file_id", how="left", validate="many_to_one")
-    unknown = (rows["status"] == Status.MISSING.value) & (rows["count"] == 0)
+    unknown = rows["status"].isin(_UNCOUNTED) & (rows["count"] == 0)
     rows["count"] = rows["count"].astype("float64").mask(unknown)
     rows["parent_count"] = rows["parent_count"].astype("float64").mask(unknown & (rows["parent_count"] == 0))
     judged = _derive_percentage(_derive_status(rows))
@@ -51,7 +53,7 @@ def derive_counts(
 def _derive_status(rows: pd.DataFrame) -> pd.DataFrame:
     """Say why a percentage does not stand: failed tube, empty parent, or no event at all."""
     is_quantified = rows["status"] == Status.QUANTIFIED.value
-    is_failed = (rows["qc"] == Level.FAIL.value) & (rows["status"] != Status.MISSING.value)
+    is_failed = (rows["qc"] == Level.FAIL.value) & ~rows["status"].isin(_UNCOUNTED)
     is_empty = is_quantified & (rows["parent_count"] == 0) & (rows["parent"] != "")
     is_zero = is_quantified & (rows["count"] == 0)
     conditions = [is_failed, is_empty, is_zero]

@@ -1,12 +1,16 @@
 """`quality`: every finding on a file or a delivered row, with its level and limit."""
 
+import datetime as dt
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
 
+from corelab.study.model import Study, Visit
 from corelab.study.schedule import compute_window
-from corelab.tables.clock import TIMED_TABLES, Clocks
+from corelab.tables.clock import TIMED_TABLES, Clocks, SubjectClock
+from corelab.tables.evidence import BIOPSY
 from corelab.tables.inputs import Inputs
 from corelab.tables.rows import stack_rows
 from corelab.tables.tubes import Tubes
@@ -67,7 +71,10 @@ def _of_visits(inputs: Inputs, clocks: Clocks) -> pd.DataFrame:
     for name in TIMED_TABLES:
         table = getattr(inputs, name)
         source = table["file_id"] if name == "acquisitions" else table["source_id"]
-        rows = table.assign(object=source)[["subject_id", "visit", "collected_at", "object"]]
+        rows = table.assign(object=source)
+        if name == "assessments":  # a biopsy that screening looks back on is of its own date
+            rows = rows[rows["instrument"] != BIOPSY]
+        rows = rows[["subject_id", "visit", "collected_at", "object"]]
         parts.append(rows.merge(late, on=["subject_id", "visit", "collected_at"]))
     return stack_rows(parts, COLUMNS)
 
@@ -79,21 +86,41 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
         visit = clocks.study.visits_by_code.get(draw.visit)
         if clock is None or clock.infusion is None or visit is None or draw.study_day is pd.NA:
             continue
-        window = compute_window(visit, clock.infusion.date())
-        if window is None:
-            continue
-        first, last = ((edge - clock.infusion.date()).days for edge in window)
+        first, last = _list_days(visit, clock, clocks.study)
         if not first <= draw.study_day <= last:
             rows.append(
                 {
                     "subject_id": draw.subject_id, "visit": draw.visit, "collected_at": draw.collected_at,
                     "check": "VISIT_WINDOW", "level": Level.WARN.value, "value": float(draw.study_day),
                     "limit": float(first if draw.study_day < first else last),
-                    "reason": f"study day outside {first} to {last} of visit {draw.visit}",
+                    "reason": _say_window(first, last, draw.visit),
                 }
             )  # fmt: skip
     columns = ["subject_id", "visit", "collected_at", "check", "level", "value", "limit", "reason"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _list_days(visit: Visit, clock: SubjectClock, study: Study) -> tuple[float, float]:
+    """Return the first and last study day of a visit, infinite where there is no limit.
+
+    The window of LD lies around the day on which lymphodepletion began, where that is known.
+    """
+    infusion = clock.infusion.date() if clock.infusion else dt.date.max
+    window = compute_window(visit, infusion)
+    if window is None:
+        first, last = study.settings.get("untargeted_windows", {}).get(visit.code, (None, None))
+        return (-math.inf if first is None else first), (math.inf if last is None else last)
+    first, last = ((edge - infusion).days for edge in window)
+    if visit.code == "LD" and clock.lymphodepletion is not None and visit.day is not None:
+        moved = (clock.lymphodepletion.date() - infusion).days - visit.day
+        return first + moved, last + moved
+    return first, last
+
+
+def _say_window(first: float, last: float, visit: str) -> str:
+    if math.isinf(first):
+        return f"study day after {last} of visit {visit}"
+    return f"study day outside {first} to {last} of visit {visit}"
 
 
 def _of_conflicts(inputs: Inputs) -> pd.DataFrame:
@@ -135,7 +162,7 @@ def _of_taken_visits(inputs: Inputs) -> pd.DataFrame:
 
 
 def _of_values(measurements: pd.DataFrame) -> pd.DataFrame:
-    words = {UNREADABLE: "the value cannot be read", UNKNOWN_UNIT: "the unit is unknown"}
+    words = {UNREADABLE: "the value cannot be read", UNKNOWN_UNIT: "the unit is unknown, or none of the test"}
     rows = measurements[measurements["reason"].isin(words)]
     return rows.assign(
         object=rows["source_id"], check=rows["reason"], level=Level.FAIL.value, value=float("nan"),

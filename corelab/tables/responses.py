@@ -26,7 +26,7 @@ from corelab.tables.efficacy_visits import (
 from corelab.tables.evidence import Chart
 from corelab.tables.kidney import Kidney, build_course, read_baseline_protein, read_kidney
 from corelab.tables.kidney import name_substitutes as kidney_substitutes
-from corelab.tables.lupus_activity import Assessed, name_missing, read_activity
+from corelab.tables.lupus_activity import Assessed, list_affected, name_missing, read_activity
 from corelab.tables.lupus_activity import name_substitutes as activity_substitutes
 
 STATES: Final = {Truth.YES: "responder", Truth.NO: "non_responder", Truth.UNKNOWN: "not_evaluable"}
@@ -179,6 +179,7 @@ def _judge_visit(
         rule=rule,
         is_rescued=is_rescued,
         missing=name_missing(activity, child.activity, due.code),
+        earlier=list_affected(child.chart, last.date) if last else {},
     )
     scores = _list_sources(child.activity.leading, activity.leading)
     place = {**when, "definition": SRI_DEFINITION, "rule_version": rule.version, "evidence": scores}

@@ -11,7 +11,7 @@ from corelab.tables.clock import Clocks
 from corelab.tables.groups import ALL, Groups, build_groups, count_fraction
 from corelab.tables.responses import SRI_DEFINITION
 from corelab.tables.summary_kinetics import summarise_kinetics
-from corelab.tables.summary_times import summarise_times
+from corelab.tables.summary_times import list_times
 from corelab.vocabulary import Status
 
 COLUMNS: Final = [
@@ -27,7 +27,12 @@ SEVERE: Final = 3
 """The lowest severe grade."""
 
 
-def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.DataFrame:
+def derive_summary(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    clocks: Clocks,
+    times: Callable[[], list[dict[str, Any]]] | None = None,
+) -> pd.DataFrame:
     """Count the endpoints of the trial, by dose group and over all.
 
     Parameters
@@ -35,6 +40,8 @@ def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.
     tables
         ``adverse_events``, ``lab_toxicity``, ``responses``, ``persistence``, ``kinetics`` and
         ``b_cell_recovery``.
+    times
+        Gives what `corelab.tables.summary_times.list_times` does, if it was begun before.
 
     Notes
     -----
@@ -52,8 +59,8 @@ def derive_summary(tables: Mapping[str, pd.DataFrame], *, clocks: Clocks) -> pd.
         *_count_responses(tables["responses"], groups, study),
         *_count_persistence(tables["persistence"], groups, study),
         *_count_aplasia(tables["b_cell_recovery"], groups),
-        *summarise_times(tables, groups, clocks=clocks),
         *summarise_kinetics(tables["kinetics"], groups, study.settings["summary"]["kinetic_parameters"]),
+        *(times() if times else list_times(tables, clocks)),
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -9,14 +9,15 @@ import pandas as pd
 
 from corelab.statistics.survival import (
     IntervalMasses,
-    estimate_kaplan_meier,
+    Survival,
     estimate_turnbull,
+    fit_kaplan_meier,
     read_survival,
 )
 from corelab.study.model import Visit
 from corelab.tables.clock import Clocks
 from corelab.tables.due import list_due_visits
-from corelab.tables.groups import Groups
+from corelab.tables.groups import ALL, Groups, build_groups
 
 NAN: Final = float("nan")
 KM: Final = "km"
@@ -55,6 +56,19 @@ def summarise_times(
                 yield from _estimate(times, rows, visits, arm)
 
 
+def list_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> list[dict[str, Any]]:
+    """Return the rows of `summarise_times`, none where there is nobody."""
+    groups = build_groups(clocks)
+    return list(summarise_times(tables, groups, clocks=clocks)) if groups.members[ALL] else []
+
+
+def choose_times(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Choose the rows on which `summarise_times` rests: few, to be handed to another process."""
+    kinetics = tables["kinetics"]
+    loss = kinetics[kinetics["parameter"] == "LOSS"].reset_index(drop=True)
+    return {"kinetics": loss, "b_cell_recovery": tables["b_cell_recovery"]}
+
+
 def _collect_times(tables: Mapping[str, pd.DataFrame], clocks: Clocks) -> Iterator[_Times]:
     settings = clocks.study.settings["summary"]
     kinetics = tables["kinetics"]
@@ -85,6 +99,7 @@ def _estimate(
     times: _Times, rows: pd.DataFrame, visits: Sequence[Visit], arm: str
 ) -> Iterator[dict[str, Any]]:
     masses = estimate_turnbull(rows["low"].to_list(), rows["high"].to_list())
+    curve = fit_kaplan_meier(rows["low"].to_list(), rows["high"].to_list())
     for visit in visits:
         day = _choose_day(rows, visit)
         place = {"arm": arm, "endpoint": times.endpoint, "visit": visit.code, "unit": "%"}
@@ -92,7 +107,7 @@ def _estimate(
             "n": int((rows["low"] >= day).sum()),
             "n_total": len(rows),
         }
-        yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(rows, day)}
+        yield {**place, **counted, "method": f"{KM}{times.suffix}", **_by_middle(curve(day))}
         yield {**place, **counted, "method": f"{TURNBULL}{times.suffix}", **_by_interval(masses, day)}
 
 
@@ -103,8 +118,7 @@ def _choose_day(rows: pd.DataFrame, visit: Visit) -> float:
     return last if target - visit.before <= last < target else target
 
 
-def _by_middle(rows: pd.DataFrame, day: float) -> dict[str, Any]:
-    found = estimate_kaplan_meier(rows["low"].to_list(), rows["high"].to_list(), day)
+def _by_middle(found: Survival) -> dict[str, Any]:
     is_open = bool(np.isnan(found.share))
     return {
         "estimate": 100 * found.share, "ci_low": 100 * found.ci_low, "ci_high": 100 * found.ci_high,

@@ -90,26 +90,51 @@ class Trial:
         return described
 
 
-def survey_trial(
-    inputs: Inputs,
-    gates: GateTables,
-    *,
-    study: Study,
-    as_of: dt.datetime | None,
-    judge_plates: Callable[[Inputs], PlateTables],
-) -> Trial:
-    """Put all rows on their clocks and judge what only stands beside others.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlacedInputs:
+    """Delivered rows in their own order, each draw on its clock; ``findings`` are those on draws."""
+
+    inputs: Inputs
+    clocks: Clocks
+    findings: pd.DataFrame
+
+
+def place_inputs(inputs: Inputs, *, study: Study, as_of: dt.datetime | None) -> PlacedInputs:
+    """Put all rows on their clocks; this needs no gate.
 
     Parameters
     ----------
     inputs
         The rows that take part in analysis, in any order.
-    gates
-        The gated files, in any order; of ``counts`` the populations of `list_surveyed` are enough.
     study
         The trial.
     as_of
         The data cut-off; the newest draw where it is None.
+
+    Raises
+    ------
+    InputError
+        If a time is not ISO 8601.
+    """
+    ordered, findings = plate_draws.complete_draws(order_inputs(inputs, study))
+    return PlacedInputs(
+        inputs=ordered, clocks=build_clocks(ordered, study=study, as_of=as_of), findings=findings
+    )
+
+
+def survey_trial(
+    placed: PlacedInputs, gates: GateTables, *, study: Study, judge_plates: Callable[[Inputs], PlateTables]
+) -> Trial:
+    """Judge what only stands beside others.
+
+    Parameters
+    ----------
+    placed
+        The rows on their clocks.
+    gates
+        The gated files, in any order; of ``counts`` the populations of `list_surveyed` are enough.
+    study
+        The trial.
     judge_plates
         Gives the tables of the plates of ordered inputs.
 
@@ -118,8 +143,7 @@ def survey_trial(
     InputError, ConfigError, ContractError
         As in `corelab.tables.derive.derive_tables`.
     """
-    inputs, draw_findings = plate_draws.complete_draws(order_inputs(inputs, study))
-    clocks = build_clocks(inputs, study=study, as_of=as_of)
+    inputs, clocks = placed.inputs, placed.clocks
     rules = blanks.build_car_rules(study.settings["rare_events"])
     judged = tubes.derive_tubes(inputs.acquisitions, gates.findings, clocks=clocks)
     of_runs = run_quality.derive_run_findings(inputs.acquisitions, gates.counts, study=study)
@@ -141,7 +165,7 @@ def survey_trial(
         series=soluble.find_shared_series(inputs.cytokines, plates.results),
         bead_qc=bead_quality.derive_bead_qc(gates.bead_peaks, beads, judged),
         findings=PLATE_FINDINGS.give_types(
-            stack_rows([draw_findings, plates.findings], PLATE_FINDINGS.column_names)
+            stack_rows([placed.findings, plates.findings], PLATE_FINDINGS.column_names)
         ),
     )
 

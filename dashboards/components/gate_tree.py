@@ -64,8 +64,8 @@ def write_mark(site: Site, row: TreeRow, *, moved: bool) -> Any:
         return _mark(site, "status_mark.stale", site.text("gate_source.template"), "warn")
     if row.source in _BY_HAND:
         return _mark(site, "gate.mark.hand", site.text(f"gate_source.{row.source}"), "")
-    if row.status == Status.MISSING:
-        return _mark(site, "status_mark.missing", site.text("status.missing"), "quiet")
+    if row.status in (Status.MISSING, Status.NOT_CALCULATED):
+        return _mark(site, f"status_mark.{row.status}", site.text(f"status.{row.status}"), "quiet")
     return ""
 
 

@@ -65,9 +65,10 @@ def _index_files(table: "pd.DataFrame") -> Mapping[str, Any]:
 
 
 def choose_population(rows: Sequence[Mapping[str, Any]], wanted: str) -> str:
-    """Return the population that was asked for if the file has it, else the usual one."""
-    names = [row["population"] for row in rows]
-    return next((name for name in (wanted, *USUAL, *names) if name in names), "")
+    """Return the population that was asked for if the file has it, else the usual one that was counted."""
+    names = {row["population"]: math.isfinite(_number(row["count"])) for row in rows}
+    usual = (name for name in USUAL if names.get(name))
+    return next((name for name in (wanted, *usual, *names) if name in names), "")
 
 
 def build_tree(rows: Sequence[Mapping[str, Any]], look: Look, chosen: str) -> list[TreeRow]:

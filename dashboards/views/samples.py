@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
-from corelab.vocabulary import BEAD_QC, GateSource, Level
+from corelab.vocabulary import GateSource, Level
 from dashboards.desk import Known, is_waiting
 from dashboards.site import SnapshotTables
 
@@ -124,14 +124,13 @@ def build_row(
     worst = next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.PASS)
     quality = str(counted["qc"]) if counted and worst is not Level.PASS else worst.value
     values = counted or {}
-    unheld = COUNTED[1:] if file.tube == BEAD_QC else ()
     return SampleRow(
         file_id=file.file_id, subject_id=file.subject_id, visit=file.visit, collected_at=file.collected_at,
         panel=file.panel, tube=file.tube,
         state=find_state(file, quality, is_known=bool(counted or found), waits=waits),
         quality=quality if counted or found else "",
         checks=tuple(dict.fromkeys(check for _, check in found)),
-        counts={name: None if name in unheld else values.get(name) for name in COUNTED},
+        counts={name: values.get(name) for name in COUNTED},
         percent=values.get("percent"), age_h=compute_age(file), source=values.get("source", ""),
         by_hand=int(values.get("by_hand", 0)),
     )  # fmt: skip

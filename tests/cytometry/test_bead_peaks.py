@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from corelab.cytometry.gating import gate_acquisition
+from corelab.cytometry.interchange.revision import decide_cut
 from corelab.cytometry.template import load_template
-from tests.cytometry.acquisitions import make_acquisition
+from tests.cytometry.acquisitions import make_acquisition, make_t_cells
 
 CART = load_template("cart")
 PEAKS = (300.0, 900.0, 2700.0, 8100.0, 24_300.0)
@@ -65,6 +66,23 @@ def test_bead_peaks__of_too_few_beads_are_none_and_said(n):
     assert all(np.isnan(peak.median) for peak in gated.bead_peaks)
     (finding,) = gated.findings
     assert (finding.check, finding.level, finding.value) == ("BEAD_QC", "warn", len(gated.bead_peaks))
+
+
+@pytest.mark.parametrize("at_once", [100_000, 2000])
+def test_gate_acquisition__counts_no_cell_among_quality_beads_whole_or_in_blocks(at_once):
+    beads, _ = make_t_cells({"cd4_naive": 900, "cd8_temra": 800, "car_cd8_em": 300, "b": 400}, seed=1)
+    drawn = decide_cut("cd3", 100.0)
+    gated = gate_acquisition(beads, template=CART, tube="bead_qc", decisions=[drawn], at_once=at_once)
+    assert gate_acquisition(beads, template=CART).count("t_cells")
+    found = {row.population: row for row in gated.counts}
+    assert (found["events"].count, found["time_ok"].count) == (beads.n_events, beads.n_events)
+    assert found["beads"].status != "not_calculated"
+    cells = [row for name, row in found.items() if name not in ("events", "time_ok", "beads")]
+    assert {"singlets", "lymphocytes", "car_t", "car_t.pd1"} <= {row.population for row in cells}
+    assert {(row.status, row.reason, row.count, row.gate_source) for row in cells} == {
+        ("not_calculated", "NO_CELLS", None, "")
+    }
+    assert (gated.expression, gated.cuts) == ((), ())
 
 
 def test_bead_peaks__are_of_a_tube_of_beads_alone():

@@ -55,6 +55,34 @@ def test_gate_acquisition__finds_known_cells(seed):
         assert f1(gated.membership[population], true) > 0.97, population
 
 
+def test_gate_acquisition__debris_is_not_taken_for_lymphocytes_where_no_cd45_leaves_it_out():
+    acquisition, masks = make_t_cells(BLOOD, seed=2)
+    rng = np.random.default_rng(2)
+    middle = np.select([masks["debris"], masks["nk"]], [6_000.0, 70_000.0], 15_000.0)
+    columns = dict(zip(acquisition.detectors[1:], acquisition.events[:, 1:].T, strict=True))
+    columns["SSC-A"] = middle * np.exp(rng.normal(0, 0.15, len(middle)))
+    labels = dict(zip(acquisition.detectors[1:], acquisition.labels[1:], strict=True))
+    gated = gate_acquisition(make_acquisition(columns, labels=labels), template=CART)
+    assert 20_000 < cut(gated, "lymphocytes").cut < 60_000
+    true = np.logical_or.reduce([masks[kind] for kind in TRUTH["t_cells"]])
+    assert f1(gated.membership["t_cells"], true) > 0.97
+    assert row(gated, "leukocytes").status == "missing"
+
+
+def test_gate_acquisition__finds_known_cells_where_nothing_below_zero_was_recorded():
+    """Integers of older instruments end at zero; compensated, their zeros are no noise."""
+    acquisition, masks = make_t_cells(BLOOD, seed=1)
+    matrix = np.eye(len(MARKERS)) + 0.08 * np.eye(len(MARKERS), k=1)
+    events = np.maximum(np.round(acquisition.events @ matrix), 0)
+    floored = dataclasses.replace(
+        acquisition, events=events, spillover=Spillover(detectors=acquisition.detectors, matrix=matrix)
+    )
+    gated = gate_acquisition(floored, template=CART)
+    for population, kinds in TRUTH.items():
+        true = np.logical_or.reduce([masks[kind] for kind in kinds])
+        assert f1(gated.membership[population], true) > 0.97, population
+
+
 def test_gate_acquisition__does_not_depend_on_gains():
     gains = np.random.default_rng(9).uniform(0.5, 2, len(MARKERS))
     one = gate_acquisition(make_t_cells(BLOOD, seed=4)[0], template=CART)

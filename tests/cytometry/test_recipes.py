@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from corelab.cytometry.density import compute_histogram, find_landscape
 from corelab.cytometry.recipes import (
     balance_groups,
+    compute_floored_scale,
     compute_scale,
     compute_swing,
     fit_negative,
@@ -34,6 +35,19 @@ def test_compute_scale__is_known_from_ten_values_below_zero():
     few = np.concatenate([noise, np.full(500, 5000.0)])
     assert 400 < compute_scale(few) < 1400
     assert np.isnan(compute_scale(np.concatenate([-np.ones(9), few[few > 0]])))
+
+
+@pytest.mark.parametrize("positives", [0, 4000, 90_000])
+def test_compute_floored_scale__measures_the_half_that_was_recorded(positives):
+    """Instruments that record no value below zero put half of the negatives on zero."""
+    x = np.maximum(draw(5, (10_000, 0, 200), (positives, 9000, 900)), 0)
+    assert compute_floored_scale(x) == pytest.approx(200, rel=0.05)
+
+
+def test_compute_floored_scale__is_unknown_where_nothing_was_floored():
+    negatives = draw(6, (10_000, 0, 200))
+    for x in (negatives, np.abs(negatives), np.maximum(negatives + 700, 0), np.zeros(0)):
+        assert np.isnan(compute_floored_scale(x))
 
 
 def test_balance_groups__is_fair_to_a_dim_group_and_knows_a_smear():
@@ -94,6 +108,16 @@ def test_fit_negative__ignores_positives_however_many_or_dim():
         negative = fit_negative(x, scale=250)
         assert negative.mode == pytest.approx(120, abs=60)
         assert negative.spread == pytest.approx(250, rel=0.15)
+
+
+@pytest.mark.parametrize("whole", [0, 6000])
+def test_fit_negative__knows_a_group_whose_left_half_was_recorded_as_zero(whole):
+    """Compensation moves the zeros a little apart, and lifts some cells clear of the floor."""
+    floored = np.maximum(draw(9, (6000, 0, 200)), 0) - np.abs(draw(10, (6000, 0, 12)))
+    x = np.concatenate([floored, draw(11, (whole, 0, 200), (900, 8000, 1500))])
+    negative = fit_negative(x, scale=200)
+    assert negative.mode == pytest.approx(0, abs=20)
+    assert negative.spread == pytest.approx(200, rel=0.2)  # left alone, 20 to 60
 
 
 def test_fit_negative__needs_events():

@@ -306,6 +306,21 @@ def test_page__opens_every_panel_and_kind_of_population(client, trial_app, trial
             assert answer.status_code == 200, population
 
 
+def test_page__of_quality_beads_opens_with_their_events_and_shows_no_cells(client, trial_app, trial):
+    log_in(client, "chen")
+    table = trial.snapshots.current().table("populations")
+    path = f"/samples/{table.loc[table['tube'] == 'bead_qc', 'file_id'].iloc[0]}"
+
+    page = call(client, trial_app, "page.children", path, "").text
+    assert '"population":"events"' in page
+    assert page.count('"title":"not calculated"') > 10
+    cells = call(client, trial_app, "page.children", path, "?population=lymphocytes")
+    assert cells.status_code == 200
+    for population, status in (("beads", 200), ("t_cells", 404)):
+        picture = f"{PREFIX}/{path.rpartition('/')[2]}/plot.svg?population={population}"
+        assert client.get(picture).status_code == status
+
+
 def test_page__of_a_large_file_says_what_is_done_and_then_opens(client, trial_app, tube, monkeypatch):
     log_in(client, "ortiz")
     path = f"/samples/{tube['file_id']}"

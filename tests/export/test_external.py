@@ -1,5 +1,7 @@
 """External copies: no true date, no name of the house, no small group, and all else as it was."""
 
+import csv
+import io
 import itertools
 import json
 import re
@@ -79,7 +81,23 @@ def held(copies: dict[str, Path]) -> dict[str, str]:
     return {name: read_whole(folder) for name, folder in copies.items()}
 
 
-def test_copies__hold_no_true_date_in_any_spelling(held: dict[str, str], dates: set[str]) -> None:
+def read_cells(folder: Path) -> tuple[set[str], set[float]]:
+    """What the files of a folder hold in words, and the whole parts of the numbers in cells of its tables."""
+    texts, numbers = set(), set()
+    for path in sorted(folder.iterdir()):
+        written = path.read_text(encoding="utf-8-sig")
+        cells = csv.reader(io.StringIO(written, newline="")) if path.suffix == ".csv" else [[written]]
+        for cell in {cell for row in cells for cell in row}:
+            try:
+                numbers.add(float(cell) // 1)
+            except ValueError:
+                texts.add(cell)
+    return texts, numbers
+
+
+def test_copies__hold_no_true_date_in_any_spelling(
+    held: dict[str, str], copies: dict[str, Path], dates: set[str]
+) -> None:
     assert len(dates) > 15
     spelt = {f"{pd.Timestamp(one):{form}}" for one in dates for form in ("%d-%b-%Y", "%d.%m.%Y", "%Y/%m/%d")}
     spelt |= {one.replace("-", "") for one in dates}
@@ -87,8 +105,13 @@ def test_copies__hold_no_true_date_in_any_spelling(held: dict[str, str], dates: 
         shown = set(DATE.findall(text))
         assert len(shown) > 10, name
         assert not shown & dates, name
-    words = re.sub(r"\b[0-9a-f]{64}\b", "", held["csv"])  # a hash may hold any eight digits
+    texts, numbers = read_cells(copies["csv"])
+    # Any eight digits may stand in a hash, another name, or one of a hundred thousand fractions of numbers: a
+    # date that is written as a number is all of it.
+    words = re.sub(r"\b(?:[0-9a-f]{64}|(?:file|plate)-[0-9a-f]{12})\b", "", "\n".join(texts))
     assert [found for one in spelt for found in re.findall(f".{{0,30}}{one}.{{0,10}}", words)] == []
+    assert len(numbers) > 1000
+    assert not numbers & {float(one.replace("-", "")) for one in dates}
 
 
 def test_copies__move_the_date_numbers_of_adam(copies: dict[str, Path], dates: set[str]) -> None:
@@ -219,6 +242,7 @@ def test_disguise__moves_dates_and_replaces_names() -> None:
     assert disguise.write("2024-02-29T08:05:00+08:00", "LN-001") == f"{moved}T08:05:00+08:00"
     assert disguise.write("read 2024-02-29", "") == "read [date]"
     assert disguise.write("since 2024/3/1, 20240301, 01-MAR-2024", "LN-001") == "since [date], [date], [date]"
+    assert disguise.write("2024-02-29T or 20240301", "LN-001") == f"{moved}T or [date]"
     assert disguise.write("0.20240301 of 120240301", "LN-001") == "0.20240301 of 120240301"
     assert disguise.write_source("labs.csv:12; labs.csv:13; k 0.413") == "labs.csv:12; labs.csv:13; k 0.413"
     assert disguise.write_source("Zhang 7.5.wsp:3").endswith(".wsp:3")

@@ -4,19 +4,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corelab.clinical.sledai import WEIGHTS
+from corelab.clinical.sri import DOMAINS
 from corelab.errors import InputError
 from corelab.ingest.layouts import LAYOUTS
 from corelab.ingest.merging import merge_rows
+from corelab.ingest.names import ITEMS
 from corelab.ingest.rows import CheckedRow, check_row
 from corelab.study import builtin_study
 from tests.deliveries import LAB, SUBJECT, TUBE
 
 STUDY = builtin_study()
+SCORE = {
+    "subject_id": "S-1", "visit": "SCR", "collected_at": "2025-02-10", "instrument": "SLEDAI-2K",
+    "item": "arthritis", "value": "1",
+}  # fmt: skip
 EVENT = {"subject_id": "S-1", "term": "Fever", "scale": "CTCAE v5.0", "grade": "1", "start": "2025-03-05"}
 
 
 def check(stem: str, **values: str) -> CheckedRow:
-    base = {"labs": LAB, "subjects": SUBJECT, "manifest": TUBE, "adverse_events": EVENT}[stem]
+    base = {
+        "labs": LAB,
+        "subjects": SUBJECT,
+        "manifest": TUBE,
+        "adverse_events": EVENT,
+        "assessments": SCORE,
+    }[stem]
     return check_row(base | values, LAYOUTS[stem], study=STUDY, place="f.csv:2")
 
 
@@ -140,3 +153,27 @@ def test_merge_rows__gives_the_same_row_in_either_order_without_conflict(
     if not conflicts:
         _, other = merge_rows(second, first)
         assert {k: v for k, v in merged.items() if v} == {k: v for k, v in other.items() if v}
+
+
+@pytest.mark.parametrize(
+    ("instrument", "item", "expected"),
+    [
+        ("SLEDAI-2K", "arthritis", ""),
+        ("sledai 2k", "Organic brain syndrome", ""),
+        ("SLEDAI-2K", "haematuria", ""),
+        ("medication", "a new drug", ""),
+        ("attestation", "e06", ""),
+        ("SLEDAI-2K", "artritis", "item 'artritis' of SLEDAI-2K is unknown; kept"),
+        ("PGA", "vas_0_10", "item 'vas_0_10' of PGA is unknown; kept"),
+        ("SLEDAI", "arthritis", "instrument 'SLEDAI' is unknown; kept"),
+    ],
+)
+def test_check_row__remarks_an_unknown_instrument_or_item(instrument: str, item: str, expected: str) -> None:
+    """A score that is misspelt counts nowhere, so that its loss is said when it is delivered."""
+    remarks = check("assessments", instrument=instrument, item=item).remarks
+    assert remarks == ((f"f.csv:2: {expected}",) if expected else ())
+
+
+def test_items__are_those_that_are_scored() -> None:
+    assert {*WEIGHTS, "total"} == set(ITEMS["SLEDAI-2K"])
+    assert set(DOMAINS) == set(ITEMS["BILAG-2004"])

@@ -65,6 +65,8 @@ def test_parse_table__marks_a_row_with_more_cells_than_columns() -> None:
         (b"PK\x00\x00", "no text"),
         (b"subject_id\n", "no column visit"),
         (f"{HEADER},unit\n".encode(), "stands twice"),
+        (HEADER.replace(",", ";").encode(), "separated by semicolons; expected commas"),
+        (HEADER.replace(",", "\t").encode(), "separated by tabs"),
         (("a," * 10_000).encode(), "10001 columns"),
         (b"\x81\x20\xff\xff", "encoding"),
     ],

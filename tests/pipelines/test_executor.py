@@ -17,7 +17,7 @@ import pytest
 from corelab.errors import ConfigError
 from corelab.store import create_home
 from corelab.study import builtin_study
-from pipelines.executor import HERE, Lost, Place, run_jobs
+from pipelines.executor import HERE, Lost, Place, begin_call, run_jobs, start_early
 from pipelines.gating import gate_all
 from pipelines.ingest import ingest
 from pipelines.run import run
@@ -58,6 +58,42 @@ def test_run_jobs__a_deadly_job_is_lost_and_the_others_are_done() -> None:
     found = dict(run_jobs(double, [1, 13, 2, 3, 4, 5, 6], place=PROCESSES))
     assert found.pop(13) == Lost()
     assert found == {number: 2 * number for number in (1, 2, 3, 4, 5, 6)}
+
+
+def load() -> None:
+    """Load nothing."""
+
+
+def idle() -> None:
+    """Load for longer than anyone waits."""
+    time.sleep(600)
+
+
+def tell_process(_job: object) -> int:
+    """Tell in which process a job runs."""
+    return os.getpid()
+
+
+def test_start_early__runs_a_single_job_there_and_something_else_here_meanwhile() -> None:
+    called: list[int] = []
+    with start_early(PROCESSES, load) as place:
+        [(_, where)] = run_jobs(tell_process, [1], place=place, meanwhile=lambda: called.append(os.getpid()))
+        assert begin_call(place, tell_process, 2)() == where != os.getpid()
+    assert called == [os.getpid()]
+
+
+def test_start_early__a_job_that_ends_the_process_is_lost_and_later_calls_are_made_here() -> None:
+    with start_early(PROCESSES, load) as place:
+        assert dict(run_jobs(double, [13], place=place)) == {13: Lost()}
+        assert begin_call(place, tell_process, 1)() == os.getpid()
+        assert dict(run_jobs(double, [4], place=place)) == {4: 8}
+
+
+def test_start_early__nobody_waits_for_what_it_still_loads() -> None:
+    begin = time.monotonic()
+    with start_early(PROCESSES, idle) as place:
+        assert place.early is not None
+    assert time.monotonic() - begin < 300
 
 
 def test_run_jobs__a_defect_is_raised_not_lost() -> None:

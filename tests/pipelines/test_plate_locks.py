@@ -106,8 +106,12 @@ def test_lock__is_refused_to_others_for_what_is_not_there_or_twice(home: Home) -
         home.plate_locks.unlock(["p1"], signature(home, reason=" "))
 
 
-def test_lock__waits_for_a_judged_plate_and_is_never_of_own_work(home: Home, tmp_path: Path) -> None:
-    deliver(home, tmp_path / "x", {"plates/p2.csv": OTHER_EXPORT}, actor="rita")
+def test_lock__waits_for_a_judged_plate_and_is_never_of_own_work(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    write_delivery(tmp_path / "x", tables={}, files={"plates/p2.csv": OTHER_EXPORT})
+    monkeypatch.setenv("LOGNAME", "rita")
+    assert main(["ingest", str(home.path), str(tmp_path / "x")]) == 0
     run(home, at=NOW)
     with pytest.raises(ReviewError, match="plate p2 is parsed"):  # no layout: it waits
         home.plate_locks.lock(["p2"], signature(home))
@@ -117,7 +121,20 @@ def test_lock__waits_for_a_judged_plate_and_is_never_of_own_work(home: Home, tmp
     run(home, at=NOW)
     with pytest.raises(ReviewError, match="nobody approves their own work"):
         home.plate_locks.lock(["p2"], signature(home))
-    lock(home)
+
+    def lock_both(name: str) -> tuple[int, str]:
+        capsys.readouterr()
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+        code = main(["plates", "lock", str(home.path), "p1", "p2", "--as", name, "--password-stdin"])
+        return code, capsys.readouterr().err
+
+    code, told = lock_both("rita")  # all or none, whose terminal it is
+    assert (code, told.count("\n")) == (2, 1)
+    assert "nobody approves their own work (rita delivered a file)" in told
+    assert state(home) == ("draft", False)
+    home.registry.users.add("omar", role="reviewer", password=PASSWORD, at=NOW)
+    assert lock_both("omar") == (0, "")
+    assert state(home) == ("locked", False)
 
 
 def test_locked__refuses_another_export_another_layout_and_a_withdrawal(home: Home, tmp_path: Path) -> None:

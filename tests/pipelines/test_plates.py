@@ -170,6 +170,18 @@ def test_plate__holes_unknown_subjects_and_few_beads_are_named_and_the_rest_goes
     assert "S-9" in set(rows["subject_id"])
 
 
+def test_plate__without_a_unit_anywhere_says_so(home: Home, tmp_path: Path) -> None:
+    """An export with expected concentrations needs no table of standards, and then names no unit."""
+    columns = "Plate,Sample,Assay,Well,Spot,Dilution,Concentration,Signal,Calc. Concentration,Detection Range"
+    lines = [columns]
+    for row, level in zip("ABCDEFGH", range(8), strict=True):
+        amount = 10_000 / 4**level
+        lines += [f"P1,S00{level},IL-10,{row}{column},1,1,{amount},{20 + 3 * amount},," for column in (1, 2)]
+    deliver(home, tmp_path / "d", files={"plates/msd.csv": "\n".join(lines).encode()}, subjects=[CHILD])
+    quality = tables_of(home)("quality")
+    assert list(quality.loc[quality["check"] == "UNIT_MISSING", "reason"]) == ["IL-10: no unit is known"]
+
+
 def test_plate__run_again_reports_the_first_accepted_run_and_keeps_both(home: Home, tmp_path: Path) -> None:
     again = {"IL6": read_signals(PLATE, cv=0.02, seed=9), "IL8": read_signals(PLATE, cv=0.02, seed=10)}
     deliver(

@@ -20,7 +20,7 @@ import typst
 from corelab.ingest.fcs_segments import parse_fcs_segments
 from corelab.store import Home
 from corelab.store.acquisitions import list_acquisitions
-from corelab.store.backup import write_backup
+from corelab.store.backup import restore_backup, write_backup
 from corelab.store.objects import compute_sha256
 from pipelines.cli import main
 from pipelines.runner import work_off
@@ -146,8 +146,13 @@ def test_ingest__finds_a_file_that_lost_its_name_whatever_comes_first(
             tmp_path / "f", tables={}, files={"Childname, Invented.fcs": make_fcs(keywords=PLANTED)}
         ),
     }
-    for part in order:
-        main(["ingest", str(home.path), str(parts[part])])
+    main(["ingest", str(home.path), str(parts[order[0]])])
+    write_backup(home, tmp_path / "b.tar", at=NOW, actor="chen")
+    home.close()
+    # A home from a backup knows the codes as well: the same manifest again would be nothing new.
+    home = restore_backup(tmp_path / "b.tar", tmp_path / "restored", at=NOW, actor="chen")
+    assert (home.path / "names.key").stat().st_mode & 0o777 == 0o600
+    main(["ingest", str(home.path), str(parts[order[1]])])
     (acquisition,) = list_acquisitions(home.registry)
     assert (acquisition.subject_id, acquisition.visit) == ("S-1", "D14")
     assert acquisition.name == f"{acquisition.file_id[:8]}.fcs"

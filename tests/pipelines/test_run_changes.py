@@ -1,8 +1,12 @@
-"""Run after run of a home gives what a new home gives of all at once, whatever came and in whatever order."""
+"""Run after run of a home gives what a new home gives of all at once.
+
+Whatever came and in whatever order: deliveries, corrections, withdrawals, gates that people set or take back,
+and another study file.
+"""
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +15,9 @@ import pytest
 
 import pipelines.children
 import pipelines.run
-from corelab.store import Home, create_home
+from corelab.cytometry.interchange.revision import Decision, Scope, Target, decide_cut, take_back
+from corelab.ingest.fcs import compute_fcs_sha256
+from corelab.store import Home, open_home
 from corelab.store.withdrawal import withdraw
 from corelab.study import builtin_study
 from corelab.tables.children import derive_children
@@ -21,7 +27,7 @@ from pipelines.run import run
 from tests.deliveries import LAB, SUBJECT, TUBE, make_fcs, write_delivery
 
 NOW = dt.datetime(2025, 4, 1, tzinfo=dt.UTC)
-CHILDREN = ("S-1", "S-2", "S-3")
+CHILDREN = ("S-1", "S-2", "S-3", "S-4")
 NUMBERS = np.random.default_rng(20)
 Step = Callable[[Home], None]
 
@@ -59,6 +65,29 @@ def _withdraw(home: Home, what: str) -> None:
     withdraw(home, what, reason="consent", at=NOW, author="test")
 
 
+def set_gate(decision: Decision, scope: Scope, **where: str) -> Step:
+    """Return the step of a gate that a person sets, or takes back, for some tubes."""
+    target = Target(scope=scope, **where)
+    return lambda home: _set_gate(home, target, decision)
+
+
+def _set_gate(home: Home, target: Target, decision: Decision) -> None:
+    assert home.gates.add([(target, decision)], at=NOW, author="test", role="scientist", reason="seen")
+
+
+def change_study(**settings: tuple[str, str]) -> Step:
+    """Return the step of a study file in which some settings, and nothing else, are not the built-in ones."""
+    text = builtin_study().source
+    for name, (old, new) in settings.items():
+        assert text.count(f"{name}: {old}") == 1
+        text = text.replace(f"{name}: {old}", f"{name}: {new}")
+    return lambda home: _write_study(home, text)
+
+
+def _write_study(home: Home, text: str) -> None:
+    (home.path / "study.yaml").write_text(text, encoding="utf-8")
+
+
 def plan_steps(folder: Path) -> tuple[Step, list[Step], list[Step]]:
     """Plan what comes first, deliveries in a random order, and changes of what was delivered in another."""
     folders = (folder / str(n) for n in count())
@@ -71,7 +100,7 @@ def plan_steps(folder: Path) -> tuple[Step, list[Step], list[Step]]:
             "subject_id": child, "visit": visit, "collected_at": f"{day}T08:30", "file": f"fcs/{seed}.fcs",
             "batch": batch,
         }
-        for child in CHILDREN
+        for child in CHILDREN[:3]  # of the fourth there is no tube
         for visit, day, batch in (("LD", "2025-02-27", "B1"), ("D14", "2025-03-17", "B2"))
         for seed in [next(seeds)]
     ]  # fmt: skip
@@ -91,6 +120,7 @@ def plan_steps(folder: Path) -> tuple[Step, list[Step], list[Step]]:
         deliver(next(folders), cytokines=[il_6 | {"subject_id": "S-3", "platform": "MSD", "value": "7"}]),
         # A late row moves the data cut-off: visits become due.
         deliver(next(folders), labs=[LAB | {"visit": "M6", "collected_at": "2025-09-04T09:00"}]),
+        set_gate(decide_cut("CD3", 1000.0), Scope.CHILD, subject_id="S-3", panel="cart"),
     ]
     changing = [
         deliver(next(folders), accept="typing error", labs=[labs[1] | {"value": "0.07"}]),
@@ -99,6 +129,8 @@ def plan_steps(folder: Path) -> tuple[Step, list[Step], list[Step]]:
             next(folders), accept="dated anew", subjects=[people[2] | {"infusion_at": "2025-03-04T10:00"}]
         ),
         take_away("S-1"),
+        set_gate(decide_cut("CD3", 900.0), Scope.ACQUISITION, file_id=compute_fcs_sha256(make_fcs(2))),
+        set_gate(take_back(decide_cut("CD3", 0.0)), Scope.CHILD, subject_id="S-3", panel="cart"),
     ]
     return (
         deliver(next(folders), subjects=people),
@@ -107,31 +139,34 @@ def plan_steps(folder: Path) -> tuple[Step, list[Step], list[Step]]:
     )
 
 
-def run_after(home: Home, steps: Iterable[Step]) -> str:
+def run_after(home: Home, *steps: Step) -> str:
     """Take some steps, run, and return the snapshot."""
     for step in steps:
         step(home)
-    return run(home, at=NOW).snapshot_id
-
-
-def run_anew(folder: Path, steps: Iterable[Step]) -> str:
-    """Take some steps in a home of their own and return its only snapshot."""
-    home = create_home(folder, study_text=builtin_study().source)
+    opened = open_home(home.path)  # with the study file of now
     try:
-        return run_after(home, steps)
+        return run(opened, at=NOW).snapshot_id
     finally:
-        home.close()
+        opened.close()
 
 
 def test_run__each_change_gives_what_a_new_home_gives(make_home: Callable[..., Home], tmp_path: Path) -> None:
     first, arriving, changing = plan_steps(tmp_path / "deliveries")
-    half = len(arriving) // 2
-    home = make_home()
-    seen = [run_after(home, [first, *arriving[:half]]), run_after(home, arriving[half:])]
-    assert seen[-1] == run_anew(tmp_path / "backwards", [first, *reversed(arriving)])
-    seen += [run_after(home, [step]) for step in changing]
-    assert seen[-1] == run_anew(tmp_path / "at once", [first, *arriving, *changing])
+    half, third = len(arriving) // 2, len(changing) // 3
+    peaks = change_study(minimum_peak_samples=("3", "1"))
+    home, other = make_home(), make_home("other")
+    seen = [
+        run_after(home, first, *arriving[:half]),
+        run_after(home, *arriving[half:]),
+        run_after(home, peaks),
+    ]
+    assert seen[-1] == run_after(make_home("backwards"), first, *reversed(arriving), peaks)
+    limits = change_study(minimum_events=("{cart: [50000, 500]", "{cart: [50, 10]"))
+    seen += [run_after(home, *steps) for steps in (changing[:third], changing[third:], [limits])]
+    assert seen[-1] == run_after(other, first, *arriving, *changing, limits)
     assert len(set(seen)) == len(seen)
+    # Under the first study again much is kept of the time before the changes; the other home never had it.
+    assert run_after(home, change_study()) == run_after(other, change_study())
 
 
 def test_run__derives_only_the_children_of_which_something_changed(

@@ -107,14 +107,12 @@ def row(file_id: str, tube: str, **changes: str) -> dict[str, str]:
 def test_plan_jobs__ties_single_stains_by_batch_else_by_date_and_panel(
     sample: dict[str, str], expected: list[str]
 ) -> None:
-    import pandas as pd
-
     rows = [
         row("s", "full", subject_id="S-1", visit="D14", **sample),
         row("a", "comp_CD3", batch="R1"), row("u", "unstained", batch="R1"),
         row("b", "comp_CD3", batch="R1", panel="bcell"), row("c", "comp_CD4", batch="R2"),
         row("d", "comp_CD8"),
     ]  # fmt: skip
-    jobs = plan_jobs(pd.DataFrame(rows), lambda _: b"", None, {})
+    jobs = plan_jobs(rows, lambda _: b"", None, {})
     tube = next(tube for job in jobs for tube in job.tubes if tube.file_id == "s")
     assert [object_id for _, object_id in tube.stains] == expected

@@ -27,3 +27,6 @@ def test_user_token__is_made_listed_and_ended(corelab: Callable[..., object], tm
     refused = corelab("user", "token", home.path, "bob")
     assert refused.returncode == 2
     assert "bob" in refused.stderr
+    refused = corelab("user", "token", home.path, "ann", "--tables", "subjects,kinetic")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "table 'kinetic' is unknown" in refused.stderr

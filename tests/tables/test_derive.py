@@ -94,6 +94,19 @@ def test_derive_quality__a_date_outside_its_window_is_a_finding_and_keeps_its_vi
     assert one(tables["persistence"], visit="D14", analyte="CAR_VCN_UG")["status"] == "quantified"
 
 
+def test_derive_quality__screening_apheresis_and_lymphodepletion_have_their_windows() -> None:
+    """Screening at most 56 days before infusion, apheresis before it, LD around its own first day."""
+    trial = Trial().subject(lymphodepletion_at="2025-06-07T09:00:00+08:00")  # three days before
+    days = {"SCR": (-56, -57, 0), "APH": (-70, 0), "LD": (-4, -3, -5, -2)}
+    for visit, day in ((visit, day) for visit, some in days.items() for day in some):
+        trial.draw("labs", visit, day, test="WBC", value="4", unit="10^9/L")
+    trial.draw("assessments", "SCR", -100, instrument="biopsy", item="class", value="IV")
+    late = pick(trial.derive()["quality"], check="VISIT_WINDOW")
+    assert sorted(late[["visit", "value", "limit"]].itertuples(index=False, name=None)) == [
+        ("APH", 0.0, -1.0), ("LD", -5.0, -4.0), ("LD", -2.0, -3.0), ("SCR", -57.0, -56.0), ("SCR", 0.0, -1.0),
+    ]  # fmt: skip
+
+
 def test_derive_tables__months_are_calendar_months_and_rows_without_a_visit_get_one() -> None:
     trial = Trial().subject().draw("qpcr", "", 92, copies_per_ug="900")
     trial.draw("qpcr", "", 50, copies_per_ug="800").draw("qpcr", "", 27, copies_per_ug="700")

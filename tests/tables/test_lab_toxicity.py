@@ -52,6 +52,20 @@ def test_derive_lab_toxicity__worked_alt_counts_from_its_abnormal_baseline(table
     assert by_visit[["SCR", "LD", "D0"]].tolist() == [0, 1, 1]
 
 
+def test_derive_lab_toxicity__one_unit_a_test_whatever_units_a_laboratory_writes() -> None:
+    """Bilirubin 4.1 mg/dL is twice a baseline of 34.208 umol/L, and the higher of the two."""
+    trial = Trial().subject()
+    lab(trial, "TBIL", "34.208", "umol/L", visit="LD", day=-6, ref_low=3, ref_high=20.5)
+    lab(trial, "TBIL", "4.1", "mg/dL", day=7, ref_high=1.2)
+    lab(trial, "TBIL", "30", "umol/L", visit="D10", day=10, ref_high=20.5)
+    tables = trial.derive()
+    row = one(tables["lab_toxicity"], test="TBIL", visit="D7")
+    assert (row["grade"], row["value"], row["unit"], row["baseline"]) == (2, 70.1264, "umol/L", 34.208)
+    assert row["ref_high"] == pytest.approx(20.5248)
+    worst = one(tables["lab_shift"], test="TBIL", phase="expansion")
+    assert (worst["value"], worst["study_day"]) == (70.1264, 7)
+
+
 def test_derive_lab_toxicity__worked_white_cells(tables: Tables) -> None:
     by_visit = pick(tables["lab_toxicity"], test="WBC", direction="low").set_index("visit")["grade"]
     assert by_visit[["LD", "D7", "D10", "D14", "M3"]].tolist() == [0, 1, 2, 4, 0]
@@ -61,7 +75,11 @@ def test_derive_lab_toxicity__units_are_brought_to_those_of_the_term(tables: Tab
     row = one(tables["lab_toxicity"], test="HGB", direction="low")
     assert (row["grade"], row["value"], row["unit"], row["ref_low"]) == (3, 79, "g/L", 115)
     creatinine = one(tables["lab_toxicity"], test="CREAT")
-    assert (creatinine["grade"], creatinine["unit"], creatinine["reason"]) == (2, "mg/dL", "BASELINE_MISSING")
+    assert (creatinine["grade"], creatinine["unit"], creatinine["reason"]) == (
+        2,
+        "umol/L",
+        "BASELINE_MISSING",
+    )
 
 
 @pytest.mark.parametrize(

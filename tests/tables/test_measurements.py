@@ -126,6 +126,26 @@ def test_derive_laboratory__what_cannot_be_read_is_failed_and_found(
     assert (finding["object"], finding["level"]) == ("labs.csv:2", "fail")
 
 
+@pytest.mark.parametrize(
+    ("test", "value", "unit", "expected"),
+    [
+        ("UPCR", "positive", "g/g", (None, "not_calculated", "POSITIVE")),
+        ("HBSAG", "positive", "", (1.0, "quantified", "POSITIVE")),
+        ("HBVDNA", "negative", "IU/mL", (None, "not_detected", "NEGATIVE")),
+        ("WBC", "1:320", "10^9/L", (None, "failed", "UNREADABLE")),
+        ("DSDNA", "1:10", "titre", (10.0, "quantified", "")),
+        ("ALC", "18", "%", (18.0, "failed", "UNKNOWN_UNIT")),
+        ("WBC", "3.5", "", (3.5, "failed", "UNKNOWN_UNIT")),
+    ],
+)
+def test_derive_laboratory__no_number_stands_for_what_is_no_amount_of_the_test(
+    test: str, value: str, unit: str, expected: tuple[float | None, str, str]
+) -> None:
+    row = one(lab(test, value, unit).derive()["measurements"], name=test)
+    number = None if np.isnan(row["value"]) else row["value"]
+    assert (number, row["status"], row["reason"]) == expected
+
+
 def egfr(trial: Trial) -> tuple[float | None, str]:
     row = one(trial.derive()["measurements"], name="EGFR")
     assert row["unit"] == "mL/min/1.73m2"

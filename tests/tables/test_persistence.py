@@ -222,6 +222,16 @@ def test_derive_transgene__before_infusion_never_quantified() -> None:
         assert np.isnan(row["value"])
 
 
+def test_derive_kinetics__copies_before_infusion_are_the_height_at_time_0() -> None:
+    """From 70 copies to 900 after 22 hours: the first trapezoid has their mean."""
+    trial = Trial().subject().draw("qpcr", "D0", -0.1, copies_per_ug="70", lloq=50)
+    for visit, day, copies in (("D1", 1, "900"), ("D3", 3, "4000")):
+        trial.draw("qpcr", visit, day, copies_per_ug=copies, lloq=50)
+    area = one(trial.derive()["kinetics"], analyte="CAR_VCN_UG", parameter="AUCLST")
+    assert area["value"] == pytest.approx(22 / 24 * (70 + 900) / 2 + 2 * (900 + 4000) / 2)
+    assert "C0_NOT_BLQ" in area["reason"]
+
+
 def test_derive_transgene__two_results_of_one_draw_are_both_measured_and_one_stands() -> None:
     trial = Trial().subject()
     trial.draw("qpcr", "D14", 14, copies_per_ug="900").draw("qpcr", "D14", 14, copies_per_ug="700")

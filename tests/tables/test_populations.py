@@ -53,6 +53,21 @@ def test_derive_populations__a_missing_gate_has_no_count() -> None:
     assert set(pick(tables["persistence"], visit="D14")["status"]) == {"missing"}
 
 
+@pytest.mark.parametrize("level", ["warn", "fail"])
+def test_derive_populations__cells_that_are_not_counted_among_quality_beads_stay_so(level: str) -> None:
+    trial = Trial().subject()
+    run_tube = {"subject_id": "", "file_id": "beads", "tube": "bead_qc"}
+    trial.tube("", 1, {"events": ("", 900, 900), "lymphocytes": ("leukocytes", 0, 0)}, **run_tube)
+    trial.gates["counts"][-1] |= {"count": np.nan, "parent_count": np.nan, "status": "not_calculated"}
+    trial.gates["counts"][-1] |= {"reason": "NO_CELLS", "gate_source": ""}
+    tables = trial.finding("beads", "TIME_DRIFT", level).derive()
+    found = one(tables["populations"], population="lymphocytes")
+    assert (found["status"], found["reason"], found["qc"]) == ("not_calculated", "NO_CELLS", level)
+    assert found[["count", "parent_count", "percent_of_parent", "ci_low", "cells_per_ul_high"]].isna().all()
+    events = one(tables["populations"], population="events")
+    assert (events["count"], events["status"]) == (900, "failed" if level == "fail" else "quantified")
+
+
 def test_derive_populations__a_passed_on_lymphocyte_gate_is_no_denominator() -> None:
     trial = Trial().subject().tube("D14", 14, cart(500, 61_000), file_id="f")
     trial.draw("labs", "D14", 14, test="ALC", value="1.0", unit="10^9/L")

@@ -74,6 +74,7 @@ def rows() -> pd.DataFrame:
     see(trial, "M6", 183, subject_id="K", sledai=None)
     trial.draw("assessments", "M6", 183, subject_id="K", instrument="SLEDAI-2K", item="rash", value="1")
     see(trial, "M6", 183, subject_id="L", upcr="0.1 g/g", sledai="0")
+    see(trial, "M3", 92, subject_id="B", bilag={**LETTERS, "ophthalmic": "B"})
     trial.add("medications", subject_id="L", drug="rescue", start="2025-12-11", end="2025-12-12")
     return trial.derive(as_of=LATE)["responses"]
 
@@ -95,6 +96,15 @@ def test_derive_responses__worked_scores(rows: pd.DataFrame) -> None:
     )  # fmt: skip
     assert states(rows, subject_id="B", visit="M6")["SRI4"] == "responder"
     assert one(rows, subject_id="A", visit="M6", endpoint="SRI4")["reason"] == "SRI_PGA"
+
+
+def test_derive_responses__never_affected_after_any_earlier_letter_is_a_query(rows: pd.DataFrame) -> None:
+    """Ophthalmic was E at baseline, B at M3 and cannot be E at M6."""
+    before, after = (
+        one(rows, subject_id="B", visit=visit, endpoint="SRI_BILAG_B")["reason"] for visit in ("M3", "M6")
+    )
+    assert "QUERY" not in before
+    assert "QUERY ophthalmic E after B" in after
 
 
 def test_derive_responses__grams_per_gram_govern(rows: pd.DataFrame) -> None:

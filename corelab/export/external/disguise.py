@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NO_DATE: Final = "[date]"
 ISO: Final = "ISO 8601"
 _DATE: Final = re.compile(r"(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)")
-_WHOLE: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:T.*)?")
+_WHOLE: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-][\d:]+)?)?")
 _MONTHS: Final = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
 _OTHER_DATE: Final = re.compile(
     rf"(?<![\d.])(?:(?:19|20)\d{{2}}[./](?:0?[1-9]|1[0-2])[./][0-3]?\d|(?:19|20)\d{{2}}(?:0[1-9]|1[0-2])[0-3]\d"
