@@ -330,9 +330,8 @@ def draw_present_gates(
     names = dict(zip(table["file_id"], table["name"], strict=True))
     done = 0
     limits = build_quality_limits(home.study.settings["flow_quality"])
-    for job in plan_jobs(
-        rows.list_tubes(), home.objects.map, home.cache / "gates", rows.gates, limits=limits
-    ):
+    tubes, cache = rows.list_tubes(), home.cache / "gates"
+    for job in plan_jobs(tubes, home.objects.map, cache, rows.gates, limits=limits):
         for file_id in [tube.file_id for tube in job.tubes if tube.file_id in names]:
             try:
                 gated = gate_as_run(job, [file_id])[file_id]
