@@ -4,12 +4,14 @@ All three speak `concurrent.futures`. A worker that dies costs a retry, not the 
 worker every time is handed back as lost, and the others go on.
 """
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Final, TypeVar
 
 from corelab.errors import ConfigError
@@ -61,7 +63,7 @@ def start_early(place: Place, load: Callable[[], object]) -> Iterator[Place]:
         yield place
         return
     others = set(active_children())
-    with _open_pool(1) as early:
+    with open_pool(1) as early:
         early.submit(load)
         try:
             yield replace(place, early=early)
@@ -127,7 +129,7 @@ def run_jobs(
 
 def run_alone(function: Callable[[Job], Result], job: Job) -> Result | Lost:
     """Run one job in a process of its own, so that it can end none but itself."""
-    with _open_pool(1) as pool:
+    with open_pool(1) as pool:
         for _, result in _collect(function, [job], pool):
             return result
     return Lost()
@@ -144,7 +146,7 @@ def _run_on_processes(
     early = place.early if workers == 1 else None
     while waiting:
         done = set()
-        with _open_pool(workers) if early is None else nullcontext(early) as pool:
+        with open_pool(workers) if early is None else nullcontext(early) as pool:
             for position, result in _collect(function, waiting, pool, meanwhile):
                 done.add(position)
                 yield waiting[position], result
@@ -157,10 +159,27 @@ def _run_on_processes(
 
 
 @contextmanager
-def _open_pool(workers: int) -> Iterator[Executor]:
+def open_pool(workers: int) -> Iterator[Executor]:
+    """Start processes that end with the block, and with this process even where it is killed."""
     # A fork would copy the locks of a serving process.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, _cancelling(pool):
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_watch_parent) as pool,
+        _cancelling(pool),
+    ):
         yield pool
+
+
+def _watch_parent() -> None:
+    """End this process as soon as the one that started it is gone: nobody would take its results."""
+    threading.Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _collect(

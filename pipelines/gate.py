@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from corelab.errors import ConfigError, CorelabError, InputError
+from pipelines.executor import open_pool
 from pipelines.gate_inputs import read_marker_labels, read_spill, read_stain_folder
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def _run(jobs: Sequence[GateJob], workers: int) -> Iterable[GateOutcome]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(gate_file, jobs)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with open_pool(min(workers, len(jobs))) as pool:
         yield from pool.map(gate_file, jobs)
 
 

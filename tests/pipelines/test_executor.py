@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,53 @@ def test_start_early__nobody_waits_for_what_it_still_loads() -> None:
     with start_early(PROCESSES, idle) as place:
         assert place.early is not None
     assert time.monotonic() - begin < 300
+
+
+def tell_and_stay(path: Path) -> None:
+    """Write down which process this is, and go on for longer than anyone waits."""
+    path.with_suffix(".part").write_text(str(os.getpid()))
+    path.with_suffix(".part").rename(path)
+    time.sleep(600)
+
+
+_HOLDS_A_PROCESS = """
+import sys
+from pathlib import Path
+from pipelines.executor import open_pool
+from tests.pipelines.test_executor import tell_and_stay
+if __name__ == "__main__":
+    with open_pool(1) as pool:
+        pool.submit(tell_and_stay, Path(sys.argv[1])).result()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes by /proc")
+def test_open_pool__its_processes_end_with_the_one_that_started_them_even_if_it_is_killed(
+    tmp_path: Path,
+) -> None:
+    script, place = tmp_path / "holds.py", tmp_path / "pid"
+    script.write_text(_HOLDS_A_PROCESS)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    parent = subprocess.Popen([sys.executable, str(script), str(place)], env=environment)
+    wait_until(place.exists)
+    child = int(place.read_text())
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not is_running(child))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_run_jobs__a_defect_is_raised_not_lost() -> None:
