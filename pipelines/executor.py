@@ -65,11 +65,12 @@ def start_early(place: Place, load: Callable[[], object]) -> Iterator[Place]:
     others = set(active_children())
     with open_pool(1) as early:
         early.submit(load)
+        own = set(active_children()) - others
         try:
             yield replace(place, early=early)
         finally:
             # Nobody waits for what it still loads.
-            for process in set(active_children()) - others:
+            for process in own:
                 process.terminate()
 
 
