@@ -121,7 +121,7 @@ def run_jobs(
     """
     if place.scheduler:
         yield from _run_on_cluster(function, jobs, place.scheduler)
-    elif place.workers <= 1 or len(jobs) <= (place.early is None):
+    elif place.workers <= 1 or (len(jobs) == 1 and place.early is None):
         for job in jobs:
             yield job, function(job)
     else:
@@ -163,11 +163,8 @@ def _run_on_processes(
 def open_pool(workers: int) -> Iterator[Executor]:
     """Start processes that end with the block, and with this process even where it is killed."""
     # A fork would copy the locks of a serving process.
-    context = get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_watch_parent) as pool,
-        _cancelling(pool),
-    ):
+    started = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_watch_parent)
+    with started as pool, _cancelling(pool):
         yield pool
 
 

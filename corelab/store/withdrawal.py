@@ -205,7 +205,7 @@ def _find_held_rows(connection: sa.Connection, name: str, number: str) -> list[T
         held.row == int(number), held.row > 0, held.state.in_([OPEN, WAITING])
     )
     return [
-        Target(scope=Scope.ROW, object=f"{row.file_id}:{number}", name=f"{row.path}", file_id=row.file_id)
+        Target(scope=Scope.ROW, object=f"{row.file_id}:{number}", name=row.path, file_id=row.file_id)
         for row in connection.execute(query)
         if _is_called(name, row.path, row.file_id)
     ]
