@@ -38,7 +38,7 @@ def tables() -> Tables:
     answer(trial, "SCR", -40, "attestation", gilbert="no", venous_access="no", E07="yes", E08="no")
     answer(trial, "D7", 7, "medication", ivig="yes", g_csf="no")
     answer(trial, "UNS", 400.5, "disposition", withdrawal="yes", lost_to_followup="no")
-    drug = {"subject_id": "A", "unit": "mg", "route": "oral"}
+    drug = {"subject_id": "A", "unit": "mg", "route": "p.o."}
     trial.add("medications", **drug, drug="prednisone", start="2025-01-03", end="", dose=5.0, reason="lupus")
     trial.add("medications", **drug, drug="mycophenolate mofetil", start="2025-02-01", end="2025-06-09")
     derived = trial.derive(as_of=LATE)
@@ -87,6 +87,17 @@ def test_ds_and_dm__say_consent_and_how_a_child_left(submission: Submission) -> 
         ("A", "2025-04-20", left, ""), ("B", "", "", ""), ("C", "", "", ""),
     ]  # fmt: skip
     assert list_records(submission, "EX", "EXENDTC")[0] == (at(0, hour=11),)
+
+
+def test_se__begins_with_what_has_a_date_and_ends_with_the_next(submission: Submission) -> None:
+    infused, left = at(0, hour=10), at(400.5)
+    assert list_records(submission, "SE", "USUBJID", "ETCD", "SESTDTC", "SEENDTC", "SESTDY", "SEENDY") == [
+        ("NCT06904729-A", "SCRN", "2025-04-20", at(-5, hour=12), -51.0, -5.0),
+        ("NCT06904729-A", "LD", at(-5, hour=12), infused, -5.0, 1.0),
+        ("NCT06904729-A", "CART", infused, left, 1.0, 401.0),
+        ("NCT06904729-B", "LD", at(-5, hour=12), infused, -5.0, 1.0),
+        ("NCT06904729-B", "CART", infused, "", 1.0, None),
+    ]
 
 
 def test_ie__holds_only_criteria_that_are_not_met(submission: Submission, tables: Tables) -> None:

@@ -1,4 +1,4 @@
-"""The domains of a child's course: DS (disposition), CM (drugs), MH (history), IE (criteria not met)."""
+"""The domains of a child's course: DS (disposition), SE (elements), CM (drugs), MH (history), IE."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -78,6 +78,36 @@ def find_dispositions(trial: Trial) -> pd.DataFrame:
     return answers[said].sort_values("collected_at", kind="stable")
 
 
+def find_ends(trial: Trial) -> "pd.Series[str]":
+    """Return by subject the day on which a child left the trial."""
+    left = find_dispositions(trial)
+    ended = left[left["item"].isin(LEAVING)].drop_duplicates("subject_id")
+    return ended.set_index("subject_id")["collected_at"]
+
+
+def derive_se(trial: Trial) -> pd.DataFrame:
+    """Derive the elements that began for each child; each ends where the next begins or the child leaves."""
+    ends = find_ends(trial)
+    starts = {name: trial.read_subjects(name) for name in read_terms_of("se")}
+    rows = []
+    for subject in trial.tables["subjects"]["subject_id"]:
+        begun = [(name, dates[subject]) for name, dates in starts.items() if dates[subject]]
+        following = [*(date for _, date in begun[1:]), ends.get(subject, "")]
+        rows += [
+            (subject, *read_terms_of("se")[name], start, end)
+            for (name, start), end in zip(begun, following, strict=False)
+        ]
+    table = pd.DataFrame(rows, columns=["_subject", "ETCD", "ELEMENT", "SESTDTC", "SEENDTC"], dtype=object)
+    table = table.assign(
+        STUDYID=trial.study.id,
+        DOMAIN="SE",
+        USUBJID=table["_subject"].map(trial.name_subject),
+        SESTDY=trial.count_from_infusion(table["_subject"], table["SESTDTC"]),
+        SEENDY=trial.count_from_infusion(table["_subject"], table["SEENDTC"]),
+    )
+    return finish(drop_unknown_times(table), read_datasets()["SE"])
+
+
 def derive_cm(trial: Trial) -> pd.DataFrame:
     """Derive drugs: those of the list of medications, and answers to drugs that were asked for by name."""
     table = stack([_list_medications(trial), _list_asked(trial)])
@@ -96,7 +126,7 @@ def _list_medications(trial: Trial) -> pd.DataFrame:
             "CMINDC": rows["reason"],
             "CMDOSE": rows["dose"],
             "CMDOSU": rows["unit"],
-            "CMROUTE": rows["route"].str.upper(),
+            "CMROUTE": rows["route"].str.upper().replace(dict(read_terms_of("routes"))),
             "CMSTDTC": rows["start"],
             "CMENDTC": rows["end"],
             "CMSTDY": count_days(rows["start_day"]),

@@ -62,8 +62,8 @@ def build_submission(
         "AE": events, "SUPPAE": supplement, "BE": people.derive_be(trial), "CP": findings.derive_cp(trial),
         "LB": findings.derive_lb(trial), "PC": findings.derive_pc(trial), "PP": findings.derive_pp(trial),
         "VS": findings.derive_vs(trial), "CM": course.derive_cm(trial), "DS": course.derive_ds(trial),
-        "MH": course.derive_mh(trial), "IE": course.derive_ie(trial), "MI": answers.derive_mi(trial),
-        "QS": answers.derive_qs(trial), "RS": answers.derive_rs(trial),
+        "MH": course.derive_mh(trial), "SE": course.derive_se(trial), "IE": course.derive_ie(trial),
+        "MI": answers.derive_mi(trial), "QS": answers.derive_qs(trial), "RS": answers.derive_rs(trial),
     }  # fmt: skip
     domains["RELREC"] = derive_relrec(trial, domains)
     adsl = adam.derive_adsl(trial, domains)

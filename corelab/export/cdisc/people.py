@@ -6,9 +6,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from corelab.export.cdisc.course import LEAVING, find_dispositions
+from corelab.export.cdisc.course import find_dispositions, find_ends
 from corelab.export.cdisc.model import read_datasets
-from corelab.export.cdisc.trial import Trial, count_days, finish, read_terms_of, stack
+from corelab.export.cdisc.trial import (
+    Trial,
+    count_days,
+    drop_unknown_times,
+    finish,
+    read_terms_of,
+    stack,
+)
 
 BIOPSY: Final = "biopsy"
 SPECIMENS: Final = {
@@ -28,7 +35,6 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
     label = people["arm"].map(lambda arm: arms[arm][1] if arm in arms else "")
     infused = people["infusion_at"] != ""
     left = find_dispositions(trial)
-    ended = left[left["item"].isin(LEAVING)].drop_duplicates("subject_id").set_index("subject_id")
     died = left[left["item"] == "death"].drop_duplicates("subject_id").set_index("subject_id")
     table = pd.DataFrame(
         {
@@ -41,7 +47,7 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
             "RFXSTDTC": people["infusion_at"],
             "RFXENDTC": people["infusion_at"],
             "RFICDTC": people["subject_id"].map(trial.read_subjects("consent_date")),
-            "RFPENDTC": people["subject_id"].map(ended["collected_at"]),
+            "RFPENDTC": people["subject_id"].map(find_ends(trial)),
             "DTHDTC": people["subject_id"].map(died["collected_at"]),
             "DTHFL": np.where(people["subject_id"].isin(died.index), "Y", ""),
             "SITEID": terms["site"],
@@ -57,7 +63,7 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
         },
         index=people.index,
     )
-    return finish(table, read_datasets()["DM"])
+    return finish(drop_unknown_times(table), read_datasets()["DM"])
 
 
 def derive_ex(trial: Trial) -> pd.DataFrame:
@@ -81,7 +87,7 @@ def derive_ex(trial: Trial) -> pd.DataFrame:
         },
         index=given.index,
     )
-    return finish(table, read_datasets()["EX"])
+    return finish(drop_unknown_times(table), read_datasets()["EX"])
 
 
 def collect_draws(trial: Trial) -> pd.DataFrame:
@@ -129,11 +135,19 @@ def name_specimens(rows: pd.DataFrame) -> "pd.Series[str]":
 
 def derive_be(trial: Trial) -> pd.DataFrame:
     """Derive biospecimen events: the collection of each specimen."""
+    draws = collect_draws(trial)
     biopsies = trial.answers[trial.answers["instrument"] == BIOPSY].assign(assay=BIOPSY)
-    draws = stack([collect_draws(trial), biopsies[[*_DRAW, "assay"]]])
-    draws = draws[draws["assay"].isin(SPECIMENS) & (draws["collected_at"] != "")]
+    parts = [
+        _list_collections(trial, draws[draws["assay"].isin(SPECIMENS)]),
+        drop_unknown_times(_list_collections(trial, biopsies[biopsies["collected_at"] != ""])),
+    ]
+    # Two spellings of one moment would be one specimen, so the id decides.
+    return finish(stack(parts).drop_duplicates("BEREFID"), read_datasets()["BE"])
+
+
+def _list_collections(trial: Trial, draws: pd.DataFrame) -> pd.DataFrame:
     place = trial.place(draws, "BE")
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             **place,
             "BEREFID": name_specimens(draws),
@@ -145,8 +159,6 @@ def derive_be(trial: Trial) -> pd.DataFrame:
         },
         index=draws.index,
     )
-    # Two spellings of one moment would be one specimen, so the id decides.
-    return finish(table.drop_duplicates("BEREFID"), read_datasets()["BE"])
 
 
 def derive_ae(trial: Trial) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -171,10 +171,9 @@ def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def drop_unknown_times(table: pd.DataFrame) -> pd.DataFrame:
     """Write a date that was delivered without a time, which is kept as midnight, as the date alone."""
-    names = [name for name in table.columns if name.endswith("DTC")]
-    return table.assign(
-        **{name: table[name].str.replace(_MIDNIGHT, "", regex=True) for name in names if len(table)}
-    )
+    names = [name for name in table.columns if name.endswith("DTC")] if len(table) else []
+    texts = {name: table[name].fillna("").astype(object) for name in names}
+    return table.assign(**{name: one.str.replace(_MIDNIGHT, "", regex=True) for name, one in texts.items()})
 
 
 def finish(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
