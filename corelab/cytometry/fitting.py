@@ -33,6 +33,8 @@ _BARE_MINIMUM: Final = 25
 """Cells behind a limit of last resort, where the default is far off; two bright groups ask for 100."""
 _HUNDRED: Final = 100
 _SETTLED: Final = 2000
+_TELLING: Final = 50
+"""Values below zero that tell the noise within a sixth: the median of m of them varies by 1.17 / sqrt(m)."""
 _FAR_FROM_ZERO: Final = 15.0
 _CLEAR_OF_ZERO: Final = 5.0
 _LIFTED: Final = 2.5
@@ -53,8 +55,9 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
 
     The chain is: a valley between two groups; the middle between groups that another marker tells
     apart; the limit between two groups that two normals describe; the negative group of a reference
-    population; the same cut at the child's other visits, in units of noise; the template's default. A
-    valley is never taken where the events do not show one.
+    population; the same cut at the child's other visits, in units of noise; where that is not known, fewer
+    negatives and then the other visits' cut as it stands; the template's default. A valley is never taken
+    where the events do not show one.
     """
     column = evidence.tube.column(rule.marker)
     if column is None:
@@ -68,11 +71,13 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             _fit_valley(rule, evidence, read, scale)
             or _fit_between(rule, evidence, read, scale)
             or _fit_inside(rule, evidence, read, scale)
-            or _take_prior(rule, evidence, scale)
+            or _carry_prior(rule, evidence, scale)
             or _fit_above(rule, evidence, read, scale, at_least=_find_minimum(rule))
+            or _take_prior(rule, evidence, scale)
             or _take_default(rule, scale)
         )
-    units = cut.cut / scale if cut.is_placed else float("nan")
+    is_sure = evidence.tube.n_below[column] >= _TELLING
+    units = cut.cut / scale if cut.is_placed and is_sure else float("nan")
     is_known = evidence.tube.own_scale[column] or not cut.is_placed
     note = "" if is_known else "the channel has no negative values"
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
@@ -186,10 +191,14 @@ def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
 def _average_with_prior(
     rule: CutRule, evidence: Evidence, linear: float, *, scale: float, n: int
 ) -> tuple[float, str]:
-    """Average a limit with the other visits' where few events are behind it, and say so."""
-    prior = evidence.priors.get(rule.name, float("nan")) * scale
-    if n < _SETTLED and prior > 0 and linear > 0:
-        return float(np.sqrt(linear * prior)), "averaged with other visits"
+    """Average a limit with the other visits' where few events are behind it, and say so.
+
+    Only a noise that is well known carries the other visits' limit over.
+    """
+    prior = evidence.priors.get(rule.name)
+    is_sure = evidence.tube.n_below[evidence.tube.column(rule.marker) or 0] >= _TELLING
+    if n < _SETTLED and is_sure and prior is not None and prior.units > 0 and linear > 0:
+        return float(np.sqrt(linear * prior.units * scale)), "averaged with other visits"
     return linear, ""
 
 
@@ -306,12 +315,24 @@ def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
     return rule.smear_k if fair is None else float(np.clip(fair, _K_BOUNDS[0], rule.smear_k))
 
 
-def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
-    units = evidence.priors.get(rule.name)
-    if units is None or not np.isfinite(units):
+def _carry_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
+    """Carry the other visits' limit over in units of noise, where both know theirs."""
+    prior = evidence.priors.get(rule.name)
+    is_known = bool(evidence.tube.own_scale[evidence.tube.column(rule.marker) or 0])
+    if prior is None or not is_known or not np.isfinite(prior.units):
         return None
-    cut = _make(rule, units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
+    cut = _make(rule, prior.units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
     return replace(cut, spread=scale, reason="too few events; the other visits' limit in units of noise")
+
+
+def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
+    """Take the other visits' limit as it stands: gains change less than a default is off."""
+    prior = evidence.priors.get(rule.name)
+    if prior is None:
+        return None
+    cut = _make(rule, prior.linear, "prior", GateSource.OTHER_VISIT, 0.2)
+    reason = "too few events; the other visits' limit as it stands, for its noise is not known"
+    return replace(cut, spread=scale, reason=reason)
 
 
 def _take_default(rule: CutRule, scale: float) -> Cut:
