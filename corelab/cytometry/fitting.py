@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from corelab.cytometry.controls import Evidence, Read, find_fmo, find_negative, measure_control
-from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.groups import TwoGroups, fit_two_groups
 from corelab.cytometry.recipes import (
     Negative,
     ValleyFit,
@@ -153,10 +153,13 @@ def _fit_inside(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
     is_enough = above is not None and above.n_reference >= _ENOUGH
     if above is not None and is_enough and above.recipe == "valley":
         return above
-    groups = _fit_groups(rule, evidence, read, scale)
-    if groups is None:
+    found = _fit_groups(rule, evidence, read, scale)
+    if found is None:
         return above if is_enough else None
-    return groups if above is None else _meet_halfway(groups, above)
+    groups, fit = found
+    if above is None or not fit.holds_between(float(to_axis(np.array([above.cut]), scale)[0])):
+        return groups  # no limit above negatives lies within a spread of the middle of either group
+    return _meet_halfway(groups, above)
 
 
 def _meet_halfway(groups: Cut, above: Cut) -> Cut:
@@ -171,7 +174,7 @@ def _meet_halfway(groups: Cut, above: Cut) -> Cut:
     return replace(groups, cut=float(np.sqrt(groups.cut * above.cut)), reason=reason)
 
 
-def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
+def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> tuple[Cut, TwoGroups] | None:
     """Place the cut that errs least between two groups of a population, where two normals describe it.
 
     Their five numbers come from all events of the population: with few of them they are surer than the left
@@ -185,7 +188,7 @@ def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
     n = int(fit.share * np.count_nonzero(mask))
     linear, reason = _average_with_prior(rule, evidence, from_axis(position, scale), scale=scale, n=n)
     cut = _make(rule, linear, "groups", GateSource.AUTO, n / (n + _ENOUGH) * (1 - wrong))
-    return replace(cut, n_reference=n, reason=reason)
+    return replace(cut, n_reference=n, reason=reason), fit
 
 
 def _average_with_prior(

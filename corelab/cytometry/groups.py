@@ -19,8 +19,8 @@ _WIDEST: Final = 0.8
 """Largest spread of a group where few events judge it, twice that of noise; a wider one holds levels."""
 _MOST_ROUNDS: Final = 300
 _SETTLED: Final = 1e-5
-_CHANCE: Final = 0.68
-"""Times 1 / sqrt(n), the distance that 95 % of draws from two normals stay within, these found as here."""
+_CHANCE: Final = 0.8
+"""Times 1 / sqrt(n), the distance that 99 % of draws from two normals stay within, these found as here."""
 _CLOSE: Final = 0.01
 """A description that puts no more than 1 % of the events elsewhere is good enough, however many there are."""
 _APART: Final = 1.0
@@ -45,6 +45,10 @@ class TwoGroups:
     def separation(self) -> float:
         """Distance of the middles in sums of the spreads."""
         return (self.high - self.low) / (self.low_sd + self.high_sd)
+
+    def holds_between(self, place: float) -> bool:
+        """Tell whether a place leaves both groups at least what lies beyond one spread from their middles."""
+        return self.low + self.low_sd <= place <= self.high - self.high_sd
 
     @property
     def smaller(self) -> float:

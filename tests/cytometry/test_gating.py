@@ -186,6 +186,20 @@ def test_gate_acquisition__averages_nothing_where_no_noise_carries_a_limit_over(
         assert cut(gated, "CD45RA") == dataclasses.replace(own, units=cut(gated, "CD45RA").units)
 
 
+@pytest.mark.parametrize(("seed", "marker"), [(96010, "CCR7"), (96029, "CD45RA")])
+def test_gate_acquisition__no_limit_lies_in_the_middle_of_one_of_two_groups(seed, marker):
+    """The left half of 85 cells, or a peak that holds both groups, put it there; two normals know better."""
+    tube = draw_tube(seed, Panel.CART, kind="few")
+    placed = cut(gate_acquisition(tube.acquisition, template=CART), marker)
+    assert (placed.recipe, placed.reason) == ("groups", "")
+    prepared = prepare_tube(tube.acquisition, template=CART)
+    x = prepared.values(prepared.column(marker) or 0)
+    subsets = ("naive", "scm", "cm") if marker == "CCR7" else ("naive", "scm", "temra")
+    truly = np.logical_or.reduce([tube.truth[f"{t}.{s}"] for t in ("cd4_t", "cd8_t") for s in subsets])
+    among = tube.truth["cd4_t"] | tube.truth["cd8_t"]
+    assert f1((x > placed.cut) & among, truly) > 0.94
+
+
 def test_gate_acquisition__refuses_a_foreign_matrix():
     acquisition, _ = make_t_cells(BLOOD, seed=1)
     foreign = Spillover(detectors=("PE-A", "APC-A"), matrix=np.eye(2))
