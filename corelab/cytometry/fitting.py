@@ -12,6 +12,7 @@ from corelab.cytometry.recipes import (
     Negative,
     ValleyFit,
     approximate_axis,
+    balance_counts,
     balance_groups,
     compute_swing,
     fit_negative,
@@ -266,7 +267,11 @@ def _place_above(
         negative = Negative(mode=0.0, spread=scale, n=negative.n)
         reason = "no negative group: noise of the channel"
     fmo = find_fmo(rule, evidence)
-    k = _choose_k(rule, place, negative) if fmo is None else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
+    k = (
+        _choose_k(rule, place, population, negative)
+        if fmo is None
+        else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
+    )
     cut = negative.mode + k * negative.spread
     linear = from_axis(cut, scale) if rule.on_axis else cut
     own = place(population)
@@ -304,13 +309,15 @@ def _find_gap(rule: CutRule, x: Values, negative: Negative, scale: float) -> Val
     return fit
 
 
-def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
+def _choose_k(rule: CutRule, place: "_Placed", population: str, negative: Negative) -> float:
     """Return the number of spreads; fewer where the positives lie close to the negatives.
 
     A smear gets the rule's smaller number; a group of its own, be it dim, the limit that is fair to both.
     """
-    own = place(rule.on) if rule.smear_k else None
+    own = place(population) if rule.fair else place(rule.on) if rule.smear_k else None
     z = np.zeros(0) if own is None else (own - negative.mode) / negative.spread
+    if rule.fair:
+        return balance_counts(z, rule.k, rule.fair) or rule.k
     positive = z[z > rule.k]
     if len(positive) < _HUNDRED or float(np.median(positive)) >= rule.smear_below:
         return rule.k
