@@ -160,18 +160,19 @@ def _fit_inside(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
     groups, fit = found
     if above is None or not fit.holds_between(float(to_axis(np.array([above.cut]), scale)[0])):
         return groups  # no limit above negatives lies within a spread of the middle of either group
-    return _meet_halfway(groups, above)
+    is_settled = fit.is_sure and groups.n_reference >= _SETTLED
+    return groups if is_settled or min(groups.cut, above.cut) <= 0 else _meet_halfway(groups, above, fit)
 
 
-def _meet_halfway(groups: Cut, above: Cut) -> Cut:
-    """Place a limit of few events midway, by logarithms, between two groups' and that above the negatives.
+def _meet_halfway(groups: Cut, above: Cut, fit: TwoGroups) -> Cut:
+    """Place a limit midway, by logarithms, between two groups' and that above the negatives.
 
-    So few cannot tell which of the two descriptions holds. What a limit loses grows with the square of its
-    distance from the best one: midway costs at most a quarter of what the wrong choice would.
+    Few events, or groups of another shape, cannot tell which of the two descriptions holds. What a limit
+    loses grows with the square of its distance from the best one: midway costs at most a quarter of what the
+    wrong choice would.
     """
-    if groups.n_reference >= _SETTLED or min(groups.cut, above.cut) <= 0:
-        return groups
-    reason = "; ".join(filter(None, ("few events: midway to the limit above the negatives", groups.reason)))
+    why = "few events" if fit.is_sure else "groups of another shape"
+    reason = "; ".join(filter(None, (f"{why}: midway to the limit above the negatives", groups.reason)))
     return replace(groups, cut=float(np.sqrt(groups.cut * above.cut)), reason=reason)
 
 

@@ -61,6 +61,23 @@ def test_fit_two_groups__takes_no_group_over_two_levels_where_few_events_judge_i
     assert fit_two_groups(draw(8, (150, 0.3, 0.5), (150, 4.5, 0.95))) is None
 
 
+def test_fit_two_groups__half_believes_groups_of_another_shape_far_apart():
+    rng = np.random.default_rng(9)
+    bent = np.concatenate([rng.normal(0, 0.35, 6000) + rng.exponential(0.35, 6000), rng.normal(3, 0.5, 6000)])
+    fit = fit_two_groups(bent)
+    assert fit is not None
+    assert not fit.is_sure
+    assert fit.separation > 1.75
+    for place in (1.4, 1.6, 1.8):
+        near = fit_two_groups(np.concatenate([bent[:6000], rng.normal(place, 0.5, 6000)]))
+        assert near is None or near.is_sure
+    far = np.concatenate([bent[:6000], bent[:6000] + 6, rng.normal(3, 0.5, 6000)])
+    assert fit_two_groups(far) is None, "three groups are not two of another shape"
+    sure = fit_two_groups(draw(9, (6000, 0.0, 0.5), (6000, 3.0, 0.5)))
+    assert sure is not None
+    assert sure.is_sure
+
+
 def test_holds_between__is_where_neither_group_loses_its_middle():
     fit = TwoGroups(share=0.5, low=0.4, low_sd=0.6, high=2.0, high_sd=0.5, n=400)
     assert [fit.holds_between(place) for place in (0.99, 1.01, 1.49, 1.51)] == [False, True, True, False]
