@@ -35,6 +35,7 @@ RESCUE: Final = "rescue"
 COLUMNS: Final = [
     "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "endpoint", "definition",
     "state", "reason", "value", "threshold", "rule_version", "evidence",
+    "evidence_at",
 ]  # fmt: skip
 Row = Result | Answer
 
@@ -164,12 +165,12 @@ def _judge_visit(
     when = _place(last.collected_at if last else "", child.clock, study)
     gone = _explain_absence(child.departure, due) if last is None else ""
     course = build_course(kidney, child.kidney, child.protein, code=due.code, is_rescued=is_rescued)
-    renal = _list_sources(child.kidney.sources, kidney.sources)
+    renal = _cite(child.kidney.sources, kidney.sources)
     remarks = kidney_substitutes(
         kidney, child.kidney, child.protein, code=due.code, renal_visits=_list_expected(study, "renal")
     )
     for definition in definitions:
-        place = {**when, "definition": definition.name, "rule_version": definition.version, "evidence": renal}
+        place = {**when, "definition": definition.name, "rule_version": definition.version, **renal}
         for endpoint, finding in judge_response(definition, course).items():
             yield {**place, "endpoint": endpoint, **_tabulate(remark(finding, *remarks), gone)}
     rule = read_sri_rule(study.settings["responses"]["definitions"])
@@ -181,8 +182,8 @@ def _judge_visit(
         missing=name_missing(activity, child.activity, due.code),
         earlier=list_affected(child.chart, last.date) if last else {},
     )
-    scores = _list_sources(child.activity.leading, activity.leading)
-    place = {**when, "definition": SRI_DEFINITION, "rule_version": rule.version, "evidence": scores}
+    scores = _cite(child.activity.leading, activity.leading)
+    place = {**when, "definition": SRI_DEFINITION, "rule_version": rule.version, **scores}
     replaced = activity_substitutes(child.activity, next(iter(_list_expected(study, "scores")), ""))
     for endpoint, finding in findings.items():
         named = replaced.values() if endpoint == "SRI4" else [replaced.get(endpoint, "")]
@@ -196,8 +197,13 @@ def _list_expected(study: Study, what: str) -> list[str]:
     return sorted(expected, key=lambda code: code != first) if first in expected else []
 
 
-def _list_sources(*parts: Sequence[Row]) -> str:
-    return "; ".join(dict.fromkeys(row.source_id for part in parts for row in part))
+def _cite(*parts: Sequence[Row]) -> dict[str, str]:
+    """Name the rows and their times: two deliveries may each have a file and row of one name."""
+    rows = [row for part in parts for row in part]
+    return {
+        "evidence": "; ".join(dict.fromkeys(row.source_id for row in rows)),
+        "evidence_at": "; ".join(sorted({row.collected_at for row in rows})),
+    }
 
 
 def _is_rescued(child: _Child, on: dt.date | None) -> bool:

@@ -307,7 +307,7 @@ RESPONSES = TableSchema(
         SUBJECT, ARM, *WHEN, Column(name="endpoint", label="Endpoint", required=True), Column(name="definition", label="Definition", required=True),
         Column(name="state", label="State as observed", codes=("responder", "non_responder", "not_evaluable"), required=True), REASON,
         Column(name="value", label="Measures judged"), Column(name="threshold", label="Conditions"), RULES,
-        EVIDENCE,
+        EVIDENCE, Column(name="evidence_at", label="When those rows were collected"),
     ),
 )  # fmt: skip
 

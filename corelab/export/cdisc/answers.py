@@ -26,6 +26,7 @@ RESPONSE_CRITERIA: Final = "PROTOCOL DEFINED RESPONSE CRITERIA"
 RENAL: Final = ("CRR", "PRR", "ORR")
 _ELSEWHERE: Final = ("attestation", "medication", "history", "disposition")
 """Instruments that are no findings of an instrument: they are told in IE, CM, MH and DS."""
+_DRAW: Final = ["subject_id", "visit", "collected_at"]
 _NUMBER: Final = r"-?\d{1,9}(?:\.\d{1,9})?"
 _WORDS: Final = {"YES": "Y", "NO": "N"}
 
@@ -73,10 +74,12 @@ def _name_items(rows: pd.DataFrame, known: Mapping[str, Mapping[str, list[str]]]
 
 def _derive_totals(trial: Trial, answers: pd.DataFrame) -> pd.DataFrame:
     """Derive totals of SLEDAI-2K that were not delivered, from the items of the same draw."""
-    delivered = answers[(answers["instrument"] == SLEDAI) & (answers["item"] == "total")]["source_id"]
+    delivered = answers[(answers["instrument"] == SLEDAI) & (answers["item"] == "total")]
     measured = trial.tables["measurements"]
     rows = measured[(measured["assay"] == "assessment") & (measured["name"] == SLEDAI)]
-    rows = rows[~rows["source_id"].isin(delivered)] if trial.has("assessments") else rows.iloc[:0]
+    known = pd.MultiIndex.from_frame(delivered[_DRAW])
+    is_derived = ~pd.MultiIndex.from_frame(rows[_DRAW]).isin(known) & trial.has("assessments")
+    rows = rows[is_derived]
     code, name = read_terms_of("qs")[SLEDAI]["total"]
     found = {**trial.place(rows, "QS"), **write_results(rows, "QS")}
     table = pd.DataFrame(found, index=rows.index)

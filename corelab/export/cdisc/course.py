@@ -17,6 +17,7 @@ from corelab.export.cdisc.trial import (
     stack,
 )
 from corelab.tables.eligibility import read_versions
+from corelab.tables.evidence import SCREENING
 
 CONSENT: Final = "INFORMED CONSENT OBTAINED"
 LEAVING: Final = ("withdrawal", "death", "lost_to_followup")
@@ -218,14 +219,21 @@ def _read_titles(trial: Trial) -> dict[tuple[str, str], str]:
 
 
 def _date_verdicts(trial: Trial, rows: pd.DataFrame) -> Mapping[str, Any]:
-    """Return when and at which visit the newest row was collected on which each verdict rests."""
-    cited = rows[["subject_id", "evidence"]].assign(
-        source_id=rows["evidence"].str.split("; "), row=rows.index
-    )
-    columns = ["source_id", "visit_label", "study_day", "collected_at"]
-    parts = [trial.tables["measurements"][columns], trial.answers[columns]]
-    found = cited.explode("source_id").merge(stack(parts).drop_duplicates("source_id"), on="source_id")
+    """Return when and at which visit the newest row was collected on which each verdict rests.
+
+    Two deliveries may each have a file and row of one name: where they are of different times, none is told.
+    """
+    key = ["subject_id", "source_id"]
+    columns = [*key, "visit_label", "study_day", "collected_at"]
+    told = stack([part.loc[part["visit"] == SCREENING, columns] for part in _list_dated(trial)])
+    told = told.drop_duplicates([*key, "collected_at"]).drop_duplicates(key, keep=False)
+    cited = rows[["subject_id"]].assign(source_id=rows["evidence"].str.split("; "), row=rows.index)
+    found = cited.explode("source_id").merge(told, on=key)
     newest = found.sort_values("collected_at", kind="stable").drop_duplicates("row", keep="last")
     placed = newest.set_index("row").reindex(rows.index)
     texts = {name: placed[name].astype(object).fillna("") for name in ("visit_label", "collected_at")}
     return {**texts, "study_day": placed["study_day"]}
+
+
+def _list_dated(trial: Trial) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return trial.tables["measurements"], trial.answers

@@ -7,7 +7,7 @@ import pandas as pd
 
 from corelab.export.cdisc.answers import name_groups
 from corelab.export.cdisc.model import read_datasets
-from corelab.export.cdisc.trial import Trial, finish
+from corelab.export.cdisc.trial import Trial, cut_midnight, finish, read_terms_of
 
 Domains = Mapping[str, pd.DataFrame]
 _BETWEEN: Final = (
@@ -18,7 +18,12 @@ _BETWEEN: Final = (
     ("MIBE", "MI", "MIREFID", "MANY"), ("MIBE", "BE", "BEREFID", "ONE"),
 )  # fmt: skip
 """Relation, data set, variable by which it is related, and how many records share a value."""
-_SOURCES: Final = ("LB", "VS", "QS")
+_TESTS: Final = ("CREAT", "UPCR", "PROT24H", "UACR", "EGFR")
+"""Laboratory tests on which a renal response rests."""
+Key = tuple[str, str, str]
+"""Subject, delivered file and row, time: two deliveries may each have a file and row of one name."""
+Side = tuple[str, str, str]
+"""Data set, variable and value that name a record."""
 
 
 def derive_relrec(trial: Trial, domains: Domains) -> pd.DataFrame:
@@ -32,13 +37,17 @@ def derive_relrec(trial: Trial, domains: Domains) -> pd.DataFrame:
 
 
 def _relate_responses(trial: Trial, domains: Domains) -> Iterator[dict[str, Any]]:
-    """Relate each group of responses to the records of LB, VS and QS on which it rests."""
+    """Relate each group of responses to the records of LB and QS on which it rests."""
     responses = trial.tables["responses"]
+    if "evidence_at" not in responses.columns:  # a snapshot of before that column
+        return
     groups = responses.assign(group=name_groups(responses)).drop_duplicates(["subject_id", "group"])
-    records = _collect_sources(domains)
-    for subject, group, evidence in groups[["subject_id", "group", "evidence"]].itertuples(index=False):
+    records = {**_collect_results(domains["LB"]), **_collect_scores(domains["QS"])}
+    columns = ["subject_id", "group", "evidence", "evidence_at"]
+    for subject, group, evidence, times in groups[columns].itertuples(index=False):
         name = trial.name_subject(subject)
-        found = [one for part in evidence.split("; ") for one in records.get((name, part), ())]
+        cited = [(name, row, cut_midnight(at)) for row in evidence.split("; ") for at in times.split("; ")]
+        found = [side for key in cited for side in records.get(key, ())]
         sides = [("RS", "RSLNKGRP", group), *dict.fromkeys(found)] if found else []
         for domain, variable, value in sides:
             yield {
@@ -46,17 +55,23 @@ def _relate_responses(trial: Trial, domains: Domains) -> Iterator[dict[str, Any]
             }  # fmt: skip
 
 
-def _collect_sources(domains: Domains) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
-    """Collect the records by subject and delivered row; an item of a score stands for all of its draw."""
-    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    for domain in _SOURCES:
-        table = domains[domain]
-        keys = zip(table["USUBJID"], table[f"{domain}SPID"], table[f"{domain}SEQ"], strict=True)
-        for subject, source, number in keys:
-            found.setdefault((subject, source), []).append((domain, f"{domain}SEQ", str(int(number))))
-    scores = domains["QS"]
+def _collect_results(results: pd.DataFrame) -> dict[Key, list[Side]]:
+    """Collect the results of the kidney; the filtration stands beside the creatinine of its row."""
+    codes = {read_terms_of("lb")[test][0] for test in _TESTS}
+    found: dict[Key, list[Side]] = {}
+    rows = results[results["LBTESTCD"].isin(codes)]
+    for subject, source, at, number in zip(
+        rows["USUBJID"], rows["LBSPID"], rows["LBDTC"], rows["LBSEQ"], strict=True
+    ):
+        found.setdefault((subject, source, cut_midnight(at)), []).append(("LB", "LBSEQ", str(int(number))))
+    return found
+
+
+def _collect_scores(scores: pd.DataFrame) -> dict[Key, list[Side]]:
+    """Collect scores; an item stands for all of its instrument and draw."""
+    found: dict[Key, list[Side]] = {}
     for _, draw in scores.groupby(["USUBJID", "QSCAT", "QSDTC", "VISITNUM"], sort=False, dropna=False):
-        subject = draw["USUBJID"].iloc[0]
         whole = [("QS", "QSSEQ", str(int(number))) for number in draw["QSSEQ"]]
-        found |= dict.fromkeys(((subject, source) for source in draw["QSSPID"]), whole)
+        keys = zip(draw["USUBJID"], draw["QSSPID"], draw["QSDTC"], strict=True)
+        found |= dict.fromkeys(keys, whole)
     return found

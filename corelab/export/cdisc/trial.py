@@ -1,6 +1,7 @@
 """The tables of a snapshot with what every domain needs: subjects, visits, days, results, numbering."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 UNSCHEDULED: Final = 99
 NAN: Final = float("nan")
 NOT_DONE: Final = "NOT DONE"
-_MIDNIGHT: Final = r"T00:00:00(?:[+-]\d{2}:\d{2}|Z)?$"
+_MIDNIGHT: Final = re.compile(r"T00:00:00(?:[+-]\d{2}:\d{2}|Z)?$")
 _BEYOND: Final = ("<", ">", "<=", ">=")
 _WORDS: Final = {
     Status.NOT_DETECTED.value: "NOT DETECTED",
@@ -169,11 +170,21 @@ def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else parts[0]
 
 
+def cut_midnight(text: str) -> str:
+    """Return the date of a time that is midnight, and any other time as it is.
+
+    Examples
+    --------
+    >>> cut_midnight("2025-03-17T00:00:00+08:00"), cut_midnight("2025-03-17T08:30:00+08:00")
+    ('2025-03-17', '2025-03-17T08:30:00+08:00')
+    """
+    return _MIDNIGHT.sub("", text)
+
+
 def drop_unknown_times(table: pd.DataFrame) -> pd.DataFrame:
     """Write a date that was delivered without a time, which is kept as midnight, as the date alone."""
     names = [name for name in table.columns if name.endswith("DTC")] if len(table) else []
-    texts = {name: table[name].fillna("").astype(object) for name in names}
-    return table.assign(**{name: one.str.replace(_MIDNIGHT, "", regex=True) for name, one in texts.items()})
+    return table.assign(**{name: table[name].fillna("").map(cut_midnight) for name in names})
 
 
 def finish(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
