@@ -288,6 +288,22 @@ def test_gate_acquisition__finds_beads_and_cells_in_a_tube_of_few_events(seed, n
         assert f1(gated.membership[population], tube.truth[population]) > 0.97, population
 
 
+def test_gate_acquisition__takes_no_beads_for_dead_cells_where_no_height_tells_singlets():
+    """All events pass on as singlets then, and beads are as bright in the viability dye as in CD45."""
+    rng = np.random.default_rng(3)
+    is_bead = np.arange(6000) < 2000
+    names = ("viability", "CD45", "CD3", "CD14", "CD20")
+    light = {name: np.where(is_bead, 60_000 * np.exp(rng.normal(0, 0.04, 6000)), 0) for name in names}
+    light["CD45"] += ~is_bead * 20_000 * np.exp(rng.normal(0, 0.3, 6000))
+    columns = {f"{name}-A": value + rng.normal(0, 200, 6000) for name, value in light.items()}
+    for name, of_cells, of_beads in (("FSC-A", 60_000, 30_000), ("SSC-A", 20_000, 210_000)):
+        columns[name] = np.where(is_bead, of_beads, of_cells) * np.exp(rng.normal(0, 0.04, 6000))
+    gated = gate_acquisition(make_acquisition(columns), template=BCELL)
+    assert (gated.count("singlets"), row(gated, "singlets").reason) == (6000, "NO_SCATTER")
+    assert gated.count("beads") == pytest.approx(2000, abs=5)
+    assert "VIABILITY" not in checks(gated)
+
+
 def test_gate_acquisition__places_no_limit_below_zero():
     rng = np.random.default_rng(1)
     low = np.where(rng.random(4000) < 0.3, -6000, 0) + rng.normal(0, 200, 4000)
