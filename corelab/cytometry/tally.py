@@ -94,7 +94,7 @@ def _count_scatter(engine: Engine) -> dict[str, Counts]:
 
 
 def _count_viable(engine: Engine) -> dict[str, Counts]:
-    """Count living and all CD45+ singlets; beads are there too where no height tells singlets, and are no cells."""
+    """Count living and all CD45+ singlets; where no height tells singlets, beads are among them."""
     singlets, dead = engine.select("singlets"), find_above(engine, "viability")
     if singlets is None or dead is None:
         return {}
