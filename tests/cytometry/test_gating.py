@@ -3,8 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from corelab.cytometry.bench import open_bench
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.interchange.evaluate import evaluate
+from corelab.cytometry.interchange.trial import describe_trial_gates
 from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.recipes import from_axis, to_axis
 from corelab.cytometry.template import load_template
@@ -141,6 +144,32 @@ def test_gate_acquisition__leaves_gates_without_marker_and_their_children_missin
     assert row(gated, "cd4_t.naive_or_scm").status == "quantified"
     assert not [r for r in gated.counts if r.population.endswith((".naive", ".scm"))]
     assert gated.count("cd8_t") > 3000
+
+
+def test_gate_acquisition__takes_cd62l_where_ccr7_is_not_measured_and_says_so():
+    """The counts are those of the channel, whichever of the two it holds; another program draws the same."""
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CCR7", "CD62L") for label in acquisition.labels)
+    other = dataclasses.replace(acquisition, labels=labels)
+    first, gated = gate_acquisition(acquisition, template=CART), gate_acquisition(other, template=CART)
+    assert [(r.population, r.count) for r in first.counts] == [(r.population, r.count) for r in gated.counts]
+    assert (cut(gated, "CCR7").marker, cut(first, "CCR7").marker) == ("CD62L", "CCR7")
+    told = {f.reason for f in gated.findings if f.check.startswith("MARKER_")}
+    assert "CD62L stands in for CCR7" in told
+    assert not any("named CCR7" in reason for reason in told)
+    bench = open_bench(prepare_tube(other, template=CART), template=CART, name="full", cuts=gated.cuts)
+    assert int(bench.select("cd8_t.temra").sum()) == gated.count("cd8_t.temra")
+    tree, refused = describe_trial_gates(gated, other, template=CART)
+    assert refused == ()
+    assert int(evaluate(tree, other).masks["cd8_t.temra"].sum()) == gated.count("cd8_t.temra")
+
+
+def test_gate_acquisition__takes_no_stand_in_where_both_are_measured():
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CD95", "CD62L") for label in acquisition.labels)
+    gated = gate_acquisition(dataclasses.replace(acquisition, labels=labels), template=CART)
+    assert cut(gated, "CCR7").marker == "CCR7"
+    assert "MARKER_STAND_IN" not in checks(gated)
 
 
 @pytest.mark.parametrize("n", [0, 1, 30])

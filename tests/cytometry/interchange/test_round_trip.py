@@ -146,6 +146,21 @@ def test_describe_trial_gates__draws_every_fitted_population_to_the_event(tube):
     assert all(np.array_equal(after[label], mask) for label, mask in before.items())
 
 
+def test_describe_trial_gates__draws_a_gate_that_leaves_nothing_out():
+    """Where every cell is alive the limit is there still, for whoever opens the workspace."""
+    columns = {f"D{i}-A": np.random.default_rng(i).normal(0, 200, 3000) for i in range(3)}
+    columns["D1-A"] += 9000
+    labels = {"D0-A": "viability", "D1-A": "CD45", "D2-A": "CD3"}
+    acquisition = make_acquisition(columns, labels=labels)
+    gated, tree, _ = draw(acquisition)
+    kept = {name: gated.count(name) for name in ("singlets", "live", "leukocytes")}
+    assert kept["live"] == kept["singlets"]
+    masks = evaluate(tree, acquisition).masks
+    assert {"live", "leukocytes"} <= set(masks)
+    assert "singlets" not in masks
+    assert int(masks["leukocytes"].sum()) == kept["leukocytes"]
+
+
 def test_describe_trial_gates__takes_peoples_trees_and_limits_along(tube):
     """A whole tree keeps its counts outside, a limit and a hand-drawn shape theirs inside."""
     drawn = make_tree()
