@@ -1,5 +1,6 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -343,7 +344,9 @@ class _Subject:
             return self._gate_once(tube, template)
         controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
-        usable = {name: gated for name, gated in found.items() if gated is not None}
+        usable = {
+            name: gated for name, gated in found.items() if gated is not None and not _has_failed(gated)
+        }
         return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
@@ -375,8 +378,13 @@ class _Subject:
             return None
 
 
+def _has_failed(control: GatedAcquisition) -> bool:
+    """Tell whether a control failed by its own quality: then it places no limit."""
+    return any(finding.level == Level.FAIL for finding in control.findings)
+
+
 def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
-    """Find the FMO tubes of the same visit and panel; of several the one nearest before in time."""
+    """Find the FMO tubes of the same visit and panel; of several the one nearest in time, else the later."""
     if tube.tube != "full":
         return []
     candidates = [
@@ -386,11 +394,18 @@ def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
         and (tube.visit != "UNS" or other.collected_at[:10] == tube.collected_at[:10])
     ]  # fmt: skip
     best: dict[str, TubeFile] = {}
-    for other in sorted(
-        candidates, key=lambda c: (c.collected_at == tube.collected_at, c.collected_at, c.file_id)
-    ):
+    for other in sorted(candidates, key=lambda c: (-_count_seconds(c, tube), c.collected_at, c.file_id)):
         best[other.tube] = other
     return [best[name] for name in sorted(best)]
+
+
+def _count_seconds(one: TubeFile, other: TubeFile) -> float:
+    """Return the time between two draws; without the time of one they lie as far apart as can be."""
+    try:
+        first, second = (dt.datetime.fromisoformat(tube.collected_at) for tube in (one, other))
+        return abs((first - second).total_seconds())
+    except (ValueError, TypeError):
+        return float("inf")
 
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:
