@@ -1,6 +1,5 @@
 """Gate every acquisition of a trial: per subject, on processes, each file only once."""
 
-import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from pipelines.gate_cache import (
     write_cache,
     write_sealed,
 )
+from pipelines.gate_controls import find_controls, has_failed
 from pipelines.gate_priors import collect_priors, needs_priors
 
 if TYPE_CHECKING:
@@ -344,9 +344,7 @@ class _Subject:
             return self._gate_once(tube, template)
         controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
-        usable = {
-            name: gated for name, gated in found.items() if gated is not None and not _has_failed(gated)
-        }
+        usable = {name: gated for name, gated in found.items() if gated is not None and not has_failed(gated)}
         return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
@@ -376,36 +374,6 @@ class _Subject:
             return self._gate_once(tube, template)
         except (CorelabError, OSError):
             return None
-
-
-def _has_failed(control: GatedAcquisition) -> bool:
-    """Tell whether a control failed by its own quality: then it places no limit."""
-    return any(finding.level == Level.FAIL for finding in control.findings)
-
-
-def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
-    """Find the FMO tubes of the same visit and panel; of several the one nearest in time, else the later."""
-    if tube.tube != "full":
-        return []
-    candidates = [
-        other
-        for other in tubes
-        if other.tube.startswith("fmo_") and (other.visit, other.panel) == (tube.visit, tube.panel)
-        and (tube.visit != "UNS" or other.collected_at[:10] == tube.collected_at[:10])
-    ]  # fmt: skip
-    best: dict[str, TubeFile] = {}
-    for other in sorted(candidates, key=lambda c: (-_count_seconds(c, tube), c.collected_at, c.file_id)):
-        best[other.tube] = other
-    return [best[name] for name in sorted(best)]
-
-
-def _count_seconds(one: TubeFile, other: TubeFile) -> float:
-    """Return the time between two draws; without the time of one they lie as far apart as can be."""
-    try:
-        first, second = (dt.datetime.fromisoformat(tube.collected_at) for tube in (one, other))
-        return abs((first - second).total_seconds())
-    except (ValueError, TypeError):
-        return float("inf")
 
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:

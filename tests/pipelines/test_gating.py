@@ -11,7 +11,8 @@ from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.records import TABLE_COLUMNS
 from corelab.ingest.fcs import read_fcs
 from pipelines.executor import Place
-from pipelines.gating import TubeFile, find_controls, gate_all
+from pipelines.gate_controls import find_controls
+from pipelines.gating import TubeFile, gate_all
 from tests.pipelines.gate_trials import ReadFrom, make_trial
 
 JUDGED = ("t_cells", "cd4_t", "cd8_t", "b_cells", "car_t")
