@@ -17,6 +17,7 @@ from corelab.vocabulary import Panel
 
 GATES: Final = ("", "time", "beads", "singlets", "lymphocytes")
 _TERM: Final = re.compile(r"^(?P<cut>\S+?)(?P<sign>[+-])(?P<optional>\?)?(?: if (?P<shared>\S+) shared)?$")
+_UNLESS: Final = re.compile(r"^(?P<term>.+) unless the CAR reagent is (?P<reagent>\S+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +220,14 @@ def settle_markers(template: Template, present: Collection[str]) -> Template:
 
 def _build(data: Mapping[str, Any], place: str) -> Template:
     cuts = {name: _parse_cut(name, rule) for name, rule in data["cuts"].items()}
-    populations = tuple(_parse_population(row) for row in data["populations"])
+    reagent = str(data.get("car_reagent", ""))
+    populations = tuple(_parse_population(_heed_reagent(row, reagent)) for row in data["populations"])
     populations += tuple(_expand(data))
     minimum = data["limits"]["minimum"]
     template = Template(
         panel=str(data["panel"]),
         version=str(data["version"]),
-        car_reagent=str(data.get("car_reagent", "")),
+        car_reagent=reagent,
         required=tuple(data["markers"]["required"]),
         optional=tuple(data["markers"].get("optional", ())),
         cuts=cuts,
@@ -237,6 +239,18 @@ def _build(data: Mapping[str, Any], place: str) -> Template:
     )
     _check(template, place)
     return template
+
+
+def _heed_reagent(row: Mapping[str, Any], reagent: str) -> Mapping[str, Any]:
+    """Leave out claims that the panel's CAR reagent forbids; an unknown reagent forbids them all."""
+    terms = []
+    for text in row.get("all", ()):
+        match = _UNLESS.match(text)
+        if match is None:
+            terms.append(text)
+        elif reagent and match["reagent"] not in reagent.casefold():
+            terms.append(match["term"])
+    return {**row, "all": terms}
 
 
 def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:

@@ -10,7 +10,7 @@ from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.trial import describe_trial_gates
 from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.recipes import from_axis, to_axis
-from corelab.cytometry.template import load_template
+from corelab.cytometry.template import load_template, parse_template, read_builtin
 from corelab.cytometry.tube import prepare_tube
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
@@ -162,6 +162,24 @@ def test_gate_acquisition__takes_cd62l_where_ccr7_is_not_measured_and_says_so():
     tree, refused = describe_trial_gates(gated, other, template=CART)
     assert refused == ()
     assert int(evaluate(tree, other).masks["cd8_t.temra"].sum()) == gated.count("cd8_t.temra")
+
+
+@pytest.mark.parametrize(
+    ("reagent", "kept"), [("recombinant_cd19", True), ("anti_idiotype", False), ("", True)]
+)
+def test_gate_acquisition__dumps_cd19_where_the_car_reagent_is_no_cd19(reagent, kept):
+    """Recombinant CD19 on a CAR binds anti-CD19; beside any other reagent what binds it is no T cell."""
+    acquisition, masks = make_t_cells(BLOOD | {"car_cd8_em": 900}, seed=1)
+    labels = tuple(label.replace("CD95", "CD19") for label in acquisition.labels)
+    events = acquisition.events.copy()
+    column = labels.index("CD19")
+    events[:, column] = np.random.default_rng(1).normal(0, 200, len(events)) + 9000 * masks["car_cd8_em"]
+    text = read_builtin("cart").replace("car_reagent: recombinant_cd19", f"car_reagent: '{reagent}'")
+    template = parse_template(text, place="mine.yaml")
+    gated = gate_acquisition(
+        dataclasses.replace(acquisition, labels=labels, events=events), template=template
+    )
+    assert gated.count("car_t") == pytest.approx(900 if kept else 0, abs=15)
 
 
 def test_gate_acquisition__takes_no_stand_in_where_both_are_measured():
