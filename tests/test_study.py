@@ -80,7 +80,7 @@ def test_parse_study__lays_given_settings_over_the_built_in_ones() -> None:
 
 
 def test_parse_study__lays_settings_of_run_controls_over_the_built_in_ones() -> None:
-    """Homes hold the study file that they were made with; a setting that is new since then has its default."""
+    """A home holds the study file that it was made with; a setting that is new since has its default."""
     text = STUDY.source[: STUDY.source.index("settings:")] + (
         "settings: {flow_quality: {run_control: {warn_sd: 2.5}}}\n"
     )
