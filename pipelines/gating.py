@@ -31,7 +31,7 @@ from pipelines.gate_cache import (
     write_sealed,
 )
 from pipelines.gate_controls import find_controls, has_failed
-from pipelines.gate_priors import collect_priors, needs_priors
+from pipelines.gate_priors import Priors, collect_priors, needs_priors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -314,7 +314,7 @@ class _Subject:
             raise ConfigError(f"no gating template for panel {tube.panel!r}")
         return self.templates[tube.panel]
 
-    def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
+    def rows(self, tube: TubeFile, priors: Priors) -> Rows:
         """Return the rows of one tube; a bad file gives one finding."""
         try:
             template = self.template(tube)
@@ -332,13 +332,13 @@ class _Subject:
             write_cache(self.job.cache_dir, key, lay_out(rows))
         return [{**row, "file_id": tube.file_id} for row in rows]
 
-    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Priors) -> Rows:
         try:
             return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
-    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
+    def gate(self, tube: TubeFile, template: Template, priors: Priors) -> GatedAcquisition:
         """Gate one tube, past the cache; its controls first."""
         if tube.tube != "full":
             return self._gate_once(tube, template)
@@ -352,7 +352,7 @@ class _Subject:
         tube: TubeFile,
         template: Template,
         controls: Mapping[str, GatedAcquisition],
-        priors: Mapping[str, float],
+        priors: Priors,
     ) -> GatedAcquisition:
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12], by_column=MOST_AT_ONCE),

@@ -36,6 +36,7 @@ from corelab.cytometry.records import (
     Finding,
     GatedAcquisition,
     PopulationCount,
+    Prior,
 )
 from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE, Tally, count_tube
 from corelab.cytometry.template import PopulationRule, Template, settle_markers
@@ -54,7 +55,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     template: Template,
     tube: str = "full",
     controls: Mapping[str, GatedAcquisition] | None = None,
-    priors: Mapping[str, float] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
     stains: Mapping[str, Acquisition] | None = None,
@@ -76,7 +77,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     controls
         The gated control tubes of the same subject, visit and panel, by tube name.
     priors
-        Cuts of the child's other visits in units of noise, by gate (`Cut.units`).
+        Cuts of the child's other visits, by gate.
     marker_labels
         Detector to label, where ``$PnS`` and ``$PnN`` name no antigen.
     spillover

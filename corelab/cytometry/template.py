@@ -55,6 +55,7 @@ class CutRule:
     k: float
     smear_k: float
     smear_below: float
+    fair: float
     apart: float
     on_axis: bool
     fmo: float
@@ -270,6 +271,7 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         k=float(rule.get("k", 0)),
         smear_k=float(smear.get("k", 0)),
         smear_below=float(smear.get("below", 0)),
+        fair=float(rule.get("fair", 0)),
         apart=float(rule.get("apart", 0)),
         on_axis=rule.get("scale", "linear") == "axis",
         fmo=float(rule.get("fmo", 0)),
