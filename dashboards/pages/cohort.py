@@ -118,7 +118,8 @@ def draw_charts(
         "catalog": site.figure_catalog,
     }
     width, height = viewport.drawn
-    bars_width = math.floor((width - GAPS_PX) * LOWER_SHARE) - CARD_EDGES_PX
+    beside = math.ceil((width - GAPS_PX) * (1 - LOWER_SHARE))
+    bars_width = viewport.beside(beside) - GAPS_PX - CARD_EDGES_PX
     facets, bars = tables.remember(
         ("cohort charts", analyte, look["highlight"], width, height, scheme),
         lambda: (

@@ -15,7 +15,7 @@ from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 PARAMETERS: Final = ("highlight", "part")
 SHAPE: Final = "wide"
@@ -97,11 +97,14 @@ def draw_courses(
     courses, highlight = read_courses(tables), chosen[0]
     start = PANELS * read_part(chosen[1], len(courses))
     known = set(tables["subjects"]["subject_id"])
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     figure = courses_figure(
         courses[start : start + PANELS],
         highlight=highlight if isinstance(highlight, str) and highlight in known else "",
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        size=(
+            viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX,
+            max(height - AROUND_PX, LEAST_PX),
+        ),
         scheme=scheme,
         catalog=site.figure_catalog,
     )

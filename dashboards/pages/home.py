@@ -32,8 +32,9 @@ VIEWS: Final = ("list", "trends")
 LONGEST_LIST: Final = 6
 VISITS_SHOWN: Final = 3
 HOURS_A_DAY: Final = 24
-OUTSIDE_PX: Final = 396
-"""Width of margins, lists and card edges beside the matrix."""
+LISTS_PX: Final = 340 + 12
+SIDES_PX: Final = 2 * 12 + 20
+"""Width of margins and card edges beside the matrix."""
 AROUND_PX: Final = 40 + 44 + 94 + 26
 """Height of bar, heading, counts and stamp above and under the matrix."""
 SMALLEST_MATRIX_PX: Final = 300
@@ -183,7 +184,7 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
         ("home matrix", site.home.reviews.mark(), width, height, scheme),
         lambda: overview_figure(
             overlay_reviews(read_overview(site, tables), list_marks(site, tables)),
-            width=width - OUTSIDE_PX,
+            width=viewport.beside(LISTS_PX) - SIDES_PX,
             height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
             scheme=scheme,
             catalog=site.figure_catalog,

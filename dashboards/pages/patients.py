@@ -20,7 +20,7 @@ from dashboards.components.stamp import write_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 from dashboards.views.point import Choice, build_point_detail, parse_choice
 from dashboards.views.readings import build_readings
 from dashboards.views.review import list_marks
@@ -255,10 +255,10 @@ def draw_course(
     course = read_course(site, tables, subject_id) if tables is not None else None
     if tables is None or course is None or viewport is None:
         return empty_figure()
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     figure = patient_figure(
         course,
-        width=width - (DRAWER_PX if has_drawer else 0) - 2 * SIDE_PX,
+        width=viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - 2 * SIDE_PX,
         height=max(height - ABOVE_PX, SMALLEST_FIGURE_PX),
         scheme=scheme,
         catalog=site.figure_catalog,

@@ -27,7 +27,7 @@ from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 LEAST_PX: Final = 400
 CELL_COMPARTMENTS: Final = ("car_t", "car_neg_t", "b_cells")
@@ -149,10 +149,10 @@ def draw(
     has_drawer: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Draw the panels, narrower beside an open drawer."""
-    width, height = viewport.drawn
+    width = viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX
     figure = share_courses_figure(
         panels, highlight=highlight if isinstance(highlight, str) else "", scheme=scheme,
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        size=(width, max(viewport.drawn[1] - AROUND_PX, LEAST_PX)),
         catalog=site.figure_catalog,
     )  # fmt: skip
     return enlarge_figure(figure, viewport.scale)
