@@ -83,7 +83,7 @@ def test_page__lists_what_waits_and_signs_what_is_selected(reviewer, app, home):
     answer = call(reviewer, app, "review-grid.rowData", *values).json["response"]
     assert answer["review-answer"]["children"] == "2 signed."
     assert answer["review-password"]["value"] == ""
-    assert "9 drafts · 2 reviewed" in answer["review-waiting"]["children"]
+    assert "to review 9 · reviewed, not locked 2" in answer["review-waiting"]["children"]
     states = {row["visit"]: row["state"] for row in answer["review-grid"]["rowData"]}
     assert (states["D14"], states["D7"], states["D10"]) == ("reviewed", "reviewed", "draft")
     nothing = call(reviewer, app, "review-grid.rowData", 2, [], "reviewed", "", PASSWORD, seen).json[
