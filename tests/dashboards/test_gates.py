@@ -1,6 +1,7 @@
 """The routes behind the gate editor: who may ask, what they count, what they record, what never leaves."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -325,6 +326,19 @@ def test_page__of_quality_beads_opens_with_their_events_and_shows_no_cells(clien
     for population, status in (("beads", 200), ("t_cells", 404)):
         picture = f"{PREFIX}/{path.rpartition('/')[2]}/plot.svg?population={population}"
         assert client.get(picture).status_code == status
+
+
+def test_drawer__of_a_counted_value_shows_its_gate_and_leads_there(client, trial_app, tube):
+    log_in(client, "ortiz")
+    choice = [tube["subject_id"], "car_abs", tube["visit_label"], tube["collected_at"]]
+    path = "..patient-drawer.children...patient-drawer.hidden.."
+
+    drawer = json.dumps(call(client, trial_app, path, choice, "dark", tube["subject_id"]).json)
+
+    assert f"/samples/{tube['file_id']}?population=car_t" in drawer
+    picture = re.search(r'"src": "([^"]+)"', drawer).group(1)
+    assert "scheme=dark" in picture
+    assert client.get(picture).mimetype == "image/svg+xml"
 
 
 def test_strip__of_quality_beads_holds_each_run_of_the_instrument_at_whatever_voltage(trial):
