@@ -7,6 +7,7 @@ from corelab.figures.numbers import format_count
 from corelab.store.jobs import DONE, FAILED, RUNNING, Job
 from corelab.store.proposals import FIELDS, Remark
 from corelab.store.resolving import list_unnamed
+from dashboards.shell import format_time
 from dashboards.site import Site
 
 
@@ -54,7 +55,7 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
     return [
         {
             "path": row["path"], "reason": site.say(row["reason"]),
-            "since": row["recorded_at"][:16].replace("T", " "),
+            "since": format_time(site, row["recorded_at"]),
             "object": f"{row['file_id']}:{row['row']}" if row["row"] else row["file_id"],
         }
         for row in site.home.registry.quarantine_rows()
