@@ -21,7 +21,7 @@ from dashboards.sizes import Viewport, read_viewport
 ANALYTES: Final = (Analyte.CAR_VCN_UG, Analyte.CAR_ABS, Analyte.CAR_PCT_CD3)
 SMALLEST_FACETS_PX: Final = 360
 BARS_PX: Final = 264
-AROUND_PX: Final = 40 + 44 + 20 + 8 + 40
+AROUND_PX: Final = 40 + 44 + 20 + 8 + 41
 GAPS_PX: Final = 36
 CARD_EDGES_PX: Final = 24
 LOWER_SHARE: Final = 1.63 / 2.63

@@ -10,6 +10,7 @@ from corelab.figures.cytokine_courses import AnalyteCourse, build_courses, cours
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_choice, read_option
+from dashboards.components.chips import build_arm_key
 from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
@@ -20,7 +21,7 @@ from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 PARAMETERS: Final = ("highlight", "part")
 SHAPE: Final = "wide"
 STORE: Final = "cytokines-choice"
-AROUND_PX: Final = 40 + 44 + 18 + 18 + 22
+AROUND_PX: Final = 40 + 44 + 18 + 18 + 22 + 3
 SIDES_PX: Final = 2 * 12 + 22
 DRAWER_PX: Final = 372 + 12
 LEAST_PX: Final = 400
@@ -37,6 +38,7 @@ def build_switches(site: Site, tables: SnapshotTables, query: Mapping[str, str])
     labels = {str(number): words for number, words in enumerate(parts)}
     switch = build_switch("cytokines-part", labels, read_option(query, "part", tuple(labels)))
     return [
+        *build_arm_key(site),
         html.Div(switch, hidden=len(parts) < 2),
         dmc.Select(
             id="cytokines-highlight",

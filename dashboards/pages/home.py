@@ -10,7 +10,7 @@ from dash import Input, Output, dcc, html
 from corelab.figures.home import OverviewCounts, count_overview, overlay_reviews, overview_figure
 from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
-from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.address import read_option
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure, name_data
@@ -150,14 +150,9 @@ def write_age(site: Site, since: str) -> str:
 
 
 def write_waiting(site: Site, waiting: Waiting) -> Any:
-    """Write one entry of the quarantine with its reason."""
-    return html.Li(
-        [
-            html.Span(
-                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
-            )
-        ]
-    )
+    """Write one entry of the quarantine with its reason, leading who may to where it is settled."""
+    name = dcc.Link(waiting.path, href="/upload") if may_open("upload") else html.Span(waiting.path)
+    return html.Li(html.Span([name, html.Br(), html.Span(site.say(waiting.reason), className="quiet")]))
 
 
 def write_gap(site: Site, gap: Gap) -> Any:

@@ -12,7 +12,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.cells import find_cells
 from dashboards.components.address import keep_in_address, read_option
-from dashboards.components.chips import build_arm_mark
+from dashboards.components.chips import build_arm_key
 from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.phenotype_view import (
     AROUND_PX,
@@ -88,14 +88,6 @@ def build_subset_switches(site: Site, tables: SnapshotTables, query: Mapping[str
         build_filter(
             site, "phenotype-subsets-child", list_children(tables), query.get("child", ""), key="highlight"
         ),
-    ]
-
-
-def build_arm_key(site: Site) -> list[Any]:
-    """Build the key of the dose groups: mark and word."""
-    return [
-        html.Span([build_arm_mark(arm), " ", site.text(f"arm.{arm}")], className="quiet")
-        for arm in ("low", "high")
     ]
 
 

@@ -65,10 +65,11 @@ def build_grid(site: Site, rows: list[dict[str, Any]]) -> Any:
         "localeText": list_grid_words(site),
         **({"rowSelection": selection} if selection else {}),
     }  # fmt: skip
+    empty = {"changed"} if not any(row["changed"] for row in rows) else set()
     grid = dag.AgGrid(
         id="review-grid",
         columnDefs=[
-            {"field": name, "headerName": site.text(f"review.column.{name}"), **look}
+            {"field": name, "headerName": site.text(f"review.column.{name}"), "hide": name in empty, **look}
             for name, look in COLUMNS.items()
         ],
         rowData=rows,
