@@ -30,6 +30,7 @@ from pipelines.gate_cache import (
     write_cache,
     write_sealed,
 )
+from pipelines.gate_controls import find_controls, has_failed
 from pipelines.gate_priors import Priors, collect_priors, needs_priors
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ class _Subject:
             return self._gate_once(tube, template)
         controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
-        usable = {name: gated for name, gated in found.items() if gated is not None}
+        usable = {name: gated for name, gated in found.items() if gated is not None and not has_failed(gated)}
         return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
@@ -373,24 +374,6 @@ class _Subject:
             return self._gate_once(tube, template)
         except (CorelabError, OSError):
             return None
-
-
-def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
-    """Find the FMO tubes of the same visit and panel; of several the one nearest before in time."""
-    if tube.tube != "full":
-        return []
-    candidates = [
-        other
-        for other in tubes
-        if other.tube.startswith("fmo_") and (other.visit, other.panel) == (tube.visit, tube.panel)
-        and (tube.visit != "UNS" or other.collected_at[:10] == tube.collected_at[:10])
-    ]  # fmt: skip
-    best: dict[str, TubeFile] = {}
-    for other in sorted(
-        candidates, key=lambda c: (c.collected_at == tube.collected_at, c.collected_at, c.file_id)
-    ):
-        best[other.tube] = other
-    return [best[name] for name in sorted(best)]
 
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:

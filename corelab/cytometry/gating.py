@@ -12,6 +12,7 @@ from corelab.cytometry.engine import NO_CELLS, Engine
 from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
+from corelab.cytometry.markers import match_markers
 from corelab.cytometry.quality import (
     QualityLimits,
     builtin_limits,
@@ -38,7 +39,7 @@ from corelab.cytometry.records import (
     Prior,
 )
 from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE, Tally, count_tube
-from corelab.cytometry.template import PopulationRule, Template
+from corelab.cytometry.template import PopulationRule, Template, settle_markers
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
 from corelab.vocabulary import BEAD_QC, GateSource, Level, Status
@@ -110,6 +111,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     """
     is_whole = acquisition.n_events <= at_once
     labels = {**(marker_labels or {}), **read_labels(decisions)}
+    present = match_markers(acquisition, required=(), marker_labels=labels).columns
+    template = settle_markers(template, present)
     prepared = prepare_tube(
         turn_acquisition(acquisition) if is_whole else take_part(acquisition, most=at_once // 2),
         template=template, marker_labels=labels, spillover=spillover, stains=stains,
@@ -192,7 +195,8 @@ def _list_findings(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple
 
 def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
     tube, counts, shares = engine.tube, tally.counts, tally.shares
-    findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
+    findings = [*tube.markers.findings, *_name_stand_ins(engine.template)]
+    findings += [*tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     if MARGIN in shares:
         findings += check_margin(shares[MARGIN], limits)
@@ -210,6 +214,17 @@ def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
         findings += check_double_positive(counts.get("car_cd19_double"), limits)
     return (*findings, *check_templates(engine.cuts.values()))
+
+
+def _name_stand_ins(template: Template) -> list[Finding]:
+    return [
+        Finding(
+            check="MARKER_STAND_IN", level=Level.WARN, value=float("nan"), limit=float("nan"),
+            reason=f"{rule.marker} stands in for {rule.instead_of}",
+        )
+        for rule in template.cuts.values()
+        if rule.instead_of
+    ]  # fmt: skip
 
 
 def _check_controls(tally: Tally, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:

@@ -3,12 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from corelab.cytometry.bench import open_bench
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.interchange.evaluate import evaluate
+from corelab.cytometry.interchange.trial import describe_trial_gates
 from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.recipes import from_axis, to_axis
 from corelab.cytometry.records import Prior
-from corelab.cytometry.template import load_template
+from corelab.cytometry.template import load_template, parse_template, read_builtin
 from corelab.cytometry.tube import prepare_tube
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
@@ -142,6 +145,50 @@ def test_gate_acquisition__leaves_gates_without_marker_and_their_children_missin
     assert row(gated, "cd4_t.naive_or_scm").status == "quantified"
     assert not [r for r in gated.counts if r.population.endswith((".naive", ".scm"))]
     assert gated.count("cd8_t") > 3000
+
+
+def test_gate_acquisition__takes_cd62l_where_ccr7_is_not_measured_and_says_so():
+    """The counts are those of the channel, whichever of the two it holds; another program draws the same."""
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CCR7", "CD62L") for label in acquisition.labels)
+    other = dataclasses.replace(acquisition, labels=labels)
+    first, gated = gate_acquisition(acquisition, template=CART), gate_acquisition(other, template=CART)
+    assert [(r.population, r.count) for r in first.counts] == [(r.population, r.count) for r in gated.counts]
+    assert (cut(gated, "CCR7").marker, cut(first, "CCR7").marker) == ("CD62L", "CCR7")
+    told = {f.reason for f in gated.findings if f.check.startswith("MARKER_")}
+    assert "CD62L stands in for CCR7" in told
+    assert not any("named CCR7" in reason for reason in told)
+    bench = open_bench(prepare_tube(other, template=CART), template=CART, name="full", cuts=gated.cuts)
+    assert int(bench.select("cd8_t.temra").sum()) == gated.count("cd8_t.temra")
+    tree, refused = describe_trial_gates(gated, other, template=CART)
+    assert refused == ()
+    assert int(evaluate(tree, other).masks["cd8_t.temra"].sum()) == gated.count("cd8_t.temra")
+
+
+@pytest.mark.parametrize(
+    ("reagent", "kept"), [("recombinant_cd19", True), ("anti_idiotype", False), ("", True)]
+)
+def test_gate_acquisition__dumps_cd19_where_the_car_reagent_is_no_cd19(reagent, kept):
+    """Recombinant CD19 on a CAR binds anti-CD19; beside any other reagent what binds it is no T cell."""
+    acquisition, masks = make_t_cells(BLOOD | {"car_cd8_em": 900}, seed=1)
+    labels = tuple(label.replace("CD95", "CD19") for label in acquisition.labels)
+    events = acquisition.events.copy()
+    column = labels.index("CD19")
+    events[:, column] = np.random.default_rng(1).normal(0, 200, len(events)) + 9000 * masks["car_cd8_em"]
+    text = read_builtin("cart").replace("car_reagent: recombinant_cd19", f"car_reagent: '{reagent}'")
+    template = parse_template(text, place="mine.yaml")
+    gated = gate_acquisition(
+        dataclasses.replace(acquisition, labels=labels, events=events), template=template
+    )
+    assert gated.count("car_t") == pytest.approx(900 if kept else 0, abs=15)
+
+
+def test_gate_acquisition__takes_no_stand_in_where_both_are_measured():
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CD95", "CD62L") for label in acquisition.labels)
+    gated = gate_acquisition(dataclasses.replace(acquisition, labels=labels), template=CART)
+    assert cut(gated, "CCR7").marker == "CCR7"
+    assert "MARKER_STAND_IN" not in checks(gated)
 
 
 @pytest.mark.parametrize("n", [0, 1, 30])
@@ -326,6 +373,22 @@ def test_gate_acquisition__finds_beads_and_cells_in_a_tube_of_few_events(seed, n
     gated = gate_acquisition(tube.acquisition, template=CART)
     for population in ("beads", "lymphocytes", "t_cells", "cd4_t", "cd8_t"):
         assert f1(gated.membership[population], tube.truth[population]) > 0.97, population
+
+
+def test_gate_acquisition__takes_no_beads_for_dead_cells_where_no_height_tells_singlets():
+    """All events pass on as singlets then, and beads are as bright in the viability dye as in CD45."""
+    rng = np.random.default_rng(3)
+    is_bead = np.arange(6000) < 2000
+    names = ("viability", "CD45", "CD3", "CD14", "CD20")
+    light = {name: np.where(is_bead, 60_000 * np.exp(rng.normal(0, 0.04, 6000)), 0) for name in names}
+    light["CD45"] += ~is_bead * 20_000 * np.exp(rng.normal(0, 0.3, 6000))
+    columns = {f"{name}-A": value + rng.normal(0, 200, 6000) for name, value in light.items()}
+    for name, of_cells, of_beads in (("FSC-A", 60_000, 30_000), ("SSC-A", 20_000, 210_000)):
+        columns[name] = np.where(is_bead, of_beads, of_cells) * np.exp(rng.normal(0, 0.04, 6000))
+    gated = gate_acquisition(make_acquisition(columns), template=BCELL)
+    assert (gated.count("singlets"), row(gated, "singlets").reason) == (6000, "NO_SCATTER")
+    assert gated.count("beads") == pytest.approx(2000, abs=5)
+    assert "VIABILITY" not in checks(gated)
 
 
 def test_gate_acquisition__places_no_limit_below_zero():
