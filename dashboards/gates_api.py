@@ -19,7 +19,7 @@ from corelab.errors import CorelabError
 from corelab.figures.gate_plot import Canvas, Overlays, build_gate_plot
 from corelab.figures.gate_svg import find_plot_box, write_gate_svg, write_small_svg
 from corelab.figures.numbers import format_count
-from corelab.vocabulary import Role
+from corelab.vocabulary import BEAD_QC, Role
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.gate_words import write_changes, write_count, write_percent
 from dashboards.gates_sent import (
@@ -42,8 +42,10 @@ from dashboards.views.acquisition import (
     find_before,
     find_fmo,
     find_per_event,
+    list_siblings,
     list_tubes,
     read_populations,
+    stretch_view,
 )
 from dashboards.views.controls import count_controls
 
@@ -109,6 +111,9 @@ def answer_small(site: Site, file_id: str) -> Response:
         if other is not None:
             model = describe_view(find_bench(other), view.population, x=view.x.channel, y=view.y.channel)
             view = view if model is None else place_on(view, x=model.x, y=model.y)
+        if like and asked.look.file.tube == BEAD_QC:
+            siblings = list_siblings(site.desk.known(), asked.look.file, site.home.study)
+            view = stretch_view(asked.tables, siblings, view)
         back = words.get("back", "")
         known = back if back in find_bench(asked.look).population_names else ""
         canvas = Canvas(width=size[0], height=size[1], bin_px=1)

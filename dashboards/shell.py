@@ -135,7 +135,9 @@ def build_snapshot_chip(site: Site) -> Any:
         return build_chip(site.text("shell.no_snapshot"))
     moment = format_moment(tables.snapshot.created_at, site)
     return build_chip(
-        site.text("shell.snapshot"), html.B(tables.snapshot.id), site.text("shell.snapshot_time", time=moment)
+        site.text("shell.snapshot"),
+        html.B(tables.snapshot.id),
+        html.Span(site.text("shell.snapshot_time", time=moment), className="snapshot-time"),
     )
 
 

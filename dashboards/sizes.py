@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-SMALLEST: Final = (640, 480)
+PHONE_PX: Final = 860
+"""Up to this width a drawer lies over the chart; no chart is narrower, but moved sideways in its frame."""
+SMALLEST: Final = (PHONE_PX, 480)
+STACKED_PX: Final = 1100
+"""Up to this width columns stand below each other, as `assets/11-pages.css` says."""
 LARGEST: Final = (5120, 2880)
 WALL_PX: Final = 1800
 WALL_SCALE: Final = 1.2
@@ -27,6 +31,16 @@ class Viewport:
     def drawn(self) -> tuple[int, int]:
         """Width and height in the px of the drawing, before it is enlarged."""
         return math.floor(self.width / self.scale), math.floor(self.height / self.scale)
+
+    def beside(self, column: int, *, until: int = STACKED_PX) -> int:
+        """Return the width that a column of so many px leaves: all, in windows ``until`` so many px.
+
+        Examples
+        --------
+        >>> Viewport(width=1440, height=900).beside(372), Viewport(width=1024, height=768).beside(372)
+        (1068, 1024)
+        """
+        return self.drawn[0] - (0 if self.width <= until else column)
 
 
 def read_viewport(sent: Mapping[str, Any] | None) -> Viewport | None:

@@ -1,7 +1,7 @@
 """The axes on which events are drawn: places between 0 and 1, their linear values, and their ticks."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -20,6 +20,8 @@ _WIDTHS: Final = (0.3, 1.6)
 _FIRST_LABEL: Final = 3
 """The decades around zero carry no label: theirs would stand in each other's way."""
 _ROUND: Final = (1.0, 2.0, 5.0, 10.0)
+_SPARE: Final = 1.25
+"""How far beyond a value an axis ends that is made to hold it."""
 _DIGITS: Final = 4
 """Digits of a limit that a person sets: finer than a pixel of any plot."""
 
@@ -80,6 +82,25 @@ def build_axis(tube: Tube, channel: str) -> Axis | None:
         detector=tube.acquisition.detectors[place],
         scale=_choose_log(values) if channel == "SSC-A" else _choose_linear(values, channel),
     )
+
+
+def stretch_axis(axis: Axis, value: float) -> Axis:
+    """Return an axis that holds a value as well; its lower end stays.
+
+    Markers lie on the whole range of their channel, which holds every value.
+
+    Examples
+    --------
+    >>> plain = Axis(channel="FSC-A", detector="FSC-A", scale=Linear(t=1000.0, a=0.0))
+    >>> stretch_axis(plain, 2000.0).scale.t, stretch_axis(plain, 10.0).scale.t
+    (2500.0, 1000.0)
+    """
+    scale, top = axis.scale, _SPARE * value
+    if not isinstance(scale, Linear | Log) or not top > scale.t:
+        return axis
+    if isinstance(scale, Linear):
+        return replace(axis, scale=replace(scale, t=top))
+    return replace(axis, scale=Log(t=top, m=scale.m + math.log10(top / scale.t)))
 
 
 def choose_logicle(top: float, noise: float) -> Logicle:

@@ -1,8 +1,9 @@
 """What stands on one facet of the cohort: every child's curve, the median, what lies below, the counts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from corelab.figures.clock import ClockSpan, clock_position
@@ -28,6 +29,15 @@ COUNT_ROW_PX: Final = (42.0, 56.0)
 MANY: Final = 12
 """Children in a group above which symbols and end labels give way to counts in the gutter."""
 END_LABEL_STEP_PX: Final = 13.0
+END_GAP_PX: Final = 7.0
+TRACE_STEP_PX: Final = 4.0
+AMBIGUOUS: Final = 20
+"""What a name weighs that stands nearer to another child: so many points of curves under it."""
+END_PLACES: Final = ((1, 0), (1, 1), (1, -1), (-1, 0), (1, 2), (1, -2), (-1, 1), (-1, -1), (1, 3), (1, -3))
+"""Where a name may stand, the first that hides least: right or left of the value, so many lines above it."""
+
+Box = tuple[float, float, float, float]
+"""Left, lower, right and upper edge in px."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,31 +215,93 @@ def _draw_counts(facet: Facet, tokens: Tokens, colour: str) -> list[Piece]:
 
 
 def draw_end_labels(facet: Facet, tokens: Tokens) -> list[Piece]:
-    """Name the children at their last quantified value, moved apart where names would touch."""
+    """Name the children at their last quantified value, where a name hides least."""
     wanted = [c for c in facet.curves if facet.has_labels or c.subject_id == facet.highlight]
     ends = [(curve, sample) for curve in wanted if (sample := _last_known(curve)) is not None]
-    placed: list[tuple[float, float]] = []
+    drawn = list(_trace_curves(facet)) if facet.has_labels else []
+    taken: list[Box] = []
     notes = []
     for curve, sample in sorted(ends, key=_falling):
-        x, y = facet.span.pixel(clock_position(sample.day)), facet.axis.height(sample.value)
-        width = measure_text(curve.subject_id, FONT_LABEL) + 10
-        at_right = x + width < facet.span.width_px
-        pixel = y / facet.axis.units_per_px
-        while any(abs(x - ox) < width and abs(pixel - oy) < END_LABEL_STEP_PX for ox, oy in placed):
-            pixel -= 1
-        placed.append((x, pixel))
+        at, end = (clock_position(sample.day), facet.axis.height(sample.value)), _place(sample, facet)
+        width = measure_text(curve.subject_id, FONT_LABEL)
+        others = [_place(s, facet) for c, s in ends if c is not curve]
+        boxes = {place: _frame_name(end, width, *place) for place in END_PLACES}
+        side, step = min(
+            END_PLACES,
+            key=lambda place: (
+                _count_hidden(boxes[place], drawn, taken, facet)
+                + AMBIGUOUS * _is_nearer(others, end, boxes[place])
+            ),
+        )
+        taken.append(boxes[side, step])
         is_chosen = curve.subject_id == facet.highlight
         ink = tokens.ink if is_chosen else arm_colour(facet.arm, tokens)
         text = f"<b>{escape_markup(curve.subject_id)}</b>" if is_chosen else escape_markup(curve.subject_id)
         notes.append(
             note(
-                text, xref=facet.x, yref=facet.y,
-                at=(clock_position(sample.day), pixel * facet.axis.units_per_px),
-                xanchor="left" if at_right else "right", xshift=7 if at_right else -7, yanchor="middle",
-                bgcolor=with_alpha(tokens.zone, 0.8), borderpad=1, font=font(FONT_LABEL, ink),
+                text, xref=facet.x, yref=facet.y, at=at,
+                xanchor="left" if side > 0 else "right", yanchor="middle", font=font(FONT_LABEL, ink),
+                **_set_off(side, step, ink),
             )
         )  # fmt: skip
     return notes
+
+
+def _set_off(side: int, step: int, ink: str) -> Piece:
+    """Move a name from its value; one that is not beside it is led to it by a thin line."""
+    if not step:
+        return {"xshift": side * END_GAP_PX}
+    return {
+        "showarrow": True, "arrowhead": 0, "arrowwidth": 0.7, "arrowcolor": ink, "standoff": 4,
+        "ax": side * END_GAP_PX, "ay": -step * END_LABEL_STEP_PX,
+    }  # fmt: skip
+
+
+def _is_nearer(others: Sequence[tuple[float, float]], end: tuple[float, float], box: Box) -> bool:
+    """Tell whether a name stands nearer to the end of another child than to its own."""
+    return any(_measure_gap(other, box) <= _measure_gap(end, box) for other in others)
+
+
+def _measure_gap(point: tuple[float, float], box: Box) -> float:
+    left, low, right, high = box
+    return math.hypot(max(left - point[0], 0.0, point[0] - right), max(low - point[1], 0.0, point[1] - high))
+
+
+def _place(sample: Sample, facet: Facet) -> tuple[float, float]:
+    """Return where a value lies, in px from the left and upwards."""
+    height = facet.axis.height(sample.value) / facet.axis.units_per_px
+    return facet.span.pixel(clock_position(sample.day)), height
+
+
+def _trace_curves(facet: Facet) -> Iterator[tuple[float, float]]:
+    """Yield the marks of all children, and points along the lines between them."""
+    for curve in facet.curves:
+        known = [s for s in curve.samples if s.day >= -1]
+        places = [None if s.is_below or not s.value > 0 else _place(s, facet) for s in known]
+        yield from (place for place in places if place is not None)
+        for one, other in pairwise(places):
+            if one is not None and other is not None:
+                steps = math.ceil(math.dist(one, other) / TRACE_STEP_PX)
+                for step in range(1, steps):
+                    share = step / steps
+                    yield one[0] + share * (other[0] - one[0]), one[1] + share * (other[1] - one[1])
+
+
+def _frame_name(end: tuple[float, float], width: float, side: int, step: int) -> Box:
+    left = end[0] + (END_GAP_PX if side > 0 else -END_GAP_PX - width)
+    middle = end[1] + step * END_LABEL_STEP_PX
+    return left, middle - END_LABEL_STEP_PX / 2, left + width, middle + END_LABEL_STEP_PX / 2
+
+
+def _count_hidden(
+    box: Box, drawn: Sequence[tuple[float, float]], taken: Sequence[Box], facet: Facet
+) -> float:
+    """Count what a name would stand on: points of curves, other names, the edge of the facet."""
+    left, low, right, high = box
+    hidden = sum(left <= x <= right and low <= y <= high for x, y in drawn)
+    names = sum(left < b[2] and b[0] < right and low < b[3] and b[1] < high for b in taken)
+    outside = left < 0 or right > facet.span.width_px or low * facet.axis.units_per_px < facet.axis.floor
+    return hidden + 100 * names + 1000 * outside
 
 
 def _falling(end: tuple[Curve, Sample]) -> float:

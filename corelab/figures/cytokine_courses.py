@@ -21,7 +21,7 @@ from corelab.figures.log_gutter import LogGutter, build_log_gutter, compute_tick
 from corelab.figures.numbers import escape_markup, format_number
 from corelab.figures.panel import Piece, font, linear_axis, note
 from corelab.figures.screening_cell import write_unit
-from corelab.figures.tokens import FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
+from corelab.figures.tokens import ARM_SYMBOLS, FONT_TABLE, FONT_TICK, SCHEMES, Scheme, Tokens, with_alpha
 
 BELOW: Final = ("detected_blq", "not_detected")
 ABSENT: Final = ("failed", "missing", "not_calculated")
@@ -253,10 +253,14 @@ def _draw_lines(draws: Sequence[Draw], panel: _Panel, line: Piece) -> Piece:
 def _draw_marks(draws: Sequence[Draw], panel: _Panel, colour: str, look: tuple[Tokens, Catalog]) -> Piece:
     tokens, catalog = look
     marker = build_markers([draw.status for draw in draws], colour, tokens)
+    symbols = [
+        ARM_SYMBOLS.get(draw.arm, symbol) if draw.status == "quantified" else symbol
+        for draw, symbol in zip(draws, marker["symbol"], strict=True)
+    ]
     return {
         "type": "scatter", "mode": "markers", "xaxis": panel.x, "yaxis": panel.y, "showlegend": False,
         "x": [clock_position(draw.day) for draw in draws], "y": [_height(draw, panel.axis) for draw in draws],
-        "marker": {**marker, "size": [min(size, 6.5) for size in marker["size"]]},
+        "marker": {**marker, "symbol": symbols, "size": [min(size, 6.5) for size in marker["size"]]},
         "customdata": [
             [
                 "draw", draw.subject_id, panel.course.analyte, draw.collected_at,

@@ -34,6 +34,7 @@ COLUMN_LEAST_PX: Final = 252.0
 ROW_LEAST_PX: Final = 300.0
 NAME_GAP_PX: Final = 11.0
 NEAR_PX: Final = 48.0
+NAME_SIDES: Final = ("top center", "bottom center", "middle right", "middle left")
 DODGE: Final = 0.075
 SWARM: Final = (0, 1, -1, 2, -2, 3, -3, 4, -4)
 NAMED: Final = 3
@@ -84,11 +85,16 @@ def expansion_figure(
         layout |= _axes(place, axis, tokens, catalog)
         data.append(_draw_marks(place, axis, tokens, catalog))
         notes += _draw_texts(place, tokens, catalog)
-    unit = note(
-        escape_markup(catalog.text(f"analyte.{analyte}")), xref="paper", yref="paper",
-        at=(LEFT_PX / size[0], 1.0), xshift=4, yshift=-TITLE_PX - 2, font=font(FONT_TICK, tokens.muted),
-    )  # fmt: skip
-    return {"data": data, "layout": {**layout, "annotations": [*notes, unit]}}
+    units = [
+        note(
+            escape_markup(catalog.text(f"analyte.{analyte}")), xref="paper", yref="paper",
+            at=(LEFT_PX / size[0], 1 - place.top_px / size[1]), xshift=4, yshift=-TITLE_PX - 2,
+            font=font(FONT_TICK, tokens.muted),
+        )
+        for place in places
+        if place.is_first
+    ]  # fmt: skip
+    return {"data": data, "layout": {**layout, "annotations": [*notes, *units]}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +178,12 @@ def _list_groups(panel: Panel, catalog: Catalog) -> list[tuple[float, str]]:
         found = [1.0, 0.0]
         names = [catalog.text(f"expansion.group.{panel.outcome}.{side}") for side in ("first", "second")]
     counts = [sum(pair.outcome == value for pair in panel.pairs) for value in found]
-    return [
+    groups = [
         (value, catalog.text("expansion.counted", name=name, n=n))
         for value, name, n in zip(found, names, counts, strict=True)
     ]
+    # Low stands before high here as in every other figure.
+    return groups[::-1] if panel.outcome == "DOSE_HIGH" else groups
 
 
 def _draw_marks(place: _Place, axis: LogGutter, tokens: Tokens, catalog: Catalog) -> Piece:
@@ -261,19 +269,18 @@ def _dodge(pairs: Sequence[Pair], axis: LogGutter, rightmost: float | None) -> l
 
 
 def _place_names(pairs: Sequence[Pair], place: _Place, axis: LogGutter) -> list[str]:
-    """Return above or below for each name, so that two near each other do not overlap."""
+    """Return a side for each name that none of those near it has, so that they do not overlap."""
     low, high = _span([pair.outcome for pair in place.panel.pairs])["range"]
+
+    def is_near(one: Pair, other: Pair) -> bool:
+        across = abs(one.outcome - other.outcome) / (high - low) * place.width_px
+        upwards = abs(axis.height(one.exposure) - axis.height(other.exposure)) / axis.units_per_px
+        return bool(max(across, upwards) < NEAR_PX)
+
     sides: list[str] = []
-    before: Pair | None = None
     for pair in pairs:
-        is_near = (
-            before is not None
-            and (pair.outcome - before.outcome) / (high - low) * place.width_px < NEAR_PX
-            and abs(axis.height(pair.exposure) - axis.height(before.exposure)) < NEAR_PX * axis.units_per_px
-        )
-        side = "bottom center" if is_near and sides[-1] == "top center" else "top center"
-        sides.append(side)
-        before = pair
+        taken = {side for side, other in zip(sides, pairs, strict=False) if is_near(pair, other)}
+        sides.append(next((side for side in NAME_SIDES if side not in taken), NAME_SIDES[0]))
     return sides
 
 

@@ -65,7 +65,7 @@ def _say(recorded: Recorded, text: str) -> str:
         if len(parts) > 1 and any(word is not None for word in said):
             return join.join(word or _say(recorded, part) for word, part in zip(said, parts, strict=True))
     place, colon, rest = text.partition(": ")
-    return f"{place}: {_say(recorded, rest)}" if colon else text
+    return f"{_find(recorded, place) or place}: {_say(recorded, rest)}" if colon else text
 
 
 def _find(recorded: Recorded, text: str) -> str | None:

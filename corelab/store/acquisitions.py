@@ -37,6 +37,7 @@ class AcquisitionFile:
     acquired_at: str
     received_at: str
     state: str
+    instrument: str = ""
     spillover_id: str = ""
     stains: Stains = ()
 
@@ -94,7 +95,9 @@ def _read_row(row: Any) -> tuple[ActiveRow, str]:
 
 def _join(row: ActiveRow, state: str, file: Any) -> AcquisitionFile:
     facts = json.loads(file.facts)
-    names: dict[str, Any] = {n: row.values.get(n, "") for n in ("visit", "collected_at", "panel", "tube")}
+    names: dict[str, Any] = {
+        n: row.values.get(n, "") for n in ("visit", "collected_at", "panel", "tube", "instrument")
+    }
     return AcquisitionFile(
         file_id=file.file_id, object_id=file.object_id, name=file.name, subject_id=row.subject_id,
         acquired_at=facts.get("acquired_at", ""), received_at=file.received_at, state=state, **names,

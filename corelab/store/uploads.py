@@ -78,7 +78,10 @@ def clean_name(name: str) -> str:
         raise InputError("the name cannot be used", place=ascii(name[:80]), expected="a plain file name")
     if recognise(cleaned) is FileKind.UNKNOWN:
         raise InputError(
-            "not a file of a delivery", place=cleaned, expected="an FCS file or one of the tables"
+            "not a file of a delivery",
+            place=cleaned,
+            expected="an FCS file or one of the tables",
+            remedy="choose what belongs to plates by the button for plates, or deliver it in plates/",
         )
     return cleaned
 

@@ -157,8 +157,23 @@
     });
   }
 
+  /* plotly.js takes shapes between grid and marks away by their number only: of a figure that has fewer than the one
+     before it the last of those would stay, a line of today at a wrong day. */
+  function clearShapes() {
+    document.querySelectorAll(".js-plotly-plot").forEach(function (gd) {
+      if (!gd.on || gd.dataset.clears) { return; }
+      gd.dataset.clears = "yes";
+      gd.on("plotly_afterplot", function () {
+        const known = (gd._fullLayout.shapes || []).length;
+        gd.querySelectorAll("path[data-index]").forEach(function (path) {
+          if (Number(path.dataset.index) >= known) { path.remove(); }
+        });
+      });
+    });
+  }
+
   /* Charts appear after their page; they are few, so looking twice a second costs nothing. */
-  setInterval(openChildren, 500);
+  setInterval(function () { openChildren(); clearShapes(); }, 500);
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     corelab: { switchScheme: switchScheme, measureViewport: measureViewport, setTitle: setTitle }

@@ -4,6 +4,7 @@
   "use strict";
 
   const READOUT_GAP = 8;
+  const READOUT_LEAST = 60;
   const LINE = 13;
   let readings = {};
   let choice = [];
@@ -71,6 +72,7 @@
     const left = axis._offset + axis._length + READOUT_GAP * unit();
     const width = gd._fullLayout.width - left;
     column.replaceChildren();
+    if (width < READOUT_LEAST * unit()) { return; } /* the drawer stands in its place */
     rowBoxes(gd).forEach(function (box) {
       const cell = document.createElement("div");
       cell.className = "readout row-" + box.key;

@@ -44,6 +44,10 @@
 
   function megabytes(bytes) { return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0); }
 
+  function writeSize(bytes) {
+    return bytes < 1e5 ? say("kilobytes", { size: Math.ceil(bytes / 1e3) }) : say("megabytes", { size: megabytes(bytes) });
+  }
+
   /* ---- what is shown ---- */
 
   function makeRow(item) {
@@ -73,7 +77,7 @@
     if (!list) { return; }
     if (!item.row || !list.contains(item.row)) { makeRow(item); }
     const values = {
-      received: megabytes(item.received), size: megabytes(item.size), reason: item.error || "",
+      received: writeSize(item.received), size: writeSize(item.size), reason: item.error || "",
     };
     item.row.querySelector("progress").value = item.received;
     item.row.querySelector(".told").textContent = say(item.state, values);
@@ -102,7 +106,7 @@
     bar.value = received;
     place.hidden = all.length === 0;
     let text = say("overall", {
-      done: whole.length, files: all.length, received: megabytes(received), size: megabytes(size),
+      done: whole.length, files: all.length, received: writeSize(received), size: writeSize(size),
     });
     if (began && active && received > began.received) {
       const speed = (received - began.received) / ((performance.now() - began.at) / 1000);
@@ -218,11 +222,14 @@
       drawOverall();
       return;
     }
-    const count = files.size;
-    files.clear();
-    byId("upload-list").replaceChildren();
+    /* What was refused is no part of the delivery: it stays in the list, with its reason. */
+    const handed = [...files.values()].filter(function (item) { return item.state === "received"; });
+    handed.forEach(function (item) {
+      files.delete(item.name);
+      if (item.row) { item.row.remove(); }
+    });
     drawOverall();
-    told.textContent = say("handed", { count: count });
+    told.textContent = say("handed", { count: handed.length });
     window.dash_clientside.set_props("upload-tick", { data: "handed " + answer.body.job });
   }
 
@@ -256,7 +263,7 @@
     }
     const found = [];
     for (const entry of entries) { found.push(...await walk(entry, "")); }
-    return found.filter(function (one) { return !one.name.split("/").pop().startsWith("."); });
+    return found.filter(isShown);
   }
 
   document.addEventListener("dragover", function (event) {
@@ -298,20 +305,36 @@
     drawOverall();
   }
 
+  /* Plates are known by their folder, not by their names: whoever chooses them here puts them there. */
+  function makePicker(id, word, folder) {
+    const label = document.createElement("label");
+    label.className = "button";
+    label.textContent = say(word);
+    const input = document.createElement("input");
+    input.type = "file";
+    input.multiple = true;
+    input.webkitdirectory = id === "upload-folder";
+    input.id = id;
+    input.className = "unseen";
+    input.addEventListener("change", function () {
+      const chosen = [...input.files].map(function (file) { return { file: file, name: folder + nameOf(file) }; });
+      input.value = "";
+      add(input.webkitdirectory ? chosen.filter(isShown) : chosen);
+    });
+    label.append(input);
+    return label;
+  }
+
+  function isShown(one) { return !one.name.split("/").pop().startsWith("."); }
+
   function attach() {
     const place = byId("upload-picker");
     if (!place || place.firstChild) { return; }
     words = JSON.parse(byId("upload-drop").dataset.words);
-    const input = document.createElement("input");
-    input.type = "file";
-    input.multiple = true;
-    input.id = "upload-input";
-    input.addEventListener("change", function () {
-      const chosen = [...input.files].map(function (file) { return { file: file, name: nameOf(file) }; });
-      input.value = "";
-      add(chosen);
-    });
-    place.append(input);
+    place.append(
+      makePicker("upload-input", "pick_files", ""), makePicker("upload-plates", "pick_plates", "plates/"),
+      makePicker("upload-folder", "pick_folder", "")
+    );
     resume();
   }
 

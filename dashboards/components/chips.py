@@ -4,6 +4,8 @@ from typing import Any
 
 from dash import html
 
+from dashboards.site import Site
+
 ARM_GLYPHS = {"low": "●", "high": "■"}
 
 
@@ -17,3 +19,11 @@ def build_chip(*children: Any, kind: str = "", name: str | None = None, rank: in
 def build_arm_mark(arm: str) -> Any:
     """Build the dose group's mark: a disc for low, a square for high, nothing before allocation."""
     return html.Span(ARM_GLYPHS.get(arm, ""), className=f"mark {arm}", **{"aria-hidden": "true"})
+
+
+def build_arm_key(site: Site) -> list[Any]:
+    """Build the key of the dose groups: mark and word."""
+    return [
+        html.Span([build_arm_mark(arm), " ", site.text(f"arm.{arm}")], className="quiet")
+        for arm in ("low", "high")
+    ]

@@ -5,12 +5,14 @@ import json
 import math
 import re
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from dash import html
+from dash import dcc, html
 
 from corelab.figures.course import Point
 from corelab.figures.numbers import format_count, format_fraction, format_interval, format_number, format_p
 from corelab.figures.readout_words import name_status
+from corelab.figures.tokens import Scheme
 from corelab.vocabulary import Status
 from dashboards.components.chips import build_chip
 from dashboards.shell import format_moment
@@ -20,9 +22,11 @@ from dashboards.views.point import Blank, Choice, Finding, Gate, PointDetail
 STATUS_KINDS: Final = {Status.FAILED: "fail", Status.MISSING: "warn"}
 LEVEL_GLYPHS: Final = {"pass": "✓", "warn": "△", "fail": "×"}
 FILE_ID_SHOWN: Final = 12
+PLOT_PX: Final = (339, 300)
+API: Final = "/api/v1/acquisitions"
 
 
-def build_drawer(site: Site, detail: PointDetail) -> Any:
+def build_drawer(site: Site, detail: PointDetail, scheme: Scheme) -> Any:
     """Build everything inside the drawer."""
     point = detail.point
     name = name_row(site, detail.choice.row)
@@ -37,8 +41,12 @@ def build_drawer(site: Site, detail: PointDetail) -> Any:
         html.P(write_lead(site, point, detail.choice.row), className="lead", id="drawer-lead"),
         *[html.P(line, className="interval") for line in write_limits(site, point)],
         html.Div(list_chips(site, point), className="chips"),
+        *build_gate_plot(site, detail.gate, scheme),
         table,
-        html.Nav(list_neighbours(site, detail), **{"aria-label": site.text("drawer.neighbours")}),
+        html.Nav(
+            [*build_gate_link(site, detail.gate), *list_neighbours(site, detail)],
+            **{"aria-label": site.text("drawer.neighbours")},
+        ),
     ]
 
 
@@ -163,6 +171,33 @@ def write_finding(site: Site, finding: Finding) -> str:
     if math.isfinite(finding.limit):
         parts.append(f"({format_number(finding.limit)})")
     return " ".join([*parts, site.say(finding.reason)]).strip()
+
+
+def build_gate_plot(site: Site, gate: Gate | None, scheme: Scheme) -> list[Any]:
+    """Build the picture of the events and the gate that counted them; none where the file is not here."""
+    if gate is None or gate.file_id not in site.desk.known().files:
+        return []
+    width, height = PLOT_PX
+    words = {
+        "population": gate.population,
+        "overlay": "before",
+        "width": width,
+        "height": height,
+        "scheme": scheme,
+    }
+    alt = site.text("drawer.plot", population=gate.population, tube=gate.tube)
+    source = f"{API}/{gate.file_id}/plot.svg?{urlencode(words)}"
+    return [html.Img(src=source, alt=alt, width=width, height=height, className="gate-plot")]
+
+
+def build_gate_link(site: Site, gate: Gate | None) -> list[Any]:
+    """Build the way to the tube with this gate."""
+    if gate is None or gate.file_id not in site.desk.known().files:
+        return []
+    address = f"/samples/{gate.file_id}?population={gate.population}"
+    return [
+        dcc.Link(site.text("drawer.open_gate"), href=address, className="button primary", id="drawer-gate")
+    ]
 
 
 def list_neighbours(site: Site, detail: PointDetail) -> list[Any]:

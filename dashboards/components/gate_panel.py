@@ -38,7 +38,7 @@ def build_panel(site: Site, opened: Opened) -> Any:
     counted = count_now(opened)
     parts = [*build_lead(site, opened, counted), *build_compared(site, opened, counted)]
     lines = opened.view.lines if opened.view else ()
-    if opened.view is not None:
+    if opened.view is not None and opened.view.parent:  # all events have no gate
         parts.append(build_limits(site))
         if may_draw(opened):
             parts += build_form(site, opened)

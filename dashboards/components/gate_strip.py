@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from dash import dcc, html
 
 from corelab.figures.numbers import format_count, format_fraction, format_number
+from corelab.vocabulary import BEAD_QC
 from dashboards.components.gate_editor import API
 from dashboards.site import Site
 from dashboards.views.acquisition import TreeRow, VisitTube, build_tree, list_same_gate, list_siblings
@@ -24,7 +25,8 @@ def build_gate_strip(site: Site, opened: Opened) -> Any:
         )
         for word in STRIPS
     ]  # fmt: skip
-    note = site.text(f"gate.strip_note.{address.strip}")
+    is_beads = address.strip == "visits" and opened.look.file.tube == BEAD_QC
+    note = site.text(f"gate.strip_note.{'beads' if is_beads else address.strip}")
     if address.strip == "visits":
         cards = [build_visit_card(site, opened, tube) for tube in list_visits(site, opened)]
     else:

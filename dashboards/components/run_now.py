@@ -11,6 +11,7 @@ from corelab.store.work import Work, find_work
 from corelab.vocabulary import Role
 from dashboards.access.roles import EVERY_ROLE, allow, may
 from dashboards.site import Site
+from dashboards.views.intake import read_progress
 
 EVERY_MS: Final = 2_000
 
@@ -49,7 +50,7 @@ def write_progress(site: Site, work: Work) -> list[Any]:
     job = work.job
     if job is None:
         return []
-    done, total = (int(job.report.get(name, 0) or 0) for name in ("done", "total"))
+    done, total = read_progress(job)
     if job.state != RUNNING or not total:
         return [html.Span(site.text(f"run.{job.kind}.{job.state}")), html.Progress()]
     told = site.text(f"run.{job.kind}.progress", done=format_count(done), total=format_count(total))

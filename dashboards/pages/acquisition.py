@@ -9,6 +9,7 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from corelab.cytometry.drawn import KINDS
 from corelab.cytometry.gate_view import list_channels
 from corelab.figures.numbers import format_count
+from corelab.store.acquisitions import AcquisitionFile
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.chips import build_chip
 from dashboards.components.drawer import FILE_ID_SHOWN, LEVEL_GLYPHS, write_finding
@@ -27,6 +28,7 @@ from dashboards.views.acquisition import (
     find_before,
     find_fmo,
     list_siblings,
+    name_occasion,
     read_populations,
 )
 from dashboards.views.address import OVERLAYS, parse_gate_address
@@ -96,18 +98,17 @@ def build_strip(site: Site, opened: Opened) -> Any:
     place = next((i for i, one in enumerate(siblings) if one.file_id == file.file_id), 0)
     before = siblings[place - 1] if place > 0 else None
     after = siblings[place + 1] if place + 1 < len(siblings) else None
-    title = " · ".join(word for word in (file.subject_id, file.visit, file.panel, file.tube) if word)
+    run = () if file.subject_id else (file.instrument, file.collected_at[:10])
+    title = " · ".join(word for word in (file.subject_id, file.visit, file.panel, file.tube, *run) if word)
     chips = [build_chip(html.Span(file.file_id[:FILE_ID_SHOWN], title=file.file_id), rank=3)]
     if file.collected_at:
         told = site.text("gate.collected", time=format_time(site, file.collected_at))
         chips.append(build_chip(told, rank=2))
     return html.Div(
         [
-            build_step(
-                site, opened, "previous", before.file_id if before else "", before.visit if before else ""
-            ),
+            build_step(site, opened, "previous", before),
             html.H1(title),
-            build_step(site, opened, "next", after.file_id if after else "", after.visit if after else ""),
+            build_step(site, opened, "next", after),
             *chips,
             *build_quality(site, opened),
             *build_waiting(site, opened),
@@ -119,15 +120,15 @@ def build_strip(site: Site, opened: Opened) -> Any:
     )
 
 
-def build_step(site: Site, opened: Opened, name: str, file_id: str, visit: str) -> Any:
+def build_step(site: Site, opened: Opened, name: str, other: AcquisitionFile | None) -> Any:
     """Build the arrow to the same gate at the visit before or after; greyed at either end."""
     glyph = site.text(f"patients.{name}.glyph")
-    if not file_id:
+    if other is None:
         return html.Span(glyph, className="icon off", **{"aria-hidden": "true"})
-    label = site.text(f"gate.{name}", visit=visit)
+    label = site.text(f"gate.{name}", visit=name_occasion(other))
     return dcc.Link(
         [html.Span(glyph, **{"aria-hidden": "true"}), html.Span(label, className="unseen")],
-        href=opened.address.href(file_id=file_id), id=f"patient-{name}", className="icon", title=label,
+        href=opened.address.href(file_id=other.file_id), id=f"patient-{name}", className="icon", title=label,
     )  # fmt: skip
 
 

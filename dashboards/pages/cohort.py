@@ -21,7 +21,7 @@ from dashboards.sizes import Viewport, read_viewport
 ANALYTES: Final = (Analyte.CAR_VCN_UG, Analyte.CAR_ABS, Analyte.CAR_PCT_CD3)
 SMALLEST_FACETS_PX: Final = 360
 BARS_PX: Final = 264
-AROUND_PX: Final = 40 + 44 + 20 + 8 + 40
+AROUND_PX: Final = 40 + 44 + 20 + 8 + 41
 GAPS_PX: Final = 36
 CARD_EDGES_PX: Final = 24
 LOWER_SHARE: Final = 1.63 / 2.63
@@ -118,7 +118,8 @@ def draw_charts(
         "catalog": site.figure_catalog,
     }
     width, height = viewport.drawn
-    bars_width = math.floor((width - GAPS_PX) * LOWER_SHARE) - CARD_EDGES_PX
+    beside = math.ceil((width - GAPS_PX) * (1 - LOWER_SHARE))
+    bars_width = viewport.beside(beside) - GAPS_PX - CARD_EDGES_PX
     facets, bars = tables.remember(
         ("cohort charts", analyte, look["highlight"], width, height, scheme),
         lambda: (

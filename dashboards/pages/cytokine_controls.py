@@ -15,7 +15,7 @@ from dashboards.components.graph import build_graph, empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 PARAMETERS: Final = ("control",)
 SHAPE: Final = "wide"
@@ -77,12 +77,15 @@ def draw_controls(
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure()
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     shown = read_analyte(tables, analyte)
     figure = control_chart_figure(
         tables["plate_controls"],
         analyte=shown,
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        size=(
+            viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX,
+            max(height - AROUND_PX, LEAST_PX),
+        ),
         scheme=scheme,
         catalog=site.figure_catalog,
     )

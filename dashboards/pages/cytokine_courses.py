@@ -10,17 +10,18 @@ from corelab.figures.cytokine_courses import AnalyteCourse, build_courses, cours
 from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.components.address import keep_in_address, read_choice, read_option
+from dashboards.components.chips import build_arm_key
 from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 PARAMETERS: Final = ("highlight", "part")
 SHAPE: Final = "wide"
 STORE: Final = "cytokines-choice"
-AROUND_PX: Final = 40 + 44 + 18 + 18 + 22
+AROUND_PX: Final = 40 + 44 + 18 + 18 + 22 + 3
 SIDES_PX: Final = 2 * 12 + 22
 DRAWER_PX: Final = 372 + 12
 LEAST_PX: Final = 400
@@ -37,6 +38,7 @@ def build_switches(site: Site, tables: SnapshotTables, query: Mapping[str, str])
     labels = {str(number): words for number, words in enumerate(parts)}
     switch = build_switch("cytokines-part", labels, read_option(query, "part", tuple(labels)))
     return [
+        *build_arm_key(site),
         html.Div(switch, hidden=len(parts) < 2),
         dmc.Select(
             id="cytokines-highlight",
@@ -97,11 +99,14 @@ def draw_courses(
     courses, highlight = read_courses(tables), chosen[0]
     start = PANELS * read_part(chosen[1], len(courses))
     known = set(tables["subjects"]["subject_id"])
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     figure = courses_figure(
         courses[start : start + PANELS],
         highlight=highlight if isinstance(highlight, str) and highlight in known else "",
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        size=(
+            viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX,
+            max(height - AROUND_PX, LEAST_PX),
+        ),
         scheme=scheme,
         catalog=site.figure_catalog,
     )

@@ -254,9 +254,8 @@ def draw_charts(
     if tables is None or viewport is None:
         return empty_figure(), empty_figure()
     plate, analyte = read_plate(tables, {"plate": chosen[0], "analyte": chosen[1]})
-    width, height = viewport.drawn
-    room = max(height - AROUND_PX, LEAST_PX)
-    across = width - ASIDE_PX - SIDES_PX
+    room = max(viewport.drawn[1] - AROUND_PX, LEAST_PX)
+    across = viewport.beside(ASIDE_PX) - SIDES_PX
     look = (scheme, site.figure_catalog)
     wells = build_wells(tables["plate_wells"], plate, analyte)
     size = (across, round(room * MAP_SHARE))

@@ -118,7 +118,7 @@ def build_preview(site: Site, tables: SnapshotTables, name: str) -> Any:
             "ensureDomOrder": True,
             "localeText": list_grid_words(site),
         },
-        style={"height": "calc(100vh - 190px)", "minHeight": "320px"},
+        style={"height": "calc(100vh - 206px)", "minHeight": "320px"},
     )
     return html.Div([head, grid], className="card preview")
 

@@ -10,7 +10,7 @@ from dash import Input, Output, dcc, html
 from corelab.figures.home import OverviewCounts, count_overview, overlay_reviews, overview_figure
 from corelab.figures.numbers import format_count
 from corelab.figures.tokens import Scheme
-from dashboards.access.roles import EVERY_ROLE, allow
+from dashboards.access.roles import EVERY_ROLE, allow, may_open
 from dashboards.components.address import read_option
 from dashboards.components.empty import build_empty
 from dashboards.components.graph import build_graph, empty_figure, name_data
@@ -32,8 +32,9 @@ VIEWS: Final = ("list", "trends")
 LONGEST_LIST: Final = 6
 VISITS_SHOWN: Final = 3
 HOURS_A_DAY: Final = 24
-OUTSIDE_PX: Final = 396
-"""Width of margins, lists and card edges beside the matrix."""
+LISTS_PX: Final = 340 + 12
+SIDES_PX: Final = 2 * 12 + 20
+"""Width of margins and card edges beside the matrix."""
 AROUND_PX: Final = 40 + 44 + 94 + 26
 """Height of bar, heading, counts and stamp above and under the matrix."""
 SMALLEST_MATRIX_PX: Final = 300
@@ -149,14 +150,9 @@ def write_age(site: Site, since: str) -> str:
 
 
 def write_waiting(site: Site, waiting: Waiting) -> Any:
-    """Write one entry of the quarantine with its reason."""
-    return html.Li(
-        [
-            html.Span(
-                [html.Span(waiting.path), html.Br(), html.Span(site.say(waiting.reason), className="quiet")]
-            )
-        ]
-    )
+    """Write one entry of the quarantine with its reason, leading who may to where it is settled."""
+    name = dcc.Link(waiting.path, href="/upload") if may_open("upload") else html.Span(waiting.path)
+    return html.Li(html.Span([name, html.Br(), html.Span(site.say(waiting.reason), className="quiet")]))
 
 
 def write_gap(site: Site, gap: Gap) -> Any:
@@ -183,7 +179,7 @@ def draw_matrix(site: Site, viewport: Viewport | None, scheme: Scheme) -> dict[s
         ("home matrix", site.home.reviews.mark(), width, height, scheme),
         lambda: overview_figure(
             overlay_reviews(read_overview(site, tables), list_marks(site, tables)),
-            width=width - OUTSIDE_PX,
+            width=viewport.beside(LISTS_PX) - SIDES_PX,
             height=max(height - AROUND_PX, SMALLEST_MATRIX_PX),
             scheme=scheme,
             catalog=site.figure_catalog,

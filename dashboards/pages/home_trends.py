@@ -20,7 +20,7 @@ from dashboards.components.pick import build_close, build_pick, read_words
 from dashboards.components.wall import enlarge_figure
 from dashboards.shell import format_time
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 from dashboards.views.point import list_findings
 from dashboards.views.samples import compute_age
 
@@ -70,8 +70,11 @@ def draw_trends(site: Site, viewport: Viewport | None, scheme: Scheme, *, has_dr
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure()
-    width, height = viewport.drawn
-    size = (width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX))
+    height = viewport.drawn[1]
+    size = (
+        viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX,
+        max(height - AROUND_PX, LEAST_PX),
+    )
     ages_h, catalog = read_ages(site), site.figure_catalog
     figure = tables.remember(
         ("trends figure", frozenset(ages_h.items()), size, scheme, catalog.language),

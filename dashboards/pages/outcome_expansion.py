@@ -15,7 +15,7 @@ from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 PARAMETERS: Final = ("analyte", "parameter")
 SHAPE: Final = "wide"
@@ -81,11 +81,14 @@ def draw_panels(
         ("expansion", exposure),
         lambda: build_panels(tables, analyte=analyte, parameter=parameter, primary=primary),
     )
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     figure = expansion_figure(
         panels,
         analyte=analyte,
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, SMALLEST_PX)),
+        size=(
+            viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX,
+            max(height - AROUND_PX, SMALLEST_PX),
+        ),
         scheme=scheme,
         catalog=site.figure_catalog,
     )

@@ -95,9 +95,8 @@ def draw_charts(
     if tables is None or viewport is None:
         return [empty_figure() for _ in CHARTS]
     endpoint, visit, definition = switches
-    width, height = viewport.drawn
-    left = width - ASIDE_PX - SIDES_PX
-    room = height - AROUND_PX - 2 * CARD_PX - GAP_PX
+    left = viewport.beside(ASIDE_PX) - SIDES_PX
+    room = viewport.drawn[1] - AROUND_PX - 2 * CARD_PX - GAP_PX
     matrix_px = min(MATRIX_HEAD_PX + 24 * len(list_infused(tables["subjects"])), room // 2)
     visits = list_visits(site, tables)
     look = (scheme, site.figure_catalog)

@@ -83,14 +83,14 @@ def draw_charts(
     tables = site.cache.current()
     if tables is None or viewport is None:
         return empty_figure(), empty_figure(), ""
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     catalog = site.figure_catalog
     is_reported = grades not in list_grades(site) or grades == REPORTED
     matrix = build_event_matrix(tables, catalog) if is_reported else build_lab_matrix(tables, grades, catalog)
     empty = "outcomes.matrix.no_event" if is_reported else "outcomes.matrix.no_grade"
     matrix_figure = grade_matrix_figure(
         matrix,
-        size=(width - ASIDE_PX - SIDES_PX, max(height - AROUND_PX, SMALLEST_PX)),
+        size=(viewport.beside(ASIDE_PX) - SIDES_PX, max(height - AROUND_PX, SMALLEST_PX)),
         scheme=scheme,
         catalog=catalog,
         empty=site.text(empty),

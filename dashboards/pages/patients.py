@@ -20,7 +20,7 @@ from dashboards.components.stamp import write_stamp
 from dashboards.components.wall import enlarge_figure
 from dashboards.overview import read_overview
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 from dashboards.views.point import Choice, build_point_detail, parse_choice
 from dashboards.views.readings import build_readings
 from dashboards.views.review import list_marks
@@ -255,10 +255,10 @@ def draw_course(
     course = read_course(site, tables, subject_id) if tables is not None else None
     if tables is None or course is None or viewport is None:
         return empty_figure()
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     figure = patient_figure(
         course,
-        width=width - (DRAWER_PX if has_drawer else 0) - 2 * SIDE_PX,
+        width=viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - 2 * SIDE_PX,
         height=max(height - ABOVE_PX, SMALLEST_FIGURE_PX),
         scheme=scheme,
         catalog=site.figure_catalog,
@@ -306,14 +306,14 @@ def _read_part(figure: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]
     return part if isinstance(part, dict) else {}
 
 
-def show_choice(site: Site, choice: Choice | None) -> tuple[Any, bool]:
+def show_choice(site: Site, choice: Choice | None, scheme: Scheme) -> tuple[Any, bool]:
     """Fill the drawer for a value; empty and hidden without one."""
     tables = site.cache.current()
     course = read_course(site, tables, choice.subject_id) if tables is not None and choice else None
     if tables is None or choice is None or course is None:
         return [], True
     detail = build_point_detail(course, tables, choice)
-    return ([], True) if detail is None else (build_drawer(site, detail), False)
+    return ([], True) if detail is None else (build_drawer(site, detail, scheme), False)
 
 
 def register(app: Any, site: Site) -> None:
@@ -328,9 +328,10 @@ def register(app: Any, site: Site) -> None:
         )  # fmt: skip
         return keep_zoom(figure, shown)
 
-    def choose(sent: Any, subject_id: str) -> tuple[Any, bool]:
+    def choose(sent: Any, scheme: Any, subject_id: str) -> tuple[Any, bool]:
         choice = parse_choice(sent)
-        return show_choice(site, choice if choice and choice.subject_id == subject_id else None)
+        chosen = choice if choice and choice.subject_id == subject_id else None
+        return show_choice(site, chosen, read_scheme_word(scheme))
 
     app.callback(
         Output("patient-graph", "figure"),
@@ -355,6 +356,7 @@ def register(app: Any, site: Site) -> None:
         Output("patient-drawer", "children"),
         Output("patient-drawer", "hidden"),
         Input("patient-choice", "data"),
+        Input("scheme", "data"),
         State("patient-subject", "data"),
         prevent_initial_call=True,
     )(allow(*EVERY_ROLE)(choose))

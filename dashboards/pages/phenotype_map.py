@@ -127,11 +127,10 @@ def draw(
     if cells is None or viewport is None:
         return empty_figure(), empty_figure()
     panel = read_panel(cells, wishes["panel"])
-    width, height = viewport.drawn
     look: dict[str, Any] = {"scheme": scheme, "catalog": site.figure_catalog}
-    tall = max(height - AROUND_PX, LEAST_PX)
+    tall = max(viewport.drawn[1] - AROUND_PX, LEAST_PX)
     picture = cell_map_figure(
-        build_view(cells, panel, wishes), size=(max(width - SIDES_PX - ASIDE_PX - 12, 320), tall), **look
+        build_view(cells, panel, wishes), size=(viewport.beside(ASIDE_PX + 12) - SIDES_PX, tall), **look
     )
     heat = cell_heat_figure(
         cells.of_panel("heat", panel), cells.of_panel("clusters", panel),

@@ -12,7 +12,7 @@ from corelab.figures.tokens import Scheme
 from dashboards.access.roles import EVERY_ROLE, allow
 from dashboards.cells import find_cells
 from dashboards.components.address import keep_in_address, read_option
-from dashboards.components.chips import build_arm_mark
+from dashboards.components.chips import build_arm_key
 from dashboards.components.graph import empty_figure, name_data
 from dashboards.components.phenotype_view import (
     AROUND_PX,
@@ -27,7 +27,7 @@ from dashboards.components.pick import build_pick
 from dashboards.components.switch import build_switch
 from dashboards.components.wall import enlarge_figure
 from dashboards.site import Site, SnapshotTables, read_scheme_word
-from dashboards.sizes import Viewport, read_viewport
+from dashboards.sizes import PHONE_PX, Viewport, read_viewport
 
 LEAST_PX: Final = 400
 CELL_COMPARTMENTS: Final = ("car_t", "car_neg_t", "b_cells")
@@ -91,14 +91,6 @@ def build_subset_switches(site: Site, tables: SnapshotTables, query: Mapping[str
     ]
 
 
-def build_arm_key(site: Site) -> list[Any]:
-    """Build the key of the dose groups: mark and word."""
-    return [
-        html.Span([build_arm_mark(arm), " ", site.text(f"arm.{arm}")], className="quiet")
-        for arm in ("low", "high")
-    ]
-
-
 def build_chart(site: Site, name: str, chosen: Sequence[str] | None) -> list[Any]:
     """Build the panels."""
     label = site.text(f"phenotype.{name}.chart")
@@ -149,10 +141,10 @@ def draw(
     has_drawer: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Draw the panels, narrower beside an open drawer."""
-    width, height = viewport.drawn
+    width = viewport.beside(DRAWER_PX if has_drawer else 0, until=PHONE_PX) - SIDES_PX
     figure = share_courses_figure(
         panels, highlight=highlight if isinstance(highlight, str) else "", scheme=scheme,
-        size=(width - SIDES_PX - (DRAWER_PX if has_drawer else 0), max(height - AROUND_PX, LEAST_PX)),
+        size=(width, max(viewport.drawn[1] - AROUND_PX, LEAST_PX)),
         catalog=site.figure_catalog,
     )  # fmt: skip
     return enlarge_figure(figure, viewport.scale)

@@ -20,19 +20,20 @@ from dashboards.views.review import count_waiting, list_rows
 COLUMNS: Final[dict[str, dict[str, Any]]] = {
     "subject_id": {"cellRenderer": "ChildLink", "width": 100},
     "visit": {"cellRenderer": "TubesLink", "width": 80},
-    "state": {"width": 110},
-    "car_t": {"width": 130, "tooltipField": "car_t"},
-    "b_cells": {"width": 150, "tooltipField": "b_cells"},
+    "state": {"width": 160, "cellClassRules": {"warn": "params.data.kind == 'stale'"}},
+    "changed": {"width": 220, "tooltipField": "changed", "cellClass": "warn"},
+    "car_t": {"width": 140, "tooltipField": "car_t", "type": "rightAligned"},
+    "b_cells": {"width": 150, "tooltipField": "b_cells", "type": "rightAligned"},
     "quality": {
-        "width": 260, "tooltipField": "quality",
+        "width": 220, "tooltipField": "why",
         "cellClassRules": {
             "warn": "params.data.level == 'warn'", "fail": "params.data.level == 'fail'",
         },
     },
-    "by_hand": {"width": 110},
+    "by_hand": {"width": 90},
     "by": {"width": 110},
-    "at": {"width": 140},
-    "reason": {"width": 200, "tooltipField": "reason"},
+    "at": {"width": 130},
+    "reason": {"width": 160, "tooltipField": "reason"},
 }  # fmt: skip
 """What is signed, how far it holds, and who has signed it; child and visit lead to the evidence."""
 
@@ -64,10 +65,11 @@ def build_grid(site: Site, rows: list[dict[str, Any]]) -> Any:
         "localeText": list_grid_words(site),
         **({"rowSelection": selection} if selection else {}),
     }  # fmt: skip
+    empty = {"changed"} if not any(row["changed"] for row in rows) else set()
     grid = dag.AgGrid(
         id="review-grid",
         columnDefs=[
-            {"field": name, "headerName": site.text(f"review.column.{name}"), **look}
+            {"field": name, "headerName": site.text(f"review.column.{name}"), "hide": name in empty, **look}
             for name, look in COLUMNS.items()
         ],
         rowData=rows,
@@ -107,18 +109,18 @@ def build_form(site: Site, snapshot_id: str) -> Any:
     )
 
 
-def sign(site: Site, selected: Any, given: dict[str, Any]) -> tuple[Any, Any, str, str]:
-    """Sign what is selected; the rows, the counts, what came of it, and an empty password field."""
+def sign(site: Site, selected: Any, given: dict[str, Any]) -> tuple[Any, Any, str, str, Any]:
+    """Sign what is selected; the rows, the counts, what came of it, an empty password field and selection."""
     try:
         signed = sign_targets(site, read_targets(selected or []), given)
     except ReviewError as error:
-        return no_update, no_update, site.say(str(error)), ""
+        return no_update, no_update, site.say(str(error)), "", no_update
     except (ValueError, KeyError, TypeError):
-        return no_update, no_update, site.text("review.nothing"), ""
+        return no_update, no_update, site.text("review.nothing"), "", no_update
     tables = site.cache.current()
     rows = list_rows(site, tables) if tables else no_update
     waiting = site.text("review.waiting", **count_waiting(site, tables)) if tables else no_update
-    return rows, waiting, site.text("review.signed", count=len(signed)), ""
+    return rows, waiting, site.text("review.signed", count=len(signed)), "", []
 
 
 def register(app: Any, site: Site) -> None:
@@ -126,9 +128,9 @@ def register(app: Any, site: Site) -> None:
 
     def press(
         clicks: int | None, selected: Any, state: str, reason: str | None, password: str | None, seen: str
-    ) -> tuple[Any, Any, Any, Any]:
+    ) -> tuple[Any, ...]:
         if not clicks:
-            return no_update, no_update, no_update, no_update
+            return (no_update,) * 5
         given = {"state": state, "reason": reason, "password": password or "", "snapshot": seen}
         return sign(site, selected, given)
 
@@ -137,6 +139,7 @@ def register(app: Any, site: Site) -> None:
         Output("review-waiting", "children"),
         Output("review-answer", "children"),
         Output("review-password", "value"),
+        Output("review-grid", "selectedRows"),
         Input("review-sign", "n_clicks"),
         State("review-grid", "selectedRows"),
         State("review-state", "value"),

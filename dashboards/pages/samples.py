@@ -22,6 +22,7 @@ from dashboards.views.samples import (
     list_choices,
     list_samples,
     parse_filter,
+    write_checks,
 )
 
 FILTERS: Final = ("subject", "visit", "panel", "tube", "quality", "state")
@@ -147,7 +148,7 @@ def list_columns(site: Site) -> list[dict[str, Any]]:
             "field": "quality",
             "width": 220,
             "minWidth": 150,
-            "tooltipField": "quality",
+            "tooltipField": "why",
             "cellClassRules": QUALITY_RULES,
         },
         *(describe_number(name) for name in (*COUNTED, "percent", "age_h")),
@@ -181,6 +182,7 @@ def write_row(site: Site, row: SampleRow) -> dict[str, Any]:
         "collected": format_time(site, row.collected_at),
         "state": f"{STATE_MARKS[row.state]} {site.text(f'samples.state.{row.state}')}".strip(),
         "quality": " ".join(part for part in (MARKS[row.quality], told or quality) if part),
+        "why": write_checks(site, row.checks),
         **row.counts,
         "percent": row.percent,
         "age_h": row.age_h,

@@ -201,11 +201,11 @@ def draw_charts(
     screening = select_screening(
         read_screening(tables, study), verdict=verdict, only_open=chosen[1] == "unresolved"
     )
-    width, height = viewport.drawn
+    height = viewport.drawn[1]
     matrix = screening_figure(
         screening,
         {name: criterion.title for name, criterion in criteria.items()},
-        width=width - ASIDE_PX - SIDES_PX,
+        width=viewport.beside(ASIDE_PX) - SIDES_PX,
         height=max(height - AROUND_PX, SMALLEST_PX),
         scheme=scheme,
         catalog=site.figure_catalog,

@@ -12,7 +12,7 @@ from flask_login import current_user
 from corelab.errors import CorelabError, InputError
 from corelab.ingest.layouts import LAYOUTS
 from corelab.store.intake import decide_corrections
-from corelab.store.jobs import RUN, Job
+from corelab.store.jobs import DONE, RUN, RUNNING, Job
 from corelab.store.objects import compute_sha256
 from corelab.store.resolving import assign_files
 from corelab.store.withdrawal import withdraw
@@ -21,7 +21,13 @@ from dashboards.access.roles import allow
 from dashboards.components.grid import GRID_THEME, list_grid_words
 from dashboards.components.run_now import build_run
 from dashboards.site import Site
-from dashboards.views.intake import list_correction_rows, list_file_rows, list_held_rows, write_job
+from dashboards.views.intake import (
+    list_correction_rows,
+    list_file_rows,
+    list_held_rows,
+    read_progress,
+    write_job,
+)
 
 POLL_MS: Final = 2_000
 GRIDS: Final = ("files", "corrections", "held")
@@ -30,7 +36,7 @@ ROW_PX: Final = 26
 MOST_ROWS: Final = 8
 WORDS: Final = (
     "waiting", "sending", "received", "paused", "again", "refused", "remove", "overall", "speed", "handed",
-    "nothing", "offline",
+    "nothing", "offline", "kilobytes", "megabytes", "pick_files", "pick_plates", "pick_folder",
 )  # fmt: skip
 """Sentences that the browser's own script writes."""
 
@@ -66,11 +72,11 @@ def build_drop(site: Site) -> Any:
     words = json.dumps({word: site.text(f"upload.script.{word}") for word in WORDS})
     return html.Section(
         [
-            html.Label(
+            html.Div(
                 [
                     html.B(site.text("upload.drop")),
                     html.Span(site.text("upload.drop_hint"), className="quiet"),
-                    html.Span(id="upload-picker"),
+                    html.Span(id="upload-picker", className="chips"),
                 ],
                 id="upload-drop",
                 className="drop",
@@ -102,6 +108,17 @@ def build_work(site: Site) -> Any:
         [html.H2(site.text("upload.work")), html.Ul(id="upload-jobs", className="plain-list")],
         className="card",
     )
+
+
+def build_job(site: Site, job: Job) -> Any:
+    """Build one line about a piece of work, with a bar while it is done and the way to what came of it."""
+    parts: list[Any] = [write_job(site, job)]
+    if job.state == RUNNING:
+        done, total = read_progress(job)
+        parts.append(html.Progress(value=str(done), max=str(total)) if total else html.Progress())
+    if job.kind == RUN and job.state == DONE:
+        parts += [" ", html.A(site.text("upload.look"), href="/samples")]
+    return html.Li(parts)
 
 
 def build_templates(site: Site) -> Any:
@@ -170,7 +187,7 @@ def build_held(site: Site) -> Any:
     """Build the grid of everything else that waits."""
     columns = [
         {"field": "path", "minWidth": 170},
-        {"field": "reason", "minWidth": 420, "tooltipField": "reason"},
+        {"field": "reason", "minWidth": 420, "flex": 1, "tooltipField": "reason"},
         {"field": "since", "minWidth": 130},
     ]
     return build_panel(site, "held", columns, buttons=("dismiss",), key="params.data.object")
@@ -268,9 +285,9 @@ def register(app: Any, site: Site) -> None:
     def poll(_ticks: int | None, _tick: Any, seen: str | None) -> tuple[Any, Any]:
         jobs = site.home.jobs.latest()
         version = read_version(site, jobs)
-        if version == seen:
+        if version == seen and not any(job.state == RUNNING for job in jobs):
             return no_update, no_update
-        return [html.Li(write_job(site, job)) for job in jobs], version
+        return [build_job(site, job) for job in jobs], no_update if version == seen else version
 
     app.callback(
         Output("upload-jobs", "children"),

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from corelab.cytometry.axes import stretch_axis
 from corelab.cytometry.bench import Bench
+from corelab.cytometry.gate_view import GateView, place_on
 from corelab.cytometry.interchange.revision import GateRevision, Kind, Scope, Target
 from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
@@ -134,15 +136,33 @@ def list_visit_tubes(known: Known, file: AcquisitionFile) -> list[AcquisitionFil
 
 
 def list_siblings(known: Known, file: AcquisitionFile, study: Study) -> list[AcquisitionFile]:
-    """List the acquisitions of the same child, panel and tube, in the order of their collection."""
+    """List the acquisitions of the same child, panel and tube, in the order of their collection.
+
+    Tubes of a run belong to no child: those of the same instrument compare.
+    """
     order = {visit.code: visit.order for visit in study.visits}
     same = [
         other
         for other in known.files.values()
         if (other.subject_id, other.panel, other.tube) == (file.subject_id, file.panel, file.tube)
+        and (file.subject_id or other.instrument == file.instrument)
         and other.state == "active"
     ]
     return sorted(same, key=lambda one: (one.collected_at, order.get(one.visit, 99), one.file_id))
+
+
+def name_occasion(file: AcquisitionFile) -> str:
+    """Name when a tube was drawn: by its visit, one of a run by its day."""
+    return file.visit or file.collected_at[:10]
+
+
+def stretch_view(tables: SnapshotTables, siblings: Sequence[AcquisitionFile], view: GateView) -> GateView:
+    """Return a plot whose axes hold the quality beads of all siblings, at whatever voltage they were read."""
+    beads = tables["bead_qc"]
+    beads = beads[beads["file_id"].isin([one.file_id for one in siblings])]
+    highest = beads.groupby("detector")["median"].max()
+    x, y = (stretch_axis(axis, float(highest.get(axis.detector, 0.0))) for axis in (view.x, view.y))
+    return place_on(view, x=x, y=y)
 
 
 def list_same_gate(
@@ -156,7 +176,7 @@ def _visit_tube(tables: SnapshotTables, file: AcquisitionFile, population: str) 
     rows = read_populations(tables, file.file_id)
     row = next((row for row in rows if row["population"] == population), {})
     return VisitTube(
-        file_id=file.file_id, visit=file.visit, collected_at=file.collected_at,
+        file_id=file.file_id, visit=name_occasion(file), collected_at=file.collected_at,
         count=_number(row.get("count", math.nan)), parent_count=_number(row.get("parent_count", math.nan)),
         percent=_number(row.get("percent_of_parent", math.nan)), high=_number(row.get("ci_high", math.nan)),
         status=row.get("status", ""), reason=row.get("reason", ""),

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
-from corelab.store.jobs import Job
+from corelab.figures.numbers import format_count
+from corelab.store.jobs import DONE, FAILED, RUNNING, Job
 from corelab.store.proposals import FIELDS, Remark
 from corelab.store.resolving import list_unnamed
+from dashboards.shell import format_time
 from dashboards.site import Site
 
 
@@ -53,7 +55,7 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
     return [
         {
             "path": row["path"], "reason": site.say(row["reason"]),
-            "since": row["recorded_at"][:16].replace("T", " "),
+            "since": format_time(site, row["recorded_at"]),
             "object": f"{row['file_id']}:{row['row']}" if row["row"] else row["file_id"],
         }
         for row in site.home.registry.quarantine_rows()
@@ -61,11 +63,20 @@ def list_held_rows(site: Site) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def read_progress(job: Job) -> tuple[int, int]:
+    """Return how much of a piece of work is done, and of how much; zeros while nobody knows."""
+    done, total = (int(job.report.get(name, 0) or 0) for name in ("done", "total"))
+    return done, total
+
+
 def write_job(site: Site, job: Job) -> str:
     """Write one line about a piece of work."""
-    if job.state == "failed":
+    if job.state == FAILED:
         return site.text("upload.job.failed", id=job.id, error=site.say(str(job.report.get("error", ""))))
-    if job.state != "done":
+    if job.state != DONE:
+        done, total = read_progress(job)
+        if job.state == RUNNING and total:
+            return site.text(f"run.{job.kind}.progress", done=format_count(done), total=format_count(total))
         return site.text(f"upload.job.{job.kind}.{job.state}", id=job.id)
     if job.kind != "ingest":
         return site.text(f"upload.job.{job.kind}.done", snapshot=job.report.get("snapshot", ""))

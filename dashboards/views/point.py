@@ -51,6 +51,7 @@ class Gate:
 
     file_id: str
     tube: str
+    population: str
     source: str
     version: str
     qc: str
@@ -152,6 +153,7 @@ def find_gate(tables: "Mapping[str, pd.DataFrame]", choice: Choice) -> Gate | No
     return Gate(
         file_id=row["file_id"],
         tube=row["tube"],
+        population=population,
         source=row["gate_source"],
         version=row["gate_version"],
         qc=row["qc"],

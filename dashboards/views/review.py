@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from corelab.errors import CorelabError
 from corelab.figures.course import to_float
 from corelab.figures.numbers import format_number
 from corelab.store.results import ResultScope, ResultTarget, hash_results, list_targets
 from corelab.store.review import ReviewState, Standing
 from corelab.vocabulary import Level, Status
+from dashboards.shell import format_time
 from dashboards.site import Site, SnapshotTables
-from dashboards.views.samples import FITTED
+from dashboards.views.samples import FITTED, write_checks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEVEL_MARKS: Final = {"fail": "×", "warn": "△"}
+NOTHING: Final = "–"
 
 
 def list_visits(tables: SnapshotTables) -> list[ResultTarget]:
@@ -88,13 +91,19 @@ def list_pending(site: Site, tables: SnapshotTables) -> list[Pending]:
 
 
 def list_standings(site: Site, tables: SnapshotTables) -> list[Standing]:
-    """Return where each visit stands, those that wait for a reviewer first."""
+    """Return where each visit stands: what changed since signed first, then what was never signed."""
     standings = read_standings(site, tables).values()
     codes = {code: place for place, code in enumerate(site.home.study.visits_by_code)}
 
-    def order(one: Standing) -> tuple[bool, str, int, str]:
-        is_done = one.state is not ReviewState.DRAFT and not one.is_stale
-        return is_done, one.target.subject_id, codes.get(one.target.visit, len(codes)), one.target.visit
+    def order(one: Standing) -> tuple[bool, bool, str, int, str]:
+        is_done = one.state is not ReviewState.DRAFT
+        return (
+            not one.is_stale,
+            is_done,
+            one.target.subject_id,
+            codes.get(one.target.visit, len(codes)),
+            one.target.visit,
+        )
 
     return sorted(standings, key=order)
 
@@ -168,18 +177,47 @@ def list_rows(site: Site, tables: SnapshotTables) -> list[dict[str, Any]]:
     for standing in list_standings(site, tables):
         review = standing.review
         state = "stale" if standing.is_stale else standing.state.value
-        found = results.get((standing.target.subject_id, standing.target.visit), Results())
+        key = standing.target.subject_id, standing.target.visit
+        found = results.get(key, Results())
+        changed = ""
+        if review and standing.is_stale:
+            signed = read_signed(site, tables, review.snapshot_id)
+            changed = write_changes(site, signed.get(key, Results()), found)
         rows.append(
             {
                 **write_results(site, found),
                 "scope": standing.target.scope.value, "subject_id": standing.target.subject_id,
-                "visit": standing.target.visit, "state": site.text(f"review.state.{state}"),
+                "visit": standing.target.visit, "state": site.text(f"review.state.{state}"), "kind": state,
+                "changed": changed,
                 "by": review.author if review else "",
-                "at": review.at[:16].replace("T", " ") if review else "",
+                "at": format_time(site, review.at) if review else "",
                 "reason": review.reason if review else "",
             }
         )  # fmt: skip
     return rows
+
+
+def read_signed(site: Site, tables: SnapshotTables, snapshot_id: str) -> dict[tuple[str, str], Results]:
+    """Return what a snapshot held in which results were signed; nothing where it is no longer there."""
+
+    def read() -> dict[tuple[str, str], Results]:
+        try:
+            return summarise_results(SnapshotTables(site.home.snapshots.get(snapshot_id)))
+        except CorelabError:
+            return {}
+
+    return tables.remember(("signed results", snapshot_id), read)
+
+
+def write_changes(site: Site, then: Results, now: Results) -> str:
+    """Write what is another than when it was signed: before and after of what the page shows."""
+    before, after = write_results(site, then), write_results(site, now)
+    parts = [
+        f"{site.text(f'review.column.{name}')} {before[name] or NOTHING} → {after[name] or NOTHING}"
+        for name in ("car_t", "b_cells", "quality", "by_hand")
+        if before[name] != after[name]
+    ]
+    return " · ".join(parts) or site.text("review.other_change")
 
 
 def write_results(site: Site, found: Results) -> dict[str, str]:
@@ -193,6 +231,6 @@ def write_results(site: Site, found: Results) -> dict[str, str]:
     mark = LEVEL_MARKS.get(found.level, "")
     return {
         "car_t": write(found.car_t), "b_cells": write(found.b_cells), "level": found.level,
-        "quality": f"{mark} {', '.join(found.checks)}".strip(),
+        "quality": f"{mark} {', '.join(found.checks)}".strip(), "why": write_checks(site, found.checks),
         "by_hand": site.text("samples.by_hand", count=found.by_hand) if found.by_hand else "",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from corelab.store.acquisitions import AcquisitionFile
 from corelab.study.model import Study
 from corelab.vocabulary import GateSource, Level
 from dashboards.desk import Known, is_waiting
-from dashboards.site import SnapshotTables
+from dashboards.site import Site, SnapshotTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ def build_row(
         panel=file.panel, tube=file.tube,
         state=find_state(file, quality, is_known=bool(counted or found), waits=waits),
         quality=quality if counted or found else "",
-        checks=tuple(dict.fromkeys(check for _, check in found)),
+        checks=tuple(dict.fromkeys(check for level, check in sorted(found, key=_rank))),
         counts={name: values.get(name) for name in COUNTED},
         percent=values.get("percent"), age_h=compute_age(file), source=values.get("source", ""),
         by_hand=int(values.get("by_hand", 0)),
@@ -193,6 +193,19 @@ def _known(value: Any) -> float | None:
     except TypeError:  # pandas' own missing value is no number at all
         return None
     return number if math.isfinite(number) else None
+
+
+def _rank(finding: tuple[str, str]) -> int:
+    """Rank what failed a tube before what only warns."""
+    return [Level.FAIL, Level.WARN, Level.PASS].index(Level(finding[0]))
+
+
+def write_checks(site: Site, checks: Sequence[str]) -> str:
+    """Write in words what checks say, where the catalog knows them."""
+    return "; ".join(
+        f"{check}: {site.text(f'reason.{check}')}" if site.catalog.has(f"reason.{check}") else check
+        for check in checks
+    )
 
 
 def collect_findings(tables: SnapshotTables) -> dict[str, list[tuple[str, str]]]:

@@ -60,12 +60,18 @@ def test_upload__brings_files_in_and_settles_what_waits(page, receiving, tmp_pat
     expect(refused).to_contain_text("not a file of a delivery")
     expect(page.locator(".upload-row[data-state=received]")).to_have_count(2)
     expect(page.locator("#upload-sum")).to_contain_text("2 of 2 files")
-    refused.locator("button").click()
+    (tmp_path / "layout.csv").write_bytes(b"plate,well,sample_type\n")
+    page.set_input_files("#upload-plates", str(tmp_path / "layout.csv"))
+    plate = page.locator(".upload-row[data-state=received]", has_text="plates/layout.csv")
+    expect(plate).to_contain_text("1 kB")
+    plate.locator("button").click()
     page.click("#upload-hand")
-    expect(page.locator("#upload-say")).to_contain_text("handed over")
+    expect(page.locator("#upload-say")).to_contain_text("Files handed over: 2")
+    expect(refused).to_contain_text("by the button for plates")
+    refused.locator("button").click()
     expect(page.locator("#upload-jobs")).to_contain_text("waits for the runner")
     assert work_off(home, clock=lambda: dt.datetime.now(dt.UTC)) == 2
-    expect(page.locator("#upload-jobs")).to_contain_text("1 corrections wait")
+    expect(page.locator("#upload-jobs")).to_contain_text("corrections to decide 1")
 
     row = page.locator("#upload-files .ag-center-cols-container .ag-row")
     expect(row).to_contain_text("fmo_car")
@@ -78,7 +84,7 @@ def test_upload__brings_files_in_and_settles_what_waits(page, receiving, tmp_pat
     page.locator(".ag-list-item", has_text="cart").click()
     page.fill("#upload-files-reason", "by the worksheet")
     page.click("#upload-assign")
-    expect(page.locator("#upload-files-say")).to_contain_text("1 files assigned")
+    expect(page.locator("#upload-files-say")).to_contain_text("Files assigned: 1")
     expect(page.locator("#upload-files")).to_contain_text("Every file has its tube")
 
     corrections = page.locator("#upload-corrections .ag-row")
@@ -86,7 +92,7 @@ def test_upload__brings_files_in_and_settles_what_waits(page, receiving, tmp_pat
     page.locator("#upload-corrections .ag-row input[type=checkbox]").first.check()
     page.fill("#upload-corrections-reason", "typo")
     page.click("#upload-accept")
-    expect(page.locator("#upload-corrections-say")).to_contain_text("1 corrections accepted")
+    expect(page.locator("#upload-corrections-say")).to_contain_text("Corrections accepted: 1")
     assert list(home.registry.inputs().acquisitions["tube"]) == ["fmo_car"]
     assert list(home.registry.inputs().labs["value"]) == ["9"]
     assert home.registry.audit.verify() == []

@@ -1,17 +1,24 @@
 """The routes behind the gate editor: who may ask, what they count, what they record, what never leaves."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 
+from corelab.cytometry.axes import Axis
+from corelab.cytometry.gate_view import GateView
+from corelab.cytometry.interchange.model import Linear
 from corelab.cytometry.interchange.revision import Kind, Scope, Target, decide_cut, read_limit
 from corelab.store.results import ResultScope, ResultTarget
 from corelab.store.review import ReviewState, Signature
 from corelab.vocabulary import GateSource, Role
 from dashboards.access.roles import ROLES_ATTRIBUTE
-from dashboards.desk import Desk
+from dashboards.desk import Desk, Known
 from dashboards.gates_api import PREFIX
 from dashboards.pages import acquisition
+from dashboards.site import SnapshotTables
+from dashboards.views.acquisition import list_siblings, stretch_view
 from pipelines.run import run
 from tests.dashboards.conftest import call, csrf, log_in
 from tests.dashboards.trial import ACCOUNTS, NOW, PASSWORD
@@ -319,6 +326,41 @@ def test_page__of_quality_beads_opens_with_their_events_and_shows_no_cells(clien
     for population, status in (("beads", 200), ("t_cells", 404)):
         picture = f"{PREFIX}/{path.rpartition('/')[2]}/plot.svg?population={population}"
         assert client.get(picture).status_code == status
+
+
+def test_drawer__of_a_counted_value_shows_its_gate_and_leads_there(client, trial_app, tube):
+    log_in(client, "ortiz")
+    choice = [tube["subject_id"], "car_abs", tube["visit_label"], tube["collected_at"]]
+    path = "..patient-drawer.children...patient-drawer.hidden.."
+
+    drawer = json.dumps(call(client, trial_app, path, choice, "dark", tube["subject_id"]).json)
+
+    assert f"/samples/{tube['file_id']}?population=car_t" in drawer
+    picture = re.search(r'"src": "([^"]+)"', drawer).group(1)
+    assert "scheme=dark" in picture
+    assert client.get(picture).mimetype == "image/svg+xml"
+
+
+def test_strip__of_quality_beads_holds_each_run_of_the_instrument_at_whatever_voltage(trial):
+    snapshot = trial.snapshots.current()
+    tables = SnapshotTables(snapshot)
+    beads = snapshot.table("bead_qc").query("detector == 'FSC-A'")
+    files = {file.file_id: file for file in trial.registry.acquisition_files()}
+    first, *_ = (files[file_id] for file_id in beads["file_id"])
+    siblings = list_siblings(Known(files=files, decisions={}, revisions=()), first, trial.study)
+    alike = beads["instrument"] == beads["instrument"].iloc[0]
+    assert [one.file_id for one in siblings] == beads[alike].sort_values("collected_at")["file_id"].tolist()
+    axis = Axis(channel="FSC-A", detector="FSC-A", scale=Linear(t=beads["median"].min() / 2, a=0.0))
+    nothing = np.zeros(0, dtype=bool)
+    view = GateView(
+        population="events", parent="", x=axis, y=axis, shown=nothing, inside=nothing, lines=(), held=(),
+        unseen=(), time_step=None,
+    )  # fmt: skip
+
+    held = stretch_view(tables, siblings, view)
+
+    highest = beads.loc[alike, "median"].max()
+    assert 0.5 < held.x.place(highest) < 0.9
 
 
 def test_page__of_a_large_file_says_what_is_done_and_then_opens(client, trial_app, tube, monkeypatch):

@@ -28,7 +28,7 @@ SAME = """
     AESI AUC AUC₀₋₂₈ CAR-T CI CRR CRS CSV Cmax D FMO G ICANS Jonckheere Kendall LLOQ LOD M Mann–Whitney
     ORR PRR Parquet Python R SLEDAI-2K SRI-4 Spearman Tmax UPCR ULOQ N cm corelab .csv eGFR em g/g
     mL/min/1.73 m² n n/N naive p qPCR scm temra t½ Δ τ τ-b ρ ≥G3 ≥LLOQ <LLOQ LLOQ–ULOQ n<
-    D0–D8 D9–D30 PD-1+ TIM-3+ LAG-3+ HLA-DR+ CD25+
+    kB MB D0–D8 D9–D30 PD-1+ TIM-3+ LAG-3+ HLA-DR+ CD25+
 """
 """Names, units and signs that are the same in both languages."""
 

@@ -6,7 +6,7 @@ from corelab.figures.numbers import format_number
 from corelab.store.users import LOCK_AFTER_FAILURES
 from dashboards.app import create_app
 from tests.dashboards.conftest import SECRET, call, csrf, log_in
-from tests.dashboards.trial import ACCOUNTS, PASSWORD
+from tests.dashboards.trial import ACCOUNTS, CUT_OFF, PASSWORD, make_tables
 
 PATH = "/api/v1/reviews"
 D14 = {"scope": "visit", "subject_id": "CL-001", "visit": "D14"}
@@ -77,19 +77,36 @@ def test_sign__shuts_the_account_after_wrong_passwords(reviewer, home):
 
 def test_page__lists_what_waits_and_signs_what_is_selected(reviewer, app, home):
     page = str(call(reviewer, app, "page.children", "/review", "").json)
-    assert "11 drafts" in page
+    assert "to review 11" in page
     seen = home.snapshots.current().id
     values = (1, [D14, D14 | {"visit": "D7"}], "reviewed", "", PASSWORD, seen)
     answer = call(reviewer, app, "review-grid.rowData", *values).json["response"]
     assert answer["review-answer"]["children"] == "2 signed."
     assert answer["review-password"]["value"] == ""
-    assert "9 drafts · 2 reviewed" in answer["review-waiting"]["children"]
+    assert answer["review-grid"]["selectedRows"] == []
+    assert "to review 9 · reviewed, not locked 2" in answer["review-waiting"]["children"]
     states = {row["visit"]: row["state"] for row in answer["review-grid"]["rowData"]}
     assert (states["D14"], states["D7"], states["D10"]) == ("reviewed", "reviewed", "draft")
     nothing = call(reviewer, app, "review-grid.rowData", 2, [], "reviewed", "", PASSWORD, seen).json[
         "response"
     ]
     assert "Select" in nothing["review-answer"]["children"]
+
+
+def test_page__names_what_changed_since_it_was_signed(reviewer, app, home, clock):
+    sign(reviewer, home, D14, D14 | {"visit": "D7"})
+    tables = make_tables()
+    rows = tables["persistence"]
+    is_d14 = (rows["subject_id"] == "CL-001") & (rows["visit"] == "D14") & (rows["analyte"] == "CAR_ABS")
+    before = format_number(rows.loc[is_d14, "value"].iloc[0])
+    rows.loc[is_d14, "value"] = 77.0
+    home.snapshots.write(tables, {"cutoff": CUT_OFF}, run_key="next", at=clock())
+
+    shown = find_rows(call(reviewer, app, "page.children", "/review", "").json)
+
+    changed = {row["visit"]: row["changed"] for row in shown if row["changed"]}
+    assert changed == {"D14": f"CAR-T [cells/µL] {before} → 77.0"}
+    assert shown[0]["state"] == "changed since signed"
 
 
 def test_page__shows_what_is_signed_beside_its_visit(trial, clock):

@@ -40,7 +40,7 @@ def test_run__is_asked_for_where_something_waits_and_followed_to_its_end(client,
     decide(trial, 4321.0)
     for path in ("/", "/samples", "/upload"):
         page = show(client, trial_app, path)
-        assert "Not in the snapshot yet: 1 gate change(s)" in page
+        assert "Not in the snapshot yet: gate changes 1" in page
         assert "run-press" in page
     page = show(reader, trial_app)
     assert "Not in the snapshot yet" in page

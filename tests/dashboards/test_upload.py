@@ -144,7 +144,7 @@ def test_files__are_proposed_assigned_and_recorded(scientist, app, home, tmp_pat
     assert "the file's name" in row["why"]
     pressed = press(scientist, app, "assign", "files", [row | {"panel": "cart"}], "")
     assert "no reason" in pressed
-    assert "1 files assigned" in press(
+    assert "Files assigned: 1" in press(
         scientist, app, "assign", "files", [row | {"panel": "cart"}], "by the worksheet"
     )
     tube = home.registry.inputs().acquisitions.loc[0]
@@ -201,8 +201,10 @@ def test_corrections__stand_old_beside_new_and_are_decided(scientist, app, home,
         ("value", "1.35", "9"),
         ("value", "200", "7"),
     ]
-    assert "1 corrections accepted" in press(scientist, app, "accept", "corrections", corrections[:1], "typo")
-    assert "1 corrections refused" in press(
+    assert "Corrections accepted: 1" in press(
+        scientist, app, "accept", "corrections", corrections[:1], "typo"
+    )
+    assert "Corrections refused: 1" in press(
         scientist, app, "refuse", "corrections", corrections[1:], "other child"
     )
     labs = home.registry.inputs().labs.set_index("test")["value"]
@@ -222,7 +224,8 @@ def test_held__is_shown_with_its_reason_and_can_be_taken_out(scientist, app, hom
     )
     _, _, held = rows_of(call(scientist, app, "upload-files.rowData", "v").json)
     assert sorted(row["path"] for row in held) == ["bad.fcs", "labs.csv:2"]
-    assert "2 taken out" in press(scientist, app, "dismiss", "held", held, "sent by mistake")
+    told = press(scientist, app, "dismiss", "held", held, "sent by mistake")
+    assert "Taken out of the quarantine: 2" in told
     assert home.registry.quarantine_rows() == []
 
 
@@ -234,7 +237,7 @@ def test_poll__tells_what_the_runner_did(scientist, app, home, clock):
     version = first["upload-version"]["data"]
     assert not call(scientist, app, "upload-jobs.children", 2, None, version).json["response"]
     work_off(home, clock=clock)
-    assert "1 rows new" in str(call(scientist, app, "upload-jobs.children", 3, None, version).json)
+    assert "new rows 1" in str(call(scientist, app, "upload-jobs.children", 3, None, version).json)
 
 
 def rows_of(answer):
@@ -277,3 +280,10 @@ def test_poll__has_words_for_every_kind_of_work(scientist, app, home, kind, aske
     answer = call(scientist, app, "upload-jobs.children", 1, None, None)
     assert answer.status_code == 200
     assert len(answer.json["response"]["upload-jobs"]["children"]) == 1
+    if asked == "running":
+        home.jobs.extend(job.id, at=NOW, done=3, total=14)
+        seen = answer.json["response"]["upload-version"]["data"]
+        answer = call(scientist, app, "upload-jobs.children", 2, None, seen)
+        assert "3 of 14" in answer.text
+        assert '"max":"14"' in answer.text
+        assert "upload-version" not in answer.json["response"]

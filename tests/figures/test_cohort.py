@@ -2,6 +2,7 @@
 import json
 import math
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from hypothesis import given
@@ -104,6 +105,21 @@ def test_cohort_figure__few_children_have_names_many_only_the_chosen_one(six, fi
 
     assert names(cohort_figure(six, **LOOK)) == {f"CL-{n:03d}" for n in range(1, 7)}
     assert names(cohort_figure(fifty, **{**LOOK, "highlight": "CL-017"})) == {"CL-017"}
+
+
+def test_cohort_figure__names_of_curves_that_end_together_stand_apart_and_cover_nothing(six):
+    rows = six["persistence"]
+    one, other = six["subjects"].query("arm == 'low'")["subject_id"].iloc[:2]
+    twin = rows[rows["subject_id"] == one].assign(subject_id=other)
+    tables = {**six, "persistence": pd.concat([rows[rows["subject_id"] != other], twin])}
+
+    notes = {n["text"]: n for n in cohort_figure(tables, **LOOK)["layout"]["annotations"]}
+
+    assert [notes[one][side] for side in "xy"] == [notes[other][side] for side in "xy"]
+    places = {(notes[name]["xanchor"], notes[name].get("ay", 0)) for name in (one, other)}
+    assert len(places) == 2
+    assert all("bgcolor" not in n for text, n in notes.items() if "CL-" in text)
+    assert all(n["showarrow"] for n in notes.values() if n.get("ay"))
 
 
 def test_cohort_figure__the_chosen_child_is_ink_in_its_own_facet(six):

@@ -51,6 +51,8 @@ def test_courses__put_what_lies_below_a_limit_into_the_gutter(tables):
     assert marks["y"][0] < floor
     assert marks["y"][3] < marks["y"][0]
     assert marks["y"][2] == math.log10(10_000)
+    assert courses[0].draws[1].arm == "high"
+    assert marks["marker"]["symbol"][:2] == ["circle", "square"]  # not detected; of the high dose
     assert marks["customdata"][0][-1] == "CL-001 · IL-6 · LD · not detected"
     lines = trace(figure, "lines")
     assert [y is None for y in lines["y"]] == [True, True, False, True, True]
