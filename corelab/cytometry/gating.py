@@ -12,7 +12,7 @@ from corelab.cytometry.engine import NO_CELLS, Engine
 from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
-from corelab.cytometry.markers import match_markers
+from corelab.cytometry.markers import find_antigens, keep_signs, match_markers
 from corelab.cytometry.quality import (
     QualityLimits,
     builtin_limits,
@@ -195,7 +195,7 @@ def _list_findings(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple
 
 def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
     tube, counts, shares = engine.tube, tally.counts, tally.shares
-    findings = [*tube.markers.findings, *_name_stand_ins(engine.template)]
+    findings = [*tube.markers.findings, *_name_stand_ins(engine.template), *_check_control_name(engine)]
     findings += [*tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     if MARGIN in shares:
@@ -214,6 +214,22 @@ def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
         findings += check_double_positive(counts.get("car_cd19_double"), limits)
     return (*findings, *check_templates(engine.cuts.values()))
+
+
+def _check_control_name(engine: Engine) -> list[Finding]:
+    """Name an FMO tube of a marker that the panel does not know: in silence it controls nothing."""
+    word = engine.name.removeprefix("fmo_")
+    markers = (*engine.template.required, *engine.template.optional)
+    if word == engine.name or keep_signs(word) in {keep_signs(marker) for marker in markers}:
+        return []
+    meant = [marker for marker in find_antigens(word) if marker in markers]
+    hint = f"; name it fmo_{keep_signs(meant[0])}" if meant else ""
+    return [
+        Finding(
+            check="CONTROL_NAME", level=Level.WARN, value=float("nan"), limit=float("nan"),
+            reason=f"{engine.name} is the control of no marker of the panel{hint}",
+        )
+    ]  # fmt: skip
 
 
 def _name_stand_ins(template: Template) -> list[Finding]:

@@ -113,6 +113,17 @@ def _find_dye(label: str) -> tuple[str, ...]:
     return next(((marker,) for marker, pattern in load_aliases().dyes if pattern.search(text)), ())
 
 
+def keep_signs(marker: str) -> str:
+    """Keep the letters and digits of a marker, small.
+
+    Examples
+    --------
+    >>> keep_signs("PD-1"), keep_signs("hla_dr")
+    ('pd1', 'hladr')
+    """
+    return "".join(sign for sign in marker.casefold() if sign.isalnum())
+
+
 def find_scatter(detector: str) -> str | None:
     """Return which scatter or time channel a detector is, if it is one.
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from corelab.cytometry.compensation import compute_compensated
-from corelab.cytometry.markers import MarkerMap, find_antigens
+from corelab.cytometry.markers import MarkerMap, find_antigens, keep_signs
 from corelab.cytometry.recipes import DEFAULT_SCALE, compute_scale, fit_negative, fit_valley, to_axis
 from corelab.cytometry.records import Finding, Mask, Values
 from corelab.ingest.fcs import Acquisition, Spillover
@@ -99,15 +99,13 @@ def _find_detector(tube: str, markers: MarkerMap, detectors: Sequence[str]) -> s
     word = tube.removeprefix(_PREFIX)
     column = next((markers.columns[m] for m in find_antigens(word) if m in markers.columns), None)
     if column is None:
-        column = next((c for m, c in markers.columns.items() if _plain(m) == _plain(word)), None)
+        column = next((c for m, c in markers.columns.items() if keep_signs(m) == keep_signs(word)), None)
     if column is not None:
         return detectors[column]
     stained = [detectors[c] for c in markers.fluorescence]
-    return next((n for n in stained if _plain(word) in (_plain(n), _plain(n.removesuffix("-A")))), None)
-
-
-def _plain(text: str) -> str:
-    return "".join(sign for sign in text.casefold() if sign.isalnum())
+    return next(
+        (n for n in stained if keep_signs(word) in (keep_signs(n), keep_signs(n.removesuffix("-A")))), None
+    )
 
 
 def _read_stain(

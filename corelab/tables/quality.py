@@ -87,13 +87,15 @@ def _find_outside(clocks: Clocks) -> pd.DataFrame:
         if clock is None or clock.infusion is None or visit is None or draw.study_day is pd.NA:
             continue
         first, last = _list_days(visit, clock, clocks.study)
-        if not first <= draw.study_day <= last:
+        reason = "" if first <= draw.study_day <= last else _say_window(first, last, draw.visit)
+        if not reason and draw.visit == "D0" and not draw.is_before:
+            reason = "drawn after the infusion; visit D0 is before it"
+        if reason:
             rows.append(
                 {
                     "subject_id": draw.subject_id, "visit": draw.visit, "collected_at": draw.collected_at,
                     "check": "VISIT_WINDOW", "level": Level.WARN.value, "value": float(draw.study_day),
-                    "limit": float(first if draw.study_day < first else last),
-                    "reason": _say_window(first, last, draw.visit),
+                    "limit": float(first if draw.study_day < first else last), "reason": reason,
                 }
             )  # fmt: skip
     columns = ["subject_id", "visit", "collected_at", "check", "level", "value", "limit", "reason"]

@@ -183,6 +183,16 @@ def test_gate_acquisition__dumps_cd19_where_the_car_reagent_is_no_cd19(reagent, 
     assert gated.count("car_t") == pytest.approx(900 if kept else 0, abs=15)
 
 
+@pytest.mark.parametrize(
+    ("tube", "hint"),
+    [("fmo_pd1", None), ("fmo_hla_dr", None), ("fmo_cd279", "; name it fmo_pd1"), ("fmo_xyz", "")],
+)
+def test_gate_acquisition__names_a_control_of_no_marker(tube, hint):
+    gated = gate_acquisition(make_t_cells(BLOOD, seed=1)[0], template=CART, tube=tube)
+    told = [f.reason for f in gated.findings if f.check == "CONTROL_NAME"]
+    assert told == ([] if hint is None else [f"{tube} is the control of no marker of the panel{hint}"])
+
+
 def test_gate_acquisition__takes_no_stand_in_where_both_are_measured():
     acquisition, _ = make_t_cells(BLOOD, seed=1)
     labels = tuple(label.replace("CD95", "CD62L") for label in acquisition.labels)

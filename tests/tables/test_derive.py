@@ -94,6 +94,19 @@ def test_derive_quality__a_date_outside_its_window_is_a_finding_and_keeps_its_vi
     assert one(tables["persistence"], visit="D14", analyte="CAR_VCN_UG")["status"] == "quantified"
 
 
+def test_derive_quality__a_draw_of_d0_after_the_infusion_is_a_finding() -> None:
+    """It is no blank, and says so; where only the date of infusion is known nobody can tell."""
+    trial = Trial()
+    for subject_id, hour, infusion in (("A", 12, {}), ("B", 9, {}), ("C", 12, {"infusion_at": "2025-06-10"})):
+        trial.subject(subject_id, **infusion)
+        row = {"subject_id": subject_id, "visit": "D0", "collected_at": at(0, hour=hour)}
+        trial.add("qpcr", **row, copies_per_ug="<50")
+    found = pick(trial.derive()["quality"], check="VISIT_WINDOW")
+    assert found[["subject_id", "reason"]].to_numpy().tolist() == [
+        ["A", "drawn after the infusion; visit D0 is before it"]
+    ]
+
+
 def test_derive_quality__screening_apheresis_and_lymphodepletion_have_their_windows() -> None:
     """Screening at most 56 days before infusion, apheresis before it, LD around its own first day."""
     trial = Trial().subject(lymphodepletion_at="2025-06-07T09:00:00+08:00")  # three days before

@@ -1,7 +1,7 @@
 """A delivered file of gates: read, matched to acquisitions, judged, and turned into decisions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -168,7 +168,7 @@ def judge_sample(
         acquisition.name, sample.tree, replay, refusals=sample.refusals, populations=meanings
     )
     if sample.n_events is not None:
-        rows.insert(0, compare_total(acquisition.name, sample.n_events, acquisition.n_events))
+        rows = _judge_by_total(compare_total(acquisition.name, sample.n_events, acquisition.n_events), rows)
     shapes = [
         decide_shape(population, sample.tree, gate, source=source)
         for gate, populations in meanings.items()
@@ -181,6 +181,15 @@ def judge_sample(
     return Judged(
         decisions=(*shapes, *refused, *([labels] if needs_labels else [])), rows=tuple(rows), replay=replay
     )
+
+
+def _judge_by_total(total: ParityRow, rows: Sequence[ParityRow]) -> list[ParityRow]:
+    """Put the row of all events first; where it differs, every gate that counts otherwise has its cause."""
+    is_other = total.verdict == "outside"
+    found = (
+        replace(row, cause=total.cause) if is_other and row.verdict == "outside" else row for row in rows
+    )
+    return [total, *found]
 
 
 def _has_bare_channel(acquisition: Acquisition) -> bool:
@@ -205,16 +214,18 @@ def describe_parity(rows: Sequence[ParityRow]) -> str:
     ]
     differing = [row for row in rows if row.difference]
     worst = max(differing, key=lambda row: abs(row.difference or 0), default=None)
-    tail = f"; worst {worst.gate}: {worst.count} for {worst.stored_count}" if worst else ""
+    tail = f"; worst {worst.gate or worst.gate_type}: {worst.count} for {worst.stored_count}" if worst else ""
     return ", ".join(parts) + tail
 
 
 def list_troubles(rows: Sequence[ParityRow]) -> list[str]:
-    """Say of each gate that is refused or counts otherwise what is wrong with it."""
+    """Say of each gate that is refused or counts otherwise what is wrong; another file is said once."""
+    of_all = {row.cause for row in rows if not row.gate and row.verdict == "outside"}
     return [
         f"{row.gate}: {row.cause}"
         if row.verdict == "refused"
-        else f"{row.gate}: {row.count} events for {row.stored_count}; {row.cause}"
+        else f"{row.gate or row.gate_type}: {row.count} events for {row.stored_count}; {row.cause}"
         for row in rows
-        if row.verdict in ("refused", "outside")
+        if row.verdict == "refused"
+        or (row.verdict == "outside" and (not row.gate or row.cause not in of_all))
     ]

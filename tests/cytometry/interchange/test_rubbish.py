@@ -11,7 +11,13 @@ from corelab.cytometry.interchange.evaluate import evaluate
 from corelab.cytometry.interchange.flowjo_write import SampleToWrite, write_flowjo
 from corelab.cytometry.interchange.gatingml import read_gatingml
 from corelab.cytometry.interchange.gatingml_write import write_gatingml
-from corelab.cytometry.interchange.imported import judge_sample, match_samples, read_gates
+from corelab.cytometry.interchange.imported import (
+    describe_parity,
+    judge_sample,
+    list_troubles,
+    match_samples,
+    read_gates,
+)
 from corelab.errors import CorelabError, InputError
 from corelab.vocabulary import GateSource
 from tests.cytometry.interchange.workspaces import make_gatingml, make_tube, make_workspace
@@ -157,3 +163,16 @@ def test_evaluate__gives_no_event_to_a_gate_whose_values_are_no_numbers(tube):
     (sample,) = read_gates(make_gatingml(), name="a.gml").samples
     masks = evaluate(sample.tree, broken).masks
     assert not any(mask[:50].any() for mask in masks.values())
+
+
+def test_list_troubles__says_once_that_the_gates_were_drawn_on_another_file(tube):
+    half = dataclasses.replace(tube, events=tube.events[::2])
+    counts = {"T cells": 2700, "T cells/CD8": 1100, "T cells/CAR+": 300}
+    sample = read_gates(make_workspace({"a.fcs": tube}, counts=counts), name="a.wsp").samples[0]
+    rows = judge_sample(sample, half, source=GateSource.FLOWJO).rows
+    cause = "the gates were drawn on another file of this name"
+    assert {row.cause for row in rows if row.verdict == "outside"} == {cause}
+    assert sum(row.verdict == "outside" for row in rows) > 3
+    n, n_half = tube.n_events, half.n_events
+    assert list_troubles(rows) == [f"all events: {n_half} events for {n}; {cause}"]
+    assert f"worst all events: {n_half} for {n}" in describe_parity(rows)
