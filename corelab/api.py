@@ -196,7 +196,7 @@ def nca(course: "pd.DataFrame", *, lloq: float | None = None) -> "pd.DataFrame":
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, a number is none, or a course has two values at one time.
     """
     import pandas as pd
 
@@ -230,15 +230,51 @@ def _prepare_course(course: "pd.DataFrame", lloq: float | None) -> "pd.DataFrame
     missing = [name for name in ("days", "value") if name not in course.columns]
     if missing:
         raise InputError(f"no column {missing[0]!r}", place="course", expected="days and value")
-    rows = course.copy()
-    if "lloq" not in rows:
-        rows["lloq"] = np.nan if lloq is None else float(lloq)
+    rows = course.assign(lloq=np.nan if lloq is None else lloq) if "lloq" not in course else course.copy()
+    for name in ("days", "value", "lloq"):
+        rows[name] = _read_numbers(rows[name], is_needed=name == "days")
+    _check_courses(rows)
     if "status" not in rows:
         is_known = rows["value"].notna() & ~(rows["value"] < rows["lloq"])
         rows["status"] = np.where(is_known, "quantified", "not_detected")
     if "reason" not in rows:
         rows["reason"] = ""
     return rows
+
+
+def _read_numbers(column: "pd.Series[Any]", *, is_needed: bool) -> "pd.Series[Any]":
+    """Read a column of a course as numbers; the first that is none is named by its row."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    is_wrong = ~np.isfinite(numbers) & (column.notna() | is_needed)
+    if is_wrong.any():
+        row = int(np.flatnonzero(is_wrong)[0])
+        expected = "a number" if is_needed else "a number, or nothing below the limit"
+        raise InputError(
+            f"{column.name} is '{column.iloc[row]}'", place=f"course, row {row}", expected=expected
+        )
+    return numbers
+
+
+def _check_courses(rows: "pd.DataFrame") -> None:
+    """Refuse rows that belong to no course, and courses with two values at one time."""
+    keys = [name for name in _KEYS if name in rows]
+    is_lost = rows[keys].isna().any(axis=1)
+    if is_lost.any():
+        raise InputError(
+            "a row without its course",
+            place=f"course, row {int(is_lost.argmax())}",
+            expected=" and ".join(keys),
+        )
+    is_twice = rows.duplicated([*keys, "days"])
+    if is_twice.any():
+        row = int(is_twice.argmax())
+        raise InputError(
+            f"a second value at {rows['days'].iloc[row]:g} days", place=f"course, row {row}",
+            expected="one value a time",
+        )  # fmt: skip
 
 
 def _read(path: str | Path) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 _HOME_HELP: Final = "the home; may come from CORELAB_HOME instead"
+_PROTOCOLS: Final = ("tcp", "tls", "ucx", "ws", "wss")
 _ROLES: Final = ("scientist", "reviewer", "investigator", "admin")
 
 
@@ -117,7 +118,10 @@ def _add_home_commands(maker: _Maker) -> None:
     run = maker.add("run", "bring every table up to date in a new snapshot")
     run.add_argument("--workers", type=_count, metavar="N", help="processes; by default one per core")
     run.add_argument(
-        "--scheduler", default="", metavar="URL", help="run on the Dask cluster at tcp://host:port"
+        "--scheduler",
+        type=_scheduler,
+        metavar="URL",
+        help="run on the Dask cluster at tcp://host:port",
     )
     run.add_argument("--as-of", type=_date, metavar="DATE", help="data cut-off; by default the newest sample")
     status = maker.add("status", "say what the home holds and what waits")
@@ -298,6 +302,16 @@ def _add_user_commands(maker: _Maker) -> None:
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
+
+
+def _scheduler(text: str) -> str:
+    """Read the address of a cluster, so that a wrong one is told before anything is begun."""
+    protocol, _, place = text.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if (protocol or "tcp") not in _PROTOCOLS or not host or not port.isdecimal():
+        reason = f"{text!r} is no address of a Dask scheduler like tcp://host:port"
+        raise argparse.ArgumentTypeError(reason)
+    return text
 
 
 def _count(text: str) -> int:

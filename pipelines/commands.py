@@ -71,7 +71,7 @@ def run_run(settings: Settings, arguments: argparse.Namespace) -> int:
     gc.set_threshold(_COLLECTED_FROM, 50, 100)
     # Read before Arrow is first imported: its own allocator gets the same tables half as fast.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler)
+    place = Place(workers=arguments.workers or os.cpu_count() or 1, scheduler=arguments.scheduler or "")
     with open_place(settings) as home, show_progress("gating") as progress:
         as_of = home.study.localise(arguments.as_of) if arguments.as_of else None
         report = run(home, at=now(), place=place, as_of=as_of, progress=progress, actor=actor())

@@ -34,6 +34,7 @@ _DECIDING: Final = (
     ("corelab.ingest", "fcs"),
     ("corelab.ingest", "spillover"),
     ("pipelines", "gate_cache.py"),
+    ("pipelines", "gate_controls.py"),
     ("pipelines", "gate_priors.py"),
     ("pipelines", "gating.py"),
 )

@@ -30,7 +30,8 @@ from pipelines.gate_cache import (
     write_cache,
     write_sealed,
 )
-from pipelines.gate_priors import collect_priors, needs_priors
+from pipelines.gate_controls import find_controls, has_failed
+from pipelines.gate_priors import Priors, collect_priors, needs_priors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,7 +314,7 @@ class _Subject:
             raise ConfigError(f"no gating template for panel {tube.panel!r}")
         return self.templates[tube.panel]
 
-    def rows(self, tube: TubeFile, priors: Mapping[str, float]) -> Rows:
+    def rows(self, tube: TubeFile, priors: Priors) -> Rows:
         """Return the rows of one tube; a bad file gives one finding."""
         try:
             template = self.template(tube)
@@ -331,19 +332,19 @@ class _Subject:
             write_cache(self.job.cache_dir, key, lay_out(rows))
         return [{**row, "file_id": tube.file_id} for row in rows]
 
-    def _gate_rows(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> Rows:
+    def _gate_rows(self, tube: TubeFile, template: Template, priors: Priors) -> Rows:
         try:
             return list_rows(tube.file_id, self.gate(tube, template, priors))
         except (CorelabError, OSError) as error:
             return _unreadable(tube, str(error))
 
-    def gate(self, tube: TubeFile, template: Template, priors: Mapping[str, float]) -> GatedAcquisition:
+    def gate(self, tube: TubeFile, template: Template, priors: Priors) -> GatedAcquisition:
         """Gate one tube, past the cache; its controls first."""
         if tube.tube != "full":
             return self._gate_once(tube, template)
         controls = find_controls(tube, self.job.tubes)
         found = {control.tube: self._gate_control(control, template) for control in controls}
-        usable = {name: gated for name, gated in found.items() if gated is not None}
+        usable = {name: gated for name, gated in found.items() if gated is not None and not has_failed(gated)}
         return self._gate_file(tube, template, usable, priors)
 
     def _gate_file(
@@ -351,7 +352,7 @@ class _Subject:
         tube: TubeFile,
         template: Template,
         controls: Mapping[str, GatedAcquisition],
-        priors: Mapping[str, float],
+        priors: Priors,
     ) -> GatedAcquisition:
         return gate_acquisition(
             read_fcs(self.job.read_object(tube.object_id), name=tube.file_id[:12], by_column=MOST_AT_ONCE),
@@ -373,24 +374,6 @@ class _Subject:
             return self._gate_once(tube, template)
         except (CorelabError, OSError):
             return None
-
-
-def find_controls(tube: TubeFile, tubes: Sequence[TubeFile]) -> list[TubeFile]:
-    """Find the FMO tubes of the same visit and panel; of several the one nearest before in time."""
-    if tube.tube != "full":
-        return []
-    candidates = [
-        other
-        for other in tubes
-        if other.tube.startswith("fmo_") and (other.visit, other.panel) == (tube.visit, tube.panel)
-        and (tube.visit != "UNS" or other.collected_at[:10] == tube.collected_at[:10])
-    ]  # fmt: skip
-    best: dict[str, TubeFile] = {}
-    for other in sorted(
-        candidates, key=lambda c: (c.collected_at == tube.collected_at, c.collected_at, c.file_id)
-    ):
-        best[other.tube] = other
-    return [best[name] for name in sorted(best)]
 
 
 def _unreadable(tube: TubeFile, reason: str) -> Rows:

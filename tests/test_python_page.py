@@ -1,6 +1,7 @@
 """The page about Python does what it says, and importing the library costs nothing."""
 
 import doctest
+import re
 import shutil
 import subprocess
 import sys
@@ -87,3 +88,20 @@ def test_trial__names_what_it_does_not_hold(trial: Path, tmp_path: Path) -> None
             opened.table("x")
         with pytest.raises(HomeError, match="not mapped"):
             opened.cells("abundance")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"value": ["<50", "200", "90"]}, "course, row 0: value is '<50'"),
+        ({"days": [0.0, 1.0, 1.0]}, "course, row 2: a second value at 1 days"),
+        ({"days": [0.0, None, 2.0]}, "course, row 1: days is 'nan'; expected a number"),
+        ({"value": [1.0, float("inf"), 2.0]}, "course, row 1: value is 'inf'"),
+        ({"lloq": ["a", "50", "50"]}, "course, row 0: lloq is 'a'"),
+        ({"subject_id": ["a", None, "a"]}, "course, row 1: a row without its course"),
+    ],
+)
+def test_nca__refuses_what_is_no_course(changes: dict[str, list[object]], message: str) -> None:
+    course = pd.DataFrame({"days": [0.0, 1.0, 2.0], "value": [10.0, 200.0, 90.0]} | changes)
+    with pytest.raises(InputError, match=re.escape(message)):
+        corelab.nca(course, lloq=50)

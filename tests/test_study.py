@@ -60,6 +60,10 @@ def test_assign_visit__takes_the_nearest_target_in_its_window(day: int, visit: s
             "rare_events: lod_evnts unknown; expected lod",
         ),
         (STUDY.source.replace("SCR: [-56", "SRC: [-56"), "settings untargeted_windows: SRC unknown"),
+        (
+            STUDY.source.replace("reject_sd: 3.0", "rejct_sd: 3.0"),
+            "settings flow_quality: run_control: rejct_sd",
+        ),
     ],
 )
 def test_parse_study__says_what_is_wrong(text: str, words: str) -> None:
@@ -73,3 +77,14 @@ def test_parse_study__lays_given_settings_over_the_built_in_ones() -> None:
     assert settings["cd19"]["cutoff_percent"] == 10.0
     assert settings["cd19"]["minimum_b_reference"] == 100
     assert settings["rare_events"]["lloq_events"] == 50
+
+
+def test_parse_study__lays_settings_of_run_controls_over_the_built_in_ones() -> None:
+    """A home holds the study file that it was made with; a setting that is new since has its default."""
+    text = STUDY.source[: STUDY.source.index("settings:")] + (
+        "settings: {flow_quality: {run_control: {warn_sd: 2.5}}}\n"
+    )
+    quality = parse_study(text, place="trial.yaml").settings["flow_quality"]
+    assert (quality["run_control"]["warn_sd"], quality["run_control"]["reject_sd"]) == (2.5, 3.0)
+    assert quality["run_control"]["minimum_events"] == 50
+    assert quality["bead_qc"] == STUDY.settings["flow_quality"]["bead_qc"]

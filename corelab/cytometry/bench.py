@@ -14,7 +14,7 @@ from corelab.cytometry.interchange.revision import Decision, decide_cut
 from corelab.cytometry.interchange.scales import apply_scale
 from corelab.cytometry.markers import MarkerMap
 from corelab.cytometry.records import Cut, Mask, Values
-from corelab.cytometry.template import CutRule, PopulationRule, Template, Term
+from corelab.cytometry.template import CutRule, PopulationRule, Template, Term, settle_markers
 from corelab.cytometry.tube import Tube
 from corelab.vocabulary import GateSource
 
@@ -318,6 +318,7 @@ def open_bench(
         If a decision holds no usable gate.
     """
     placed = {cut.gate: cut for cut in cuts}
+    template = settle_markers(template, tube.markers.columns)
     decided = prepare_decisions(decisions, tube.acquisition, template, read_own=tube.read)
     engine = _Applied(tube, template, name, controls={}, priors={}, decided=decided)
     engine.cuts = dict(placed)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from corelab.cytometry.recipes import Negative, fit_negative
-from corelab.cytometry.records import ControlLimit, Mask, Values
+from corelab.cytometry.records import ControlLimit, Mask, Prior, Values
 from corelab.cytometry.template import CutRule
 from corelab.cytometry.tube import Tube
 
@@ -23,14 +23,14 @@ class Evidence:
     """What a cut may be fitted to.
 
     ``select`` gives the mask of a population (None where it is missing), ``controls`` the limits of
-    control tubes by tube and cut, ``priors`` the cuts of other visits in units of noise.
+    control tubes by tube and cut, ``priors`` the cuts of other visits.
     """
 
     tube: Tube
     select: Callable[[str], Mask | None]
     tube_name: str
     controls: Mapping[str, Mapping[str, ControlLimit]]
-    priors: Mapping[str, float]
+    priors: Mapping[str, Prior]
 
 
 def find_negative(population: str, evidence: Evidence, read: Read, *, scale: float) -> Negative | None:

@@ -13,7 +13,7 @@ from corelab.cytometry.decided import NOT_GIVEN, Decided, make_decided_cut, take
 from corelab.cytometry.fitting import fit_cut
 from corelab.cytometry.interchange.revision import PEOPLE
 from corelab.cytometry.recipes import approximate_axis, fit_valley
-from corelab.cytometry.records import ControlLimit, Cut, Mask, Values
+from corelab.cytometry.records import ControlLimit, Cut, Mask, Prior, Values
 from corelab.cytometry.scatter import Limits, Recorded, find_margin, fit_singlets, keep_ratio
 from corelab.cytometry.template import PopulationRule, Template, Term
 from corelab.cytometry.timing import TimeCheck, scan_time
@@ -48,7 +48,7 @@ class Engine:
         name: str,
         *,
         controls: Mapping[str, Mapping[str, ControlLimit]],
-        priors: Mapping[str, float],
+        priors: Mapping[str, Prior],
         decided: Decided,
     ) -> None:
         self.tube = tube

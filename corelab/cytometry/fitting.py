@@ -7,11 +7,12 @@ from typing import Final
 import numpy as np
 
 from corelab.cytometry.controls import Evidence, Read, find_fmo, find_negative, measure_control
-from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.groups import TwoGroups, fit_two_groups
 from corelab.cytometry.recipes import (
     Negative,
     ValleyFit,
     approximate_axis,
+    balance_counts,
     balance_groups,
     compute_swing,
     fit_negative,
@@ -33,6 +34,8 @@ _BARE_MINIMUM: Final = 25
 """Cells behind a limit of last resort, where the default is far off; two bright groups ask for 100."""
 _HUNDRED: Final = 100
 _SETTLED: Final = 2000
+_TELLING: Final = 50
+"""Values below zero that tell the noise within a sixth: the median of m of them varies by 1.17 / sqrt(m)."""
 _FAR_FROM_ZERO: Final = 15.0
 _CLEAR_OF_ZERO: Final = 5.0
 _LIFTED: Final = 2.5
@@ -53,8 +56,9 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
 
     The chain is: a valley between two groups; the middle between groups that another marker tells
     apart; the limit between two groups that two normals describe; the negative group of a reference
-    population; the same cut at the child's other visits, in units of noise; the template's default. A
-    valley is never taken where the events do not show one.
+    population; the same cut at the child's other visits, in units of noise; where that is not known, fewer
+    negatives and then the other visits' cut as it stands; the template's default. A valley is never taken
+    where the events do not show one.
     """
     column = evidence.tube.column(rule.marker)
     if column is None:
@@ -68,11 +72,13 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
             _fit_valley(rule, evidence, read, scale)
             or _fit_between(rule, evidence, read, scale)
             or _fit_inside(rule, evidence, read, scale)
-            or _take_prior(rule, evidence, scale)
+            or _carry_prior(rule, evidence, scale)
             or _fit_above(rule, evidence, read, scale, at_least=_find_minimum(rule))
+            or _take_prior(rule, evidence, scale)
             or _take_default(rule, scale)
         )
-    units = cut.cut / scale if cut.is_placed else float("nan")
+    is_sure = evidence.tube.n_below[column] >= _TELLING
+    units = cut.cut / scale if cut.is_placed and is_sure else float("nan")
     is_known = evidence.tube.own_scale[column] or not cut.is_placed
     note = "" if is_known else "the channel has no negative values"
     return replace(cut, units=units, reason="; ".join(filter(None, (cut.reason, note))))
@@ -148,25 +154,29 @@ def _fit_inside(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
     is_enough = above is not None and above.n_reference >= _ENOUGH
     if above is not None and is_enough and above.recipe == "valley":
         return above
-    groups = _fit_groups(rule, evidence, read, scale)
-    if groups is None:
+    found = _fit_groups(rule, evidence, read, scale)
+    if found is None:
         return above if is_enough else None
-    return groups if above is None else _meet_halfway(groups, above)
+    groups, fit = found
+    if above is None or not fit.holds_between(float(to_axis(np.array([above.cut]), scale)[0])):
+        return groups  # no limit above negatives lies within a spread of the middle of either group
+    is_settled = fit.is_sure and groups.n_reference >= _SETTLED
+    return groups if is_settled or min(groups.cut, above.cut) <= 0 else _meet_halfway(groups, above, fit)
 
 
-def _meet_halfway(groups: Cut, above: Cut) -> Cut:
-    """Place a limit of few events midway, by logarithms, between two groups' and that above the negatives.
+def _meet_halfway(groups: Cut, above: Cut, fit: TwoGroups) -> Cut:
+    """Place a limit midway, by logarithms, between two groups' and that above the negatives.
 
-    So few cannot tell which of the two descriptions holds. What a limit loses grows with the square of its
-    distance from the best one: midway costs at most a quarter of what the wrong choice would.
+    Few events, or groups of another shape, cannot tell which of the two descriptions holds. What a limit
+    loses grows with the square of its distance from the best one: midway costs at most a quarter of what the
+    wrong choice would.
     """
-    if groups.n_reference >= _SETTLED or min(groups.cut, above.cut) <= 0:
-        return groups
-    reason = "; ".join(filter(None, ("few events: midway to the limit above the negatives", groups.reason)))
+    why = "few events" if fit.is_sure else "groups of another shape"
+    reason = "; ".join(filter(None, (f"{why}: midway to the limit above the negatives", groups.reason)))
     return replace(groups, cut=float(np.sqrt(groups.cut * above.cut)), reason=reason)
 
 
-def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> Cut | None:
+def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> tuple[Cut, TwoGroups] | None:
     """Place the cut that errs least between two groups of a population, where two normals describe it.
 
     Their five numbers come from all events of the population: with few of them they are surer than the left
@@ -180,16 +190,20 @@ def _fit_groups(rule: CutRule, evidence: Evidence, read: Read, scale: float) -> 
     n = int(fit.share * np.count_nonzero(mask))
     linear, reason = _average_with_prior(rule, evidence, from_axis(position, scale), scale=scale, n=n)
     cut = _make(rule, linear, "groups", GateSource.AUTO, n / (n + _ENOUGH) * (1 - wrong))
-    return replace(cut, n_reference=n, reason=reason)
+    return replace(cut, n_reference=n, reason=reason), fit
 
 
 def _average_with_prior(
     rule: CutRule, evidence: Evidence, linear: float, *, scale: float, n: int
 ) -> tuple[float, str]:
-    """Average a limit with the other visits' where few events are behind it, and say so."""
-    prior = evidence.priors.get(rule.name, float("nan")) * scale
-    if n < _SETTLED and prior > 0 and linear > 0:
-        return float(np.sqrt(linear * prior)), "averaged with other visits"
+    """Average a limit with the other visits' where few events are behind it, and say so.
+
+    Only a noise that is well known carries the other visits' limit over.
+    """
+    prior = evidence.priors.get(rule.name)
+    is_sure = evidence.tube.n_below[evidence.tube.column(rule.marker) or 0] >= _TELLING
+    if n < _SETTLED and is_sure and prior is not None and prior.units > 0 and linear > 0:
+        return float(np.sqrt(linear * prior.units * scale)), "averaged with other visits"
     return linear, ""
 
 
@@ -254,7 +268,11 @@ def _place_above(
         negative = Negative(mode=0.0, spread=scale, n=negative.n)
         reason = "no negative group: noise of the channel"
     fmo = find_fmo(rule, evidence)
-    k = _choose_k(rule, place, negative) if fmo is None else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
+    k = (
+        _choose_k(rule, place, population, negative)
+        if fmo is None
+        else float(np.clip(fmo[1].spreads, *_K_BOUNDS))
+    )
     cut = negative.mode + k * negative.spread
     linear = from_axis(cut, scale) if rule.on_axis else cut
     own = place(population)
@@ -292,13 +310,15 @@ def _find_gap(rule: CutRule, x: Values, negative: Negative, scale: float) -> Val
     return fit
 
 
-def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
+def _choose_k(rule: CutRule, place: "_Placed", population: str, negative: Negative) -> float:
     """Return the number of spreads; fewer where the positives lie close to the negatives.
 
     A smear gets the rule's smaller number; a group of its own, be it dim, the limit that is fair to both.
     """
-    own = place(rule.on) if rule.smear_k else None
+    own = place(population) if rule.fair else place(rule.on) if rule.smear_k else None
     z = np.zeros(0) if own is None else (own - negative.mode) / negative.spread
+    if rule.fair:
+        return balance_counts(z, rule.k, rule.fair) or rule.k
     positive = z[z > rule.k]
     if len(positive) < _HUNDRED or float(np.median(positive)) >= rule.smear_below:
         return rule.k
@@ -306,12 +326,24 @@ def _choose_k(rule: CutRule, place: "_Placed", negative: Negative) -> float:
     return rule.smear_k if fair is None else float(np.clip(fair, _K_BOUNDS[0], rule.smear_k))
 
 
-def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
-    units = evidence.priors.get(rule.name)
-    if units is None or not np.isfinite(units):
+def _carry_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
+    """Carry the other visits' limit over in units of noise, where both know theirs."""
+    prior = evidence.priors.get(rule.name)
+    is_known = bool(evidence.tube.own_scale[evidence.tube.column(rule.marker) or 0])
+    if prior is None or not is_known or not np.isfinite(prior.units):
         return None
-    cut = _make(rule, units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
+    cut = _make(rule, prior.units * scale, "prior", GateSource.OTHER_VISIT, 0.3)
     return replace(cut, spread=scale, reason="too few events; the other visits' limit in units of noise")
+
+
+def _take_prior(rule: CutRule, evidence: Evidence, scale: float) -> Cut | None:
+    """Take the other visits' limit as it stands: gains change less than a default is off."""
+    prior = evidence.priors.get(rule.name)
+    if prior is None:
+        return None
+    cut = _make(rule, prior.linear, "prior", GateSource.OTHER_VISIT, 0.2)
+    reason = "too few events; the other visits' limit as it stands, for its noise is not known"
+    return replace(cut, spread=scale, reason=reason)
 
 
 def _take_default(rule: CutRule, scale: float) -> Cut:

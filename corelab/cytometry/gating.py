@@ -12,6 +12,7 @@ from corelab.cytometry.engine import NO_CELLS, Engine
 from corelab.cytometry.expression import measure_expression
 from corelab.cytometry.in_parts import drop_parity, gate_blocks, take_part
 from corelab.cytometry.interchange.revision import Decision, read_labels
+from corelab.cytometry.markers import match_markers
 from corelab.cytometry.quality import (
     QualityLimits,
     builtin_limits,
@@ -35,9 +36,10 @@ from corelab.cytometry.records import (
     Finding,
     GatedAcquisition,
     PopulationCount,
+    Prior,
 )
 from corelab.cytometry.tally import CAR_KEPT, CAR_LOST, MARGIN, SINGLETS, VIABLE, Tally, count_tube
-from corelab.cytometry.template import PopulationRule, Template
+from corelab.cytometry.template import PopulationRule, Template, settle_markers
 from corelab.cytometry.tube import Tube, prepare_tube
 from corelab.ingest.fcs import Acquisition, Spillover, read_fcs, turn_acquisition
 from corelab.vocabulary import BEAD_QC, GateSource, Level, Status
@@ -53,7 +55,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     template: Template,
     tube: str = "full",
     controls: Mapping[str, GatedAcquisition] | None = None,
-    priors: Mapping[str, float] | None = None,
+    priors: Mapping[str, Prior] | None = None,
     marker_labels: Mapping[str, str] | None = None,
     spillover: Spillover | None = None,
     stains: Mapping[str, Acquisition] | None = None,
@@ -75,7 +77,7 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     controls
         The gated control tubes of the same subject, visit and panel, by tube name.
     priors
-        Cuts of the child's other visits in units of noise, by gate (`Cut.units`).
+        Cuts of the child's other visits, by gate.
     marker_labels
         Detector to label, where ``$PnS`` and ``$PnN`` name no antigen.
     spillover
@@ -109,6 +111,8 @@ def gate_acquisition(  # noqa: PLR0913 - the seam that architecture.md names
     """
     is_whole = acquisition.n_events <= at_once
     labels = {**(marker_labels or {}), **read_labels(decisions)}
+    present = match_markers(acquisition, required=(), marker_labels=labels).columns
+    template = settle_markers(template, present)
     prepared = prepare_tube(
         turn_acquisition(acquisition) if is_whole else take_part(acquisition, most=at_once // 2),
         template=template, marker_labels=labels, spillover=spillover, stains=stains,
@@ -191,7 +195,8 @@ def _list_findings(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple
 
 def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits) -> tuple[Finding, ...]:
     tube, counts, shares = engine.tube, tally.counts, tally.shares
-    findings = [*tube.markers.findings, *tube.compensated.findings, *engine.decided.findings]
+    findings = [*tube.markers.findings, *_name_stand_ins(engine.template)]
+    findings += [*tube.compensated.findings, *engine.decided.findings]
     findings += check_drift(engine.time, limits)
     if MARGIN in shares:
         findings += check_margin(shares[MARGIN], limits)
@@ -209,6 +214,17 @@ def _list_findings_of_cells(engine: Engine, tally: Tally, limits: QualityLimits)
     if "car_cd19_double" in engine.rules and "CAR" not in tube.markers.shared:
         findings += check_double_positive(counts.get("car_cd19_double"), limits)
     return (*findings, *check_templates(engine.cuts.values()))
+
+
+def _name_stand_ins(template: Template) -> list[Finding]:
+    return [
+        Finding(
+            check="MARKER_STAND_IN", level=Level.WARN, value=float("nan"), limit=float("nan"),
+            reason=f"{rule.marker} stands in for {rule.instead_of}",
+        )
+        for rule in template.cuts.values()
+        if rule.instead_of
+    ]  # fmt: skip
 
 
 def _check_controls(tally: Tally, controls: Mapping[str, GatedAcquisition]) -> tuple[Finding, ...]:

@@ -1,6 +1,6 @@
 """Two groups that one marker tells apart although no valley lies between them: a mixture of two normals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,10 +19,14 @@ _WIDEST: Final = 0.8
 """Largest spread of a group where few events judge it, twice that of noise; a wider one holds levels."""
 _MOST_ROUNDS: Final = 300
 _SETTLED: Final = 1e-5
-_CHANCE: Final = 0.68
-"""Times 1 / sqrt(n), the distance that 95 % of draws from two normals stay within, these found as here."""
+_CHANCE: Final = 0.8
+"""Times 1 / sqrt(n), the distance that 99 % of draws from two normals stay within, these found as here."""
 _CLOSE: Final = 0.01
 """A description that puts no more than 1 % of the events elsewhere is good enough, however many there are."""
+_ROUGH: Final = 0.02
+"""One of up to 2 % is half believed where the groups stand far apart: what is amiss lies in their shape."""
+_FAR_APART: Final = 1.75
+"""Distance in sums of the two spreads at which 4 % of either group lie beyond the limit between them."""
 _APART: Final = 1.0
 """Distance in sums of the two spreads beyond which two equal normals have two peaks."""
 _BY_CHANCE: Final = 7.0
@@ -32,7 +36,10 @@ _PLACES: Final = 1001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoGroups:
-    """Two normal groups on the axis: the lower one's share, middles and spreads, events behind them."""
+    """Two normal groups on the axis: the lower one's share, middles and spreads, events behind them.
+
+    ``is_sure`` tells whether they describe the events, or only roughly so.
+    """
 
     share: float
     low: float
@@ -40,11 +47,16 @@ class TwoGroups:
     high: float
     high_sd: float
     n: int
+    is_sure: bool = True
 
     @property
     def separation(self) -> float:
         """Distance of the middles in sums of the spreads."""
         return (self.high - self.low) / (self.low_sd + self.high_sd)
+
+    def holds_between(self, place: float) -> bool:
+        """Tell whether a place leaves both groups at least what lies beyond one spread from their middles."""
+        return self.low + self.low_sd <= place <= self.high - self.high_sd
 
     @property
     def smaller(self) -> float:
@@ -75,7 +87,8 @@ def fit_two_groups(y: npt.NDArray[np.floating[Any]]) -> TwoGroups | None:
     TwoGroups or None
         None where the events do not follow two normals, where these make one peak, below 100 events or 25 in
         one of them. They follow them if no more than one in a hundred lies elsewhere; or, if too few tell,
-        if chance explains Kolmogorov and Smirnov's distance and neither group is too wide to be one.
+        if chance explains Kolmogorov and Smirnov's distance and neither group is too wide to be one. Two in
+        a hundred are let pass as not sure, for groups far apart and not too wide.
 
     Notes
     -----
@@ -95,14 +108,17 @@ def fit_two_groups(y: npt.NDArray[np.floating[Any]]) -> TwoGroups | None:
     fit = _maximise(histogram, float(np.quantile(part, (0.1, 0.9)).mean()))
     if fit is None or fit.smaller < _FEWEST or fit.separation < _APART + _BY_CHANCE / np.sqrt(fit.n):
         return None
-    return fit if _describes(fit, histogram) else None
+    return _judge(fit, histogram)
 
 
-def _describes(fit: TwoGroups, histogram: Histogram) -> bool:
-    """Tell whether the events follow the two normals."""
+def _judge(fit: TwoGroups, histogram: Histogram) -> TwoGroups | None:
+    """Tell whether the events follow the two normals, and how surely."""
     distance = _measure_distance(histogram, fit)
-    is_likely = distance <= _CHANCE / np.sqrt(fit.n) and max(fit.low_sd, fit.high_sd) <= _WIDEST
-    return distance <= _CLOSE or is_likely
+    is_narrow = max(fit.low_sd, fit.high_sd) <= _WIDEST
+    if distance <= _CLOSE or (distance <= _CHANCE / np.sqrt(fit.n) and is_narrow):
+        return fit
+    is_rough = distance <= _ROUGH and is_narrow and fit.separation >= _FAR_APART
+    return replace(fit, is_sure=False) if is_rough else None
 
 
 def _maximise(histogram: Histogram, start: float) -> TwoGroups | None:

@@ -7,16 +7,19 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
+from unicodedata import normalize
 
 from corelab.cytometry.records import Finding
 from corelab.ingest.fcs import Acquisition
 from corelab.study.yaml_text import parse_yaml
 
 _COMPENSATED: Final = re.compile(r"^(FJComp|Comp|cComp)[-_:]", re.IGNORECASE)
+_AREA: Final = re.compile(r"[-_. ](A|Area)$", re.IGNORECASE)
+_OTHER_ANTIGEN: Final = re.compile(r"(?<![A-Za-z0-9])CD\d", re.IGNORECASE)
 _HEIGHT_OR_WIDTH: Final = re.compile(r"[-_. ](H|W|Height|Width)$", re.IGNORECASE)
 _SCATTER_SUBSTITUTES: Final = MappingProxyType({
     "FSC-A": ("FSC-A", "FSC", "FSC-H"),
-    "SSC-A": ("SSC-A", "SSC", "SSC-H"),
+    "SSC-A": ("SSC-A", "SSC", "SSC-H", "SSC-B"),
     "FSC-H": ("FSC-H",),
     "time": ("time",),
 })  # fmt: skip
@@ -24,9 +27,10 @@ _SCATTER_SUBSTITUTES: Final = MappingProxyType({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aliases:
-    """Compiled names of markers and of scatter channels, longest first."""
+    """Compiled names of markers, of dyes and of scatter channels, longest first."""
 
     markers: tuple[tuple[str, re.Pattern[str]], ...]
+    dyes: tuple[tuple[str, re.Pattern[str]], ...]
     scatter: tuple[tuple[str, re.Pattern[str]], ...]
     known: frozenset[str]
 
@@ -52,8 +56,11 @@ def load_aliases() -> Aliases:
     """Load the table of names that ships with the package."""
     text = files("corelab.cytometry").joinpath("markers.yaml").read_text(encoding="utf-8")
     table: dict[str, Any] = parse_yaml(text)
+    dyes = table["dyes"]
+    beside = _compile({dyes["marker"]: dyes["beside"]})
     return Aliases(
         markers=_compile(table["markers"]),
+        dyes=(*beside, *_compile({dyes["marker"]: dyes["alone"]}, whole=True)),
         scatter=_compile(table["scatter"], whole=True),
         known=frozenset(table["markers"]),
     )
@@ -69,8 +76,8 @@ def _compile(
 
 def _pattern(alias: str, *, whole: bool) -> re.Pattern[str]:
     """Compile one name; signs between runs of letters and of digits may be there or not."""
-    parts = re.findall(r"[A-Za-z]+|\d+", alias)
-    body = r"[-_ ./]?".join(map(re.escape, parts))
+    parts = re.findall(r"[A-Za-z]+|\d+|[\u4e00-\u9fff]+", alias)
+    body = (r"[-_ ./()]{0,2}" if whole else r"[-_ ./]?").join(map(re.escape, parts))
     edge = (r"^", r"$") if whole else (r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])")
     return re.compile(edge[0] + body + edge[1], re.IGNORECASE)
 
@@ -82,14 +89,28 @@ def find_antigens(label: str) -> tuple[str, ...]:
     --------
     >>> find_antigens("CD197 (CCR7) BV421"), find_antigens("CD3-IgD"), find_antigens("FITC-A")
     (('CCR7',), ('CD3', 'IgD'), ())
+    >>> find_antigens("CD3 APC-eFluor 780"), find_antigens("eFluor 780"), find_antigens("CD127 7-AAD")
+    (('CD3',), ('viability',), ())
     """
-    rest = label
+    return _find_names(label) or _find_dye(label)
+
+
+def _find_names(label: str) -> tuple[str, ...]:
+    rest = normalize("NFKC", label)
     places: dict[str, int] = {}
     for marker, pattern in load_aliases().markers:
         for match in pattern.finditer(rest):
             places.setdefault(marker, match.start())
         rest = pattern.sub(lambda match: "\0" * len(match.group()), rest)
     return tuple(sorted(places, key=lambda marker: places[marker]))
+
+
+def _find_dye(label: str) -> tuple[str, ...]:
+    """Find a dye of dead cells in a name that names no known marker; another antigen makes it a colour."""
+    text = _AREA.sub("", _COMPENSATED.sub("", normalize("NFKC", label).strip()))
+    if _OTHER_ANTIGEN.search(text):
+        return ()
+    return next(((marker,) for marker, pattern in load_aliases().dyes if pattern.search(text)), ())
 
 
 def find_scatter(detector: str) -> str | None:
@@ -165,8 +186,9 @@ def _bare(detector: str) -> str:
 
 
 def _antigens_of(detector: str, label: str, given: Mapping[str, str]) -> tuple[str, ...]:
-    candidates = (label, detector, given.get(_bare(detector), ""))
-    return next((found for text in candidates if (found := find_antigens(text))), ())
+    told = given.get(_bare(detector), "")
+    found = next((names for text in (label, detector, told) if (names := _find_names(text))), ())
+    return found or _find_dye(label.strip() or told.strip() or detector)
 
 
 def _settle(

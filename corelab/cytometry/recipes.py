@@ -41,6 +41,10 @@ _MIN_GROUP: Final = 100
 _MAX_GROUP_SPREAD: Final = 0.6
 """Spread of the logarithm of a stained group; a smear from the negatives upwards has more."""
 _NEAREST_GROUP: Final = 4.0
+_MIN_COUNTED: Final = 300
+"""Events that tell middle and spread of a group well enough to move the limit of a count."""
+_PLACES: Final = 151
+_WINDOW: Final = 1.3
 _TAIL: Final = 1.25
 """How much wider negatives are to the right, where dim light adds to their noise, than to the left."""
 _ONE_SD: Final = 0.8413
@@ -322,18 +326,67 @@ def balance_groups(z: Values, first: float) -> float | None:
 
     limit = first
     for _ in range(_MOST_ROUNDS):
-        positive = z[z > limit]
-        if len(positive) < _MIN_GROUP:
+        group = _describe_positives(z[z > limit], at_least=_MIN_GROUP)
+        if group is None:
             return None
-        middle, high = np.quantile(positive, (0.5, _ONE_SD))
-        spread = float(np.log(high / middle))
-        if spread > _MAX_GROUP_SPREAD or middle < _NEAREST_GROUP:
-            return None
-        slope = max(spread, 1e-3) / _TAIL
+        middle, spread = group
+        slope = spread / _TAIL
         before, limit = limit, float(lambertw(slope * middle).real / slope)
         if abs(limit - before) < _SETTLED_LIMIT:
             break
     return limit
+
+
+def _describe_positives(z: Values, *, at_least: int) -> tuple[float, float] | None:
+    """Return the middle of a group and the spread of its logarithm by its upper half; None for a smear."""
+    if len(z) < at_least:
+        return None
+    middle, high = np.quantile(z, (0.5, _ONE_SD))
+    spread = max(float(np.log(high / middle)), 1e-3)
+    return None if spread > _MAX_GROUP_SPREAD or middle < _NEAREST_GROUP else (float(middle), spread)
+
+
+def balance_counts(z: Values, first: float, lowest: float) -> float | None:
+    """Find the limit that as many negatives exceed as positives fall short of: the count is then right.
+
+    Parameters
+    ----------
+    z
+        Distances from the mode of the negatives in their left-hand spreads.
+    first
+        A limit above which there are positives only; the result is no higher.
+    lowest
+        The result is no lower.
+
+    Returns
+    -------
+    float or None
+        None where fewer than 300 events lie above the first limit, or no group of its own: a smear, too near,
+        or at the limit more than half as dense, by the logarithm, as in its middle.
+
+    Notes
+    -----
+    Positives and negatives are described as in `balance_groups`. The larger the positive group is, the lower
+    is the limit: of many dim cells a fixed one loses far more than it keeps out.
+    """
+    from scipy.special import ndtr
+
+    places = np.linspace(lowest, first, _PLACES)
+    limit, middle = first, first
+    for _ in range(_MOST_ROUNDS):
+        group = _describe_positives(z[z > limit], at_least=_MIN_COUNTED)
+        if group is None:
+            return None
+        middle, spread = group
+        n_positive = 2 * int(np.count_nonzero(z > middle))
+        short = n_positive * ndtr(np.log(places / middle) / spread)
+        is_fair = (len(z) - n_positive) * ndtr(-places / _TAIL) <= short
+        before, limit = limit, float(places[int(np.argmax(is_fair))]) if is_fair.any() else first
+        if abs(limit - before) < _SETTLED_LIMIT:
+            break
+    edge = np.count_nonzero((z > limit) & (z <= limit * _WINDOW))
+    centre = np.count_nonzero((z > middle / np.sqrt(_WINDOW)) & (z <= middle * np.sqrt(_WINDOW)))
+    return limit if edge < 0.5 * centre else None
 
 
 def compute_swing(x: Values, cut: float, spread: float) -> float:

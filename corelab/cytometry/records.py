@@ -59,13 +59,13 @@ class Finding:
 class Cut:
     """One fitted limit.
 
-    ``cut`` is in linear compensated units (of the ratio or logarithm named by ``marker`` where
-    it is not a marker); ``units`` is the same in the tube's own noise of that channel, by which it
-    can be carried to another tube; ``score`` is 0 to 1; ``recipe`` says how it was placed (valley,
-    between, negative, quantile, prior, default) and ``source`` where it came from; ``control`` names
-    the tube or population that placed it; ``n_reference`` counts the events behind it; ``spread``
-    is that of the negative cells, in the units of ``cut``, NaN where it was not asked for. A cut that
-    could not be placed has a NaN and a reason.
+    ``cut`` is in linear compensated units (of the ratio or logarithm named by ``marker`` where it is
+    not a marker); ``units`` is the same in the tube's own noise of that channel, by which it can be
+    carried to another tube, NaN where fewer than 50 values below zero tell the noise; ``score`` is 0 to
+    1; ``recipe`` says how it was placed (valley, between, groups, negative, quantile, prior, default) and
+    ``source`` where it came from; ``control`` names the tube or population that placed it;
+    ``n_reference`` counts the events behind it; ``spread`` is that of the negative cells, in the units of
+    ``cut``, NaN where it was not asked for. A cut that could not be placed has a NaN and a reason.
     """
 
     gate: str
@@ -84,6 +84,14 @@ class Cut:
     def is_placed(self) -> bool:
         """Whether there is a limit."""
         return bool(np.isfinite(self.cut))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """A limit at the child's other visits: in units of noise (NaN where none knows it), and as it stands."""
+
+    units: float
+    linear: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

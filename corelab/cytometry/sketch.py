@@ -18,7 +18,8 @@ COMPARTMENTS: Final[Mapping[str, tuple[str, ...]]] = {"cart": ("car_t", "car_neg
 _LINEAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "car_t": ("car_cd4", "car_cd8"), "car_neg_t": ("car_neg_cd4", "car_neg_cd8"),
 }  # fmt: skip
-_MEMORY: Final = (*T_MEMORY_SUBSETS, "naive_or_scm")
+# What CD95 tells apart goes before what it leaves open: gating knows the events of all three.
+_MEMORY: Final = ("naive_or_scm", *T_MEMORY_SUBSETS)
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -94,11 +94,13 @@ def _count_scatter(engine: Engine) -> dict[str, Counts]:
 
 
 def _count_viable(engine: Engine) -> dict[str, Counts]:
-    singlets, dead, leukocyte = engine.select("singlets"), find_above(engine, "viability"), None
+    """Count living and all CD45+ singlets; where no height tells singlets, beads are among them."""
+    singlets, dead = engine.select("singlets"), find_above(engine, "viability")
     if singlets is None or dead is None:
         return {}
-    leukocyte = find_above(engine, "CD45")
-    return {VIABLE: _share(~dead, singlets if leukocyte is None else singlets & leukocyte)}
+    beads, leukocyte = engine.select("beads"), find_above(engine, "CD45")
+    cells = singlets if beads is None else singlets & ~beads
+    return {VIABLE: _share(~dead, cells if leukocyte is None else cells & leukocyte)}
 
 
 def _count_lost(engine: Engine) -> dict[str, Counts]:

@@ -1,8 +1,8 @@
 """Gating templates: what the populations of a panel are, as data that is checked on loading."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +17,7 @@ from corelab.vocabulary import Panel
 
 GATES: Final = ("", "time", "beads", "singlets", "lymphocytes")
 _TERM: Final = re.compile(r"^(?P<cut>\S+?)(?P<sign>[+-])(?P<optional>\?)?(?: if (?P<shared>\S+) shared)?$")
+_UNLESS: Final = re.compile(r"^(?P<term>.+) unless the CAR reagent is (?P<reagent>\S+)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutRule:
-    """How one limit is fitted; the fields are explained at the head of ``cart.yaml``."""
+    """How one limit is fitted; the fields are explained at the head of ``cart.yaml``.
+
+    ``instead_of`` names the marker that another one stands in for, in a tube without it (`settle_markers`).
+    """
 
     name: str
     marker: str
+    stand_in: str
+    instead_of: str
     valley: str
     on: str
     above_of: str
@@ -49,6 +55,7 @@ class CutRule:
     k: float
     smear_k: float
     smear_below: float
+    fair: float
     apart: float
     on_axis: bool
     fmo: float
@@ -185,15 +192,43 @@ def parse_template(text: str, *, place: str) -> Template:
         raise ConfigError(f"no template: {error}", place=place, remedy=START_FROM) from error
 
 
+def settle_markers(template: Template, present: Collection[str]) -> Template:
+    """Let a marker stand in for another in a tube that has it and lacks the other.
+
+    Parameters
+    ----------
+    template
+        Of the panel.
+    present
+        Markers of the tube.
+
+    Returns
+    -------
+    Template
+        The same one, where nothing stands in.
+    """
+    settled = {
+        name: replace(rule, marker=rule.stand_in, instead_of=rule.marker)
+        for name, rule in template.cuts.items()
+        if rule.stand_in in present and rule.marker not in present
+    }
+    if not settled:
+        return template
+    names = {rule.instead_of: rule.marker for rule in settled.values()}
+    required = tuple(dict.fromkeys(names.get(marker, marker) for marker in template.required))
+    return replace(template, cuts={**template.cuts, **settled}, required=required)
+
+
 def _build(data: Mapping[str, Any], place: str) -> Template:
     cuts = {name: _parse_cut(name, rule) for name, rule in data["cuts"].items()}
-    populations = tuple(_parse_population(row) for row in data["populations"])
+    reagent = str(data.get("car_reagent", ""))
+    populations = tuple(_parse_population(_heed_reagent(row, reagent)) for row in data["populations"])
     populations += tuple(_expand(data))
     minimum = data["limits"]["minimum"]
     template = Template(
         panel=str(data["panel"]),
         version=str(data["version"]),
-        car_reagent=str(data.get("car_reagent", "")),
+        car_reagent=reagent,
         required=tuple(data["markers"]["required"]),
         optional=tuple(data["markers"].get("optional", ())),
         cuts=cuts,
@@ -207,11 +242,25 @@ def _build(data: Mapping[str, Any], place: str) -> Template:
     return template
 
 
+def _heed_reagent(row: Mapping[str, Any], reagent: str) -> Mapping[str, Any]:
+    """Leave out claims that the panel's CAR reagent forbids; an unknown reagent forbids them all."""
+    terms = []
+    for text in row.get("all", ()):
+        match = _UNLESS.match(text)
+        if match is None:
+            terms.append(text)
+        elif reagent and match["reagent"] not in reagent.casefold():
+            terms.append(match["term"])
+    return {**row, "all": terms}
+
+
 def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
     above, smear = rule.get("above", {}), rule.get("smear", {})
     return CutRule(
         name=name,
         marker=rule["marker"],
+        stand_in=rule.get("stand_in", ""),
+        instead_of="",
         valley=rule.get("valley", ""),
         on=rule.get("within", ""),
         above_of=above.get("of", ""),
@@ -222,6 +271,7 @@ def _parse_cut(name: str, rule: Mapping[str, Any]) -> CutRule:
         k=float(rule.get("k", 0)),
         smear_k=float(smear.get("k", 0)),
         smear_below=float(smear.get("below", 0)),
+        fair=float(rule.get("fair", 0)),
         apart=float(rule.get("apart", 0)),
         on_axis=rule.get("scale", "linear") == "axis",
         fmo=float(rule.get("fmo", 0)),
@@ -303,7 +353,7 @@ def _expand(data: Mapping[str, Any]) -> Iterable[PopulationRule]:
 def _check(template: Template, place: str) -> None:
     """Check that everything a template names is there, and before its use."""
     known = load_aliases().known
-    markers = {rule.marker for rule in template.cuts.values()}
+    markers = {name for rule in template.cuts.values() for name in (rule.marker, rule.stand_in)} - {""}
     _refuse({template.panel} - set(Panel), "panels that the study does not have", place)
     _refuse(markers - known, "markers that have no alias", place)
     _refuse(markers - {*template.required, *template.optional}, "markers outside the panel's list", place)

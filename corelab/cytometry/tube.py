@@ -35,7 +35,8 @@ class Tube:
 
     ``values`` gives a channel compensated, ``(n_events,)`` float64, by its column; ``beads`` are the counting
     beads among the events, if there are any; ``scales`` the noise of every channel, ``own_scale`` whether it
-    was measured (no negatives: 150 is taken), ``noise`` what it was taken for when beads were looked for.
+    was measured (no negatives: 150 is taken), ``n_below`` the values that tell it, ``noise`` what it was
+    taken for when beads were looked for.
     """
 
     acquisition: Acquisition
@@ -45,6 +46,7 @@ class Tube:
     beads: BeadGate | None
     scales: Values
     own_scale: Mask
+    n_below: npt.NDArray[np.int64]
     noise: Values
 
     def column(self, marker: str) -> int | None:
@@ -122,17 +124,17 @@ def prepare_tube(
     # Beads are bright everywhere: compensated, they scatter far below zero and are no noise.
     dark = ~_find_bright(acquisition, markers)
     own = np.array([compute_scale(low[dark[places]]) for places, low in negatives])
-    noise = _fill(_mend_floored(own, acquisition, markers, dark))
+    noise = _fill(_mend_floored(own, acquisition, markers, dark)[0])
     beads = _find_beads(acquisition, markers, noise)
     cells = np.ones(acquisition.n_events, dtype=bool) if beads is None else ~beads.mask
     part = cells[fair_rows(acquisition.n_events)]
     found = (low[part[places]] for places, low in negatives)
     is_part = len(part) < len(cells)
-    scales = np.array([
-        compute_scale(_list_negatives(values(i), cells) if is_part and len(low) < _FEW_NEGATIVES else low)
-        for i, low in enumerate(found)
-    ])  # fmt: skip
-    scales = _mend_floored(scales, acquisition, markers, part)
+    scales, n_below = np.full(len(own), np.nan), np.zeros(len(own), dtype=np.int64)
+    for i, low in enumerate(found):
+        negative = _list_negatives(values(i), cells) if is_part and len(low) < _FEW_NEGATIVES else low
+        scales[i], n_below[i] = compute_scale(negative), len(negative)
+    scales, floored = _mend_floored(scales, acquisition, markers, part)
     return Tube(
         acquisition=acquisition,
         markers=markers,
@@ -141,23 +143,28 @@ def prepare_tube(
         beads=beads,
         scales=_fill(scales),
         own_scale=np.isfinite(scales),
+        n_below=np.maximum(n_below, floored),
         noise=noise,
     )
 
 
-def _mend_floored(scales: Values, acquisition: Acquisition, markers: MarkerMap, among: Mask) -> Values:
+def _mend_floored(
+    scales: Values, acquisition: Acquisition, markers: MarkerMap, among: Mask
+) -> tuple[Values, npt.NDArray[np.int64]]:
     """Put the noise of channels that hold nothing below zero in place of what compensation left there.
 
-    ``among`` says of which events of the fair part.
+    ``among`` says of which events of the fair part. With the noise come the values at zero that told it.
     """
-    mended = scales.copy()
+    mended, n_floored = scales.copy(), np.zeros(len(scales), dtype=np.int64)
     rows = fair_rows(acquisition.n_events)
     for column in markers.fluorescence:
         observed = acquisition.events[rows, column]
         if len(observed) and observed.min() == 0:
-            floored = compute_floored_scale(np.asarray(observed[among], dtype=np.float64))
-            mended[column] = scales[column] if np.isnan(floored) else floored
-    return mended
+            own = np.asarray(observed[among], dtype=np.float64)
+            floored = compute_floored_scale(own)
+            if np.isfinite(floored):
+                mended[column], n_floored[column] = floored, np.count_nonzero(own == 0)
+    return mended, n_floored
 
 
 def _list_negatives(values: Values, among: Mask) -> Values:

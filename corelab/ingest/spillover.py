@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
+from corelab.ingest.tables import check_separator
 
 _MAX_CHANNELS: Final = 200
 _UNIT: Final = 0.01
@@ -49,6 +50,7 @@ def parse_spillover_csv(data: bytes, *, name: str) -> Spillover:
         raise InputError(f"not readable as CSV ({error})", place=name) from error
     if len(rows) < 2:
         raise InputError("no matrix", place=name, expected="a header of detectors and a row for each")
+    check_separator(rows[0], place=name)
     header, body = [_bare(cell) for cell in rows[0]], rows[1:]
     is_named = header[0] == "" or len(body[0]) == len(header) + 1 or not _is_number(body[0][0])
     detectors = header[1:] if is_named and len(header) == len(body[0]) else header

@@ -239,7 +239,7 @@ def _check_header(header: Sequence[str], layout: Layout, *, place: str) -> list[
         needed += [] if "birth_date" in columns else ["age_years"]
     missing = [name for name in needed if name not in columns]
     if missing:
-        _check_separator(columns, place=place)
+        check_separator(columns, place=place)
         raise TableReadError(
             f"no column {', '.join(missing)}", place=place, expected=", ".join(needed),
             remedy="see corelab template",
@@ -247,8 +247,14 @@ def _check_header(header: Sequence[str], layout: Layout, *, place: str) -> list[
     return columns
 
 
-def _check_separator(columns: Sequence[str], *, place: str) -> None:
-    """Name another separator than the comma, as some spreadsheet programs write it."""
+def check_separator(columns: Sequence[str], *, place: str) -> None:
+    """Name another separator than the comma, as some spreadsheet programs write it.
+
+    Raises
+    ------
+    TableReadError
+        If a header of one cell holds one.
+    """
     found = [word for mark, word in _SEPARATORS.items() if len(columns) == 1 and mark in columns[0]]
     if found:
         raise TableReadError(

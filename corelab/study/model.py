@@ -19,6 +19,8 @@ from corelab.vocabulary import VISITS, Arm
 BY_VISIT: Final = "untargeted_windows"
 OWN_CHECK: Final = ("immunoassay",)
 """Sections of settings that may hold more than the built-in study does, and judge it where they are read."""
+SUBSECTIONS: Final = (("flow_quality", "run_control"), ("flow_quality", "bead_qc"))
+"""Settings that are sections themselves: laid over the built-in ones name by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +196,20 @@ def _merge_settings(given: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
     if unknown:
         message = f"settings {', '.join(unknown)} are unknown; expected {', '.join(defaults)}"
         raise ValueError(message)
-    merged = {section: {**values, **(given.get(section) or {})} for section, values in defaults.items()}
-    for section, values in merged.items():
-        known = VISITS if section == BY_VISIT else defaults[section]
-        odd = sorted(str(name) for name in set(values) - set(known)) if section not in OWN_CHECK else []
-        if odd:
-            message = f"settings {section}: {', '.join(odd)} unknown; expected {', '.join(map(str, known))}"
-            raise ValueError(message)
+    merged = {
+        section: _lay_over(values, given.get(section) or {}, section) for section, values in defaults.items()
+    }
+    for section, name in SUBSECTIONS:
+        own = (given.get(section) or {}).get(name) or {}
+        merged[section][name] = _lay_over(defaults[section][name], own, f"{section}: {name}")
     return merged
+
+
+def _lay_over(defaults: Mapping[str, Any], given: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Lay the settings of one section over the built-in ones; a misspelt one is refused."""
+    known = VISITS if section == BY_VISIT else defaults
+    odd = sorted(str(name) for name in set(given) - set(known)) if section not in OWN_CHECK else []
+    if odd:
+        message = f"settings {section}: {', '.join(odd)} unknown; expected {', '.join(map(str, known))}"
+        raise ValueError(message)
+    return {**defaults, **given}

@@ -1,4 +1,4 @@
-"""Scores as measurements: SLEDAI-2K added up from its items, PGA, ECOG and BILAG-2004."""
+"""What was assessed: the answers on each subject's clock, and the scores among them as measurements."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from corelab.clinical.sledai import WEIGHTS, Total, compute_total
+from corelab.tables.clock import Clocks
 from corelab.tables.values import parse_values
 from corelab.vocabulary import Assay, Status
 
@@ -19,7 +20,16 @@ COLUMNS: Final = [
     "subject_id", "visit", "collected_at", "assay", "name", "metric", "value", "relation", "low", "high",
     "unit", "status", "reason", "source_id",
 ]  # fmt: skip
+ANSWER_COLUMNS: Final = [
+    "subject_id", "arm", "visit", "visit_label", "study_day", "collected_at", "instrument", "item", "value",
+    "source_id",
+]  # fmt: skip
 _DRAW: Final = ["subject_id", "visit", "collected_at"]
+
+
+def derive_assessments(assessments: pd.DataFrame, *, clocks: Clocks) -> pd.DataFrame:
+    """Place every delivered answer on its subject's clock; who gave it and what was remarked stay behind."""
+    return clocks.place(assessments).reindex(columns=ANSWER_COLUMNS)
 
 
 def derive_scores(assessments: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from corelab.vocabulary import GateSource, Level, Panel
 
 PEOPLE: Final = (GateSource.MANUAL.value, GateSource.FLOWJO.value, GateSource.GATINGML.value)
 SOURCES: Final = {"fmo_cd19": "fmo", "t_cells": "t_cells"}
+NO_CONTROL: Final = "NO_CONTROL"
 NO_TUBE: Final = "NO_SCREENING_TUBE;MISSING manifest.csv SCR bcell full tube"
 
 
@@ -68,7 +69,10 @@ def _collect_tubes(populations: pd.DataFrame) -> pd.DataFrame:
     b_cells = screening.loc[screening["population"] == "b_cells", ["file_id", "cells_per_ul"]]
     tubes = positive[["file_id", "subject_id", "qc", "qc_reason", "count", "parent_count", "control",
                       "band_low", "band_high"]]  # fmt: skip
-    tubes = tubes.assign(decided=positive["gate_source"].where(positive["gate_source"].isin(PEOPLE), ""))
+    tubes = tubes.assign(
+        decided=positive["gate_source"].where(positive["gate_source"].isin(PEOPLE), ""),
+        unplaced=positive["reason"],
+    )
     return tubes.merge(b_cells.rename(columns={"cells_per_ul": "b_cells_per_ul"}), on="file_id", how="left")
 
 
@@ -81,11 +85,13 @@ def _call(rows: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
     source = rows["control"].map(SOURCES).fillna("")
     source = source.where(source != "", rows["decided"].fillna(""))
     # The order is that of importance: the first cause that holds is the reason.
+    # Where nothing could place the limit, nothing was counted either.
+    uncontrolled = (rows["unplaced"] == NO_CONTROL) | (n.notna() & (source == ""))
     obstacles = [
-        rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, n.isna() | total.isna(),
-        total < settings["minimum_b_reference"], source == "",
+        rows["file_id"].isna(), rows["qc"] == Level.FAIL.value, total.isna(),
+        total < settings["minimum_b_reference"], uncontrolled, n.isna(),
     ]  # fmt: skip
-    failed = [NO_TUBE, rows["qc_reason"].fillna(""), "GATE_MISSING", "FEW_EVENTS", "NO_CONTROL"]
+    failed = [NO_TUBE, rows["qc_reason"].fillna(""), "GATE_MISSING", "FEW_EVENTS", NO_CONTROL, "GATE_MISSING"]
     cutoff = settings["cutoff_percent"]
     is_open = ~np.logical_or.reduce(obstacles)
     call = np.select(

@@ -47,7 +47,7 @@ Tables = Mapping[str, pd.DataFrame]
 _NAMES: Final = (
     "subjects", "populations", "expression", "cuts", "measurements", "cd19_status", "persistence",
     "phenotype", "kinetics", "b_cell_recovery", "eligibility", "lab_toxicity", "lab_shift", "responses",
-    "adverse_events", "medications", "pairing",
+    "adverse_events", "medications", "assessments", "pairing",
 )  # fmt: skip
 CHILD_SCHEMAS: Final[Mapping[str, TableSchema]] = {
     **{name: SCHEMAS[name] for name in _NAMES},
@@ -112,6 +112,7 @@ def derive_children(trial: Trial, gates: GateTables) -> dict[str, pd.DataFrame]:
         "b_cell_recovery": recovery.derive_b_cell_recovery(flow["counted"], flow["phenotype"], clocks=clocks),
         "adverse_events": adverse_events.derive_adverse_events(trial.inputs.adverse_events, clocks=clocks),
         "medications": medications.derive_medications(trial.inputs.medications, clocks=clocks),
+        "assessments": assessments.derive_assessments(trial.inputs.assessments, clocks=clocks),
         "pairing": pairing.derive_pairing(measured, tubes, clocks=clocks),
         "quality": quality.derive_quality(
             trial.inputs, tubes=trial.tubes, measurements=measured, subjects=people, clocks=clocks,

@@ -27,6 +27,7 @@ from corelab.vocabulary import Status
 COLUMNS: Final = [
     "subject_id", "arm", "analyte", "parameter", "value", "low", "high", "unit", "status", "reason",
 ]  # fmt: skip
+_OF_PEAK: Final = ("PEAK", "TPEAK", "FOLDPEAK")
 _LEVELS: Final = tuple(
     status.value
     for status in (Status.QUANTIFIED, Status.DETECTED_BLQ, Status.NOT_DETECTED, Status.ABOVE_ULOQ)
@@ -116,12 +117,17 @@ def _derive_soluble(concentrations: pd.DataFrame, clocks: Clocks) -> Iterator[di
 
 
 def _mark_outcomes(outcomes: Mapping[str, Outcome], group: pd.DataFrame) -> dict[str, Outcome]:
-    """Say on every parameter after baseline that a drug changed some of what it rests on."""
-    marked = group["reason"].str.contains(POST_TOCILIZUMAB, regex=False).any()
+    """Say on every parameter after baseline that a drug changed some of what it rests on.
+
+    A peak before the drug does not rest on what was drawn after it: whatever the drug raised stayed below.
+    """
+    marked = group.loc[group["reason"].str.contains(POST_TOCILIZUMAB, regex=False), "days"]
+    if marked.empty:
+        return dict(outcomes)
+    is_earlier = outcomes["TPEAK"].value < marked.min()
+    spared = {"BASE", *(_OF_PEAK if is_earlier else ())}
     return {
-        name: replace(one, reason=join_reasons((one.reason, POST_TOCILIZUMAB)))
-        if marked and name != "BASE"
-        else one
+        name: one if name in spared else replace(one, reason=join_reasons((one.reason, POST_TOCILIZUMAB)))
         for name, one in outcomes.items()
     }
 

@@ -13,6 +13,7 @@ from corelab.vocabulary import Level, Status, is_run_tube
 
 COLUMNS: Final = ["file_id", "check", "level", "value", "limit", "reason"]
 _RUN_CONTROL: Final = "run_control"
+_COUNTED: Final = (Status.QUANTIFIED.value, Status.NOT_DETECTED.value)
 _SMALLEST_RUN: Final = 3
 
 
@@ -101,10 +102,11 @@ def _find_rejected_runs(
     tubes: pd.DataFrame, counts: pd.DataFrame, raw: Mapping[str, Any]
 ) -> Iterable[dict[str, Any]]:
     """Judge the controls of every lot over their runs; what a rejected run holds is rejected."""
-    rules = read_rules(raw)
+    rules, least = read_rules(raw), float(raw["minimum_events"])
     for panel, populations in raw["populations"].items():
         for population in populations:
-            yield from _judge_control(tubes[tubes["panel"] == panel], counts, population, rules)
+            known = counts[(counts["population"] == population) & counts["status"].isin(_COUNTED)]
+            yield from _judge_control(tubes[tubes["panel"] == panel], known, rules, least=least)
 
 
 def read_rules(raw: Mapping[str, Any]) -> WestgardRules:
@@ -116,12 +118,15 @@ def read_rules(raw: Mapping[str, Any]) -> WestgardRules:
 
 
 def _judge_control(
-    tubes: pd.DataFrame, counts: pd.DataFrame, population: str, rules: WestgardRules
+    tubes: pd.DataFrame, known: pd.DataFrame, rules: WestgardRules, *, least: float
 ) -> Iterable[dict[str, Any]]:
-    known = counts[(counts["population"] == population) & (counts["status"] == Status.QUANTIFIED.value)]
+    """Judge one population; one that the controls of a lot hardly hold is not looked at."""
     known = known[known["parent_count"] > 0]
     controls = tubes[tubes["tube"] == _RUN_CONTROL].merge(known, on="file_id")
     for _, series in controls.groupby(["lot", "instrument"]):
+        if series["count"].median() < least:
+            continue
+        population = series["population"].iloc[0]
         ordered = series.sort_values(["collected_at", "file_id"])
         share = (ordered["count"] / ordered["parent_count"]).to_numpy(dtype=float)
         error = 100 * np.sqrt(share * (1 - share) / ordered["parent_count"].to_numpy(dtype=float))

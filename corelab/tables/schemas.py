@@ -28,6 +28,7 @@ from corelab.tables.columns import (
     gate_band,
     number,
 )
+from corelab.tables.delivered_schemas import ASSESSMENTS, MEDICATIONS
 from corelab.tables.plate_schemas import (
     PAIRING,
     PLATE_CONTROLS,
@@ -51,6 +52,9 @@ SUBJECTS = TableSchema(
             derivation="nucleated cells/mL x viability x CD3 x CAR x volume / weight",
         ),
         number("pct_of_planned", "Actual of planned dose", "%"), REASON,
+        Column(name="consent_date", label="Informed consent", unit="ISO 8601", origin="delivered"),
+        Column(name="lymphodepletion_at", label="Start of lymphodepletion", unit="ISO 8601", origin="delivered"),
+        Column(name="infusion_end_at", label="End of infusion", unit="ISO 8601", origin="delivered"),
     ),
 )  # fmt: skip
 
@@ -265,19 +269,6 @@ ADVERSE_EVENTS = TableSchema(
     ),
 )  # fmt: skip
 
-MEDICATIONS = TableSchema(
-    name="medications", row="delivered medication", key=("subject_id", "start", "drug", "source_id"),
-    columns=(
-        SUBJECT, ARM, Column(name="drug", label="Drug", required=True, origin="delivered"),
-        Column(name="start", label="Begin", unit="ISO 8601", origin="delivered"),
-        Column(name="end", label="End; empty while ongoing or unknown", unit="ISO 8601", origin="delivered"),
-        Column(name="start_day", label="Study day of the begin", type="integer", unit="d"),
-        Column(name="end_day", label="Study day of the end", type="integer", unit="d"),
-        number("dose", "Dose", "unit of the row"), Column(name="unit", label="Unit of the dose", origin="delivered"),
-        Column(name="route", label="Route", origin="delivered"), Column(name="reason", label="Why it was given", origin="delivered"), SOURCE,
-    ),
-)  # fmt: skip
-
 LAB_TOXICITY = TableSchema(
     name="lab_toxicity", row="subject x visit x test x direction",
     key=("subject_id", "visit", "collected_at", "test", "direction"),
@@ -379,6 +370,7 @@ SCHEMAS: Final[Mapping[str, TableSchema]] = {
         ELIGIBILITY,
         ADVERSE_EVENTS,
         MEDICATIONS,
+        ASSESSMENTS,
         LAB_TOXICITY,
         RESPONSES,
         SUMMARY,

@@ -40,7 +40,9 @@ def _derive_row(
     consent = row.consent_date or screening.get(row.subject_id, "")
     return {
         "subject_id": row.subject_id, "arm": row.arm, "sex": row.sex,
-        "age_years": _count_age(row, consent, clocks.study), "infusion_at": row.infusion_at,
+        "age_years": _count_age(row, consent, clocks.study), "consent_date": row.consent_date,
+        "lymphodepletion_at": row.lymphodepletion_at, "infusion_at": row.infusion_at,
+        "infusion_end_at": row.infusion_end_at,
         "planned_dose_per_kg": planned, "actual_dose_per_kg": actual,
         "pct_of_planned": 100 * actual / planned, "reason": _explain_dose(row, product),
     }  # fmt: skip

@@ -24,6 +24,7 @@ from corelab.cytometry.interchange.revision import (
     note_refusal,
     take_back,
 )
+from corelab.cytometry.records import Prior
 from corelab.cytometry.template import load_template
 from corelab.errors import InputError
 from corelab.vocabulary import GateSource
@@ -201,7 +202,7 @@ def test_gate_acquisition__takes_a_polygon_on_scales():
 def test_gate_acquisition__survives_refitting_with_other_evidence(tube):
     """Priors and controls move fitted limits, never a person's."""
     decision = decide_cut("CAR", 2500.0)
-    for priors in ({}, {"CAR": 3.0}, {"CAR": 30.0}):
+    for priors in ({}, {"CAR": Prior(units=3.0, linear=600.0)}, {"CAR": Prior(units=30.0, linear=6000.0)}):
         gated = gate_acquisition(tube, template=CART, decisions=[decision], priors=priors)
         assert (
             row(gated, "car_t").count

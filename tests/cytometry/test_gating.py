@@ -3,11 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from corelab.cytometry.bench import open_bench
 from corelab.cytometry.gating import gate_acquisition
 from corelab.cytometry.groups import fit_two_groups
+from corelab.cytometry.interchange.evaluate import evaluate
+from corelab.cytometry.interchange.trial import describe_trial_gates
 from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.recipes import from_axis, to_axis
-from corelab.cytometry.template import load_template
+from corelab.cytometry.records import Prior
+from corelab.cytometry.template import load_template, parse_template, read_builtin
 from corelab.cytometry.tube import prepare_tube
 from corelab.errors import InputError
 from corelab.ingest.fcs import Spillover
@@ -143,6 +147,50 @@ def test_gate_acquisition__leaves_gates_without_marker_and_their_children_missin
     assert gated.count("cd8_t") > 3000
 
 
+def test_gate_acquisition__takes_cd62l_where_ccr7_is_not_measured_and_says_so():
+    """The counts are those of the channel, whichever of the two it holds; another program draws the same."""
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CCR7", "CD62L") for label in acquisition.labels)
+    other = dataclasses.replace(acquisition, labels=labels)
+    first, gated = gate_acquisition(acquisition, template=CART), gate_acquisition(other, template=CART)
+    assert [(r.population, r.count) for r in first.counts] == [(r.population, r.count) for r in gated.counts]
+    assert (cut(gated, "CCR7").marker, cut(first, "CCR7").marker) == ("CD62L", "CCR7")
+    told = {f.reason for f in gated.findings if f.check.startswith("MARKER_")}
+    assert "CD62L stands in for CCR7" in told
+    assert not any("named CCR7" in reason for reason in told)
+    bench = open_bench(prepare_tube(other, template=CART), template=CART, name="full", cuts=gated.cuts)
+    assert int(bench.select("cd8_t.temra").sum()) == gated.count("cd8_t.temra")
+    tree, refused = describe_trial_gates(gated, other, template=CART)
+    assert refused == ()
+    assert int(evaluate(tree, other).masks["cd8_t.temra"].sum()) == gated.count("cd8_t.temra")
+
+
+@pytest.mark.parametrize(
+    ("reagent", "kept"), [("recombinant_cd19", True), ("anti_idiotype", False), ("", True)]
+)
+def test_gate_acquisition__dumps_cd19_where_the_car_reagent_is_no_cd19(reagent, kept):
+    """Recombinant CD19 on a CAR binds anti-CD19; beside any other reagent what binds it is no T cell."""
+    acquisition, masks = make_t_cells(BLOOD | {"car_cd8_em": 900}, seed=1)
+    labels = tuple(label.replace("CD95", "CD19") for label in acquisition.labels)
+    events = acquisition.events.copy()
+    column = labels.index("CD19")
+    events[:, column] = np.random.default_rng(1).normal(0, 200, len(events)) + 9000 * masks["car_cd8_em"]
+    text = read_builtin("cart").replace("car_reagent: recombinant_cd19", f"car_reagent: '{reagent}'")
+    template = parse_template(text, place="mine.yaml")
+    gated = gate_acquisition(
+        dataclasses.replace(acquisition, labels=labels, events=events), template=template
+    )
+    assert gated.count("car_t") == pytest.approx(900 if kept else 0, abs=15)
+
+
+def test_gate_acquisition__takes_no_stand_in_where_both_are_measured():
+    acquisition, _ = make_t_cells(BLOOD, seed=1)
+    labels = tuple(label.replace("CD95", "CD62L") for label in acquisition.labels)
+    gated = gate_acquisition(dataclasses.replace(acquisition, labels=labels), template=CART)
+    assert cut(gated, "CCR7").marker == "CCR7"
+    assert "MARKER_STAND_IN" not in checks(gated)
+
+
 @pytest.mark.parametrize("n", [0, 1, 30])
 def test_gate_acquisition__takes_a_nearly_empty_tube(n):
     gated = gate_acquisition(make_t_cells({"cd4_em": n}, seed=1)[0], template=CART)
@@ -154,18 +202,57 @@ def test_gate_acquisition__takes_a_nearly_empty_tube(n):
 
 def test_gate_acquisition__takes_the_limit_of_other_visits_before_the_template():
     acquisition, _ = make_t_cells({"cd4_em": 30, "b": 20}, seed=1)
-    gated = gate_acquisition(acquisition, template=CART, priors={"CAR": 7.0})
-    assert (cut(gated, "CAR").source, cut(gated, "CAR").units) == ("other_visit", 7.0)
+    prior = Prior(units=7.0, linear=5000.0)
+    gated = gate_acquisition(acquisition, template=CART, priors={"CAR": prior, "CD45RA": prior})
+    tube = prepare_tube(acquisition, template=CART)
+    car, cd45ra = cut(gated, "CAR"), cut(gated, "CD45RA")
+    assert (car.source, cd45ra.source) == ("other_visit", "other_visit")
+    assert car.cut == 7.0 * tube.scales[tube.column("CAR")]
+    assert cd45ra.cut == 5000.0, "the noise of this channel is not known: 8 values below zero"
+    assert "its noise is not known" in cd45ra.reason
     assert cut(gated, "PD-1").reason == "MARKER_MISSING"
-    assert cut(gated, "CD45RA").source == "template"
+    assert cut(gated, "CCR7").source == "template"
 
 
 def test_gate_acquisition__averages_a_small_reference_with_other_visits():
     acquisition, _ = make_t_cells({"cd4_em": 900, "cd8_em": 400, "b": 300}, seed=1)
     alone = cut(gate_acquisition(acquisition, template=CART), "CAR")
-    both = cut(gate_acquisition(acquisition, template=CART, priors={"CAR": 9.0}), "CAR")
+    prior = Prior(units=9.0, linear=2000.0)
+    both = cut(gate_acquisition(acquisition, template=CART, priors={"CAR": prior}), "CAR")
     assert both.units == pytest.approx(np.sqrt(alone.units * 9.0), rel=1e-9)
     assert both.source == "auto"
+
+
+def test_gate_acquisition__averages_nothing_where_no_noise_carries_a_limit_over():
+    tube = draw_tube(96079, Panel.CART, kind="few")
+    alone = gate_acquisition(tube.acquisition, template=CART)
+    own = cut(alone, "CD45RA")
+    assert np.isnan(own.units), "hardly a value below zero: the noise is a default"
+    for prior in (Prior(units=11.0, linear=2000.0), Prior(units=np.nan, linear=2000.0)):
+        gated = gate_acquisition(tube.acquisition, template=CART, priors={"CD45RA": prior})
+        assert cut(gated, "CD45RA") == dataclasses.replace(own, units=cut(gated, "CD45RA").units)
+
+
+@pytest.mark.parametrize(("seed", "marker"), [(96010, "CCR7"), (96029, "CD45RA")])
+def test_gate_acquisition__no_limit_lies_in_the_middle_of_one_of_two_groups(seed, marker):
+    """The left half of 85 cells, or a peak that holds both groups, put it there; two normals know better."""
+    tube = draw_tube(seed, Panel.CART, kind="few")
+    placed = cut(gate_acquisition(tube.acquisition, template=CART), marker)
+    assert (placed.recipe, placed.reason) == ("groups", "")
+    prepared = prepare_tube(tube.acquisition, template=CART)
+    x = prepared.values(prepared.column(marker) or 0)
+    subsets = ("naive", "scm", "cm") if marker == "CCR7" else ("naive", "scm", "temra")
+    truly = np.logical_or.reduce([tube.truth[f"{t}.{s}"] for t in ("cd4_t", "cd8_t") for s in subsets])
+    among = tube.truth["cd4_t"] | tube.truth["cd8_t"]
+    assert f1((x > placed.cut) & among, truly) > 0.94
+
+
+def test_gate_acquisition__goes_midway_where_two_far_groups_have_another_shape():
+    """Four spreads of the left half were half as far as the best limit: F1 of CD4 central memory was 0.93."""
+    tube = draw_tube(88016, Panel.CART)
+    gated = gate_acquisition(tube.acquisition, template=CART)
+    assert "groups of another shape: midway" in cut(gated, "CD45RA").reason
+    assert f1(gated.membership["cd4_t.cm"], tube.truth["cd4_t.cm"]) > 0.95
 
 
 def test_gate_acquisition__refuses_a_foreign_matrix():
@@ -286,6 +373,22 @@ def test_gate_acquisition__finds_beads_and_cells_in_a_tube_of_few_events(seed, n
     gated = gate_acquisition(tube.acquisition, template=CART)
     for population in ("beads", "lymphocytes", "t_cells", "cd4_t", "cd8_t"):
         assert f1(gated.membership[population], tube.truth[population]) > 0.97, population
+
+
+def test_gate_acquisition__takes_no_beads_for_dead_cells_where_no_height_tells_singlets():
+    """All events pass on as singlets then, and beads are as bright in the viability dye as in CD45."""
+    rng = np.random.default_rng(3)
+    is_bead = np.arange(6000) < 2000
+    names = ("viability", "CD45", "CD3", "CD14", "CD20")
+    light = {name: np.where(is_bead, 60_000 * np.exp(rng.normal(0, 0.04, 6000)), 0) for name in names}
+    light["CD45"] += ~is_bead * 20_000 * np.exp(rng.normal(0, 0.3, 6000))
+    columns = {f"{name}-A": value + rng.normal(0, 200, 6000) for name, value in light.items()}
+    for name, of_cells, of_beads in (("FSC-A", 60_000, 30_000), ("SSC-A", 20_000, 210_000)):
+        columns[name] = np.where(is_bead, of_beads, of_cells) * np.exp(rng.normal(0, 0.04, 6000))
+    gated = gate_acquisition(make_acquisition(columns), template=BCELL)
+    assert (gated.count("singlets"), row(gated, "singlets").reason) == (6000, "NO_SCATTER")
+    assert gated.count("beads") == pytest.approx(2000, abs=5)
+    assert "VIABILITY" not in checks(gated)
 
 
 def test_gate_acquisition__places_no_limit_below_zero():

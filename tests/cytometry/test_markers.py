@@ -30,6 +30,20 @@ def make_channels(channels):
         ("l/d", ("viability",)),
         ("CD14/CD19/CD20", ("CD14", "CD19", "CD20")),
         ("HLA DR", ("HLA-DR",)),
+        ("CAR (FMC63)", ("CAR",)),
+        ("CD19 CAR detection", ("CAR",)),
+        ("CD19 protein PE", ("CAR",)),
+        ("CD3 APC-eFluor 780", ("CD3",)),
+        ("CD14 eFluor 506", ("CD14",)),
+        ("CD127 7-AAD", ()),
+        ("APC-eFluor 780-A", ()),
+        ("eFluor 780", ("viability",)),
+        ("FVD eFluor 780", ("viability",)),
+        ("7-AAD-A", ("viability",)),
+        ("死活染料 FVS780", ("viability",)),
+        ("细胞活力", ("viability",)),
+        ("抗CD3抗体", ("CD3",)),
+        ("ＣＤ３", ("CD3",)),
         ("PE-CF594-A", ()),
         ("CXCR3", ()),
         ("CD127", ()),
@@ -42,7 +56,17 @@ def test_find_antigens__knows_how_laboratories_write(label, markers):
 
 @pytest.mark.parametrize(
     ("detector", "kind"),
-    [("FS", "FSC"), ("SS INT LIN", "SSC-A"), ("FSC.H", "FSC-H"), ("TIME", "time"), ("PE-A", None)],
+    [
+        ("FS", "FSC"),
+        ("SS INT LIN", "SSC-A"),
+        ("FSC.H", "FSC-H"),
+        ("TIME", "time"),
+        ("PE-A", None),
+        ("FSC 488/10-A", "FSC-A"),
+        ("SSC-B-A", "SSC-B"),
+        ("SSC (Violet)-A", "SSC-B"),
+        ("VSSC-H", "SSC-B-H"),
+    ],
 )
 def test_find_scatter__knows_old_and_new_names(detector, kind):
     assert find_scatter(detector) == kind
@@ -56,6 +80,24 @@ def test_match_markers__prefers_the_label_to_the_name_to_the_given_map():
     assert dict(found.columns) == {"CD8": 0, "CD3": 1, "CCR7": 2}
     assert dict(found.scatter) == {"FSC-A": 3}
     assert found.fluorescence == (0, 1, 2)
+
+
+def test_match_markers__takes_no_colour_for_a_dye_of_dead_cells():
+    """A detector's name tells a dye only where no label says what the channel measures."""
+    named = [("7-AAD-A", "CD127 PerCP"), ("DAPI-A", "TCRgd"), ("eFluor 506-A", "CD3"), ("BV421-A", "L/D")]
+    assert dict(match_markers(make_channels(named), required=[]).columns) == {"CD3": 2, "viability": 3}
+    bare = make_channels([("7-AAD-A", ""), ("DAPI-A", "")])
+    assert dict(match_markers(bare, required=[], marker_labels={"DAPI-A": "TCRgd"}).columns) == {
+        "viability": 0
+    }
+
+
+def test_match_markers__takes_side_scatter_of_another_laser_for_no_light():
+    aurora = [("SSC-B-A", ""), ("SSC-A", ""), ("SSC-B-H", ""), ("BV421-A", "CD3")]
+    found = match_markers(make_channels(aurora), required=[])
+    assert (dict(found.scatter), found.fluorescence) == ({"SSC-A": 1}, (3,))
+    alone = match_markers(make_channels([("FSC-A", ""), ("VSSC-A", "")]), required=[])
+    assert dict(alone.scatter) == {"FSC-A": 0, "SSC-A": 1}
 
 
 def test_match_markers__takes_the_area_and_names_what_is_on_two_channels():

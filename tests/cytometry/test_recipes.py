@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from corelab.cytometry.density import compute_histogram, find_landscape
 from corelab.cytometry.recipes import (
+    balance_counts,
     balance_groups,
     compute_floored_scale,
     compute_scale,
@@ -58,6 +59,38 @@ def test_balance_groups__is_fair_to_a_dim_group_and_knows_a_smear():
     assert limit == pytest.approx(2.35, abs=0.15)
     assert balance_groups(np.concatenate([negative, 6 * np.exp(rng.normal(0, 1.0, 4000))]), 4.0) is None
     assert balance_groups(negative, 4.0) is None
+
+
+@pytest.mark.parametrize(("n", "middle"), [(1500, 8.0), (4000, 8.0), (4000, 10.0)])
+def test_balance_counts__makes_the_count_of_a_dim_group_right(n, middle):
+    """A fixed limit of 4 loses what lies below it; negatives wider to the right than these leave a third."""
+    rng = np.random.default_rng(11)
+    positive = middle * np.exp(rng.normal(0, 0.45, n)) + rng.normal(0, 1, n)
+    z = np.concatenate([rng.normal(0, 1, 8000), positive])
+    limit = balance_counts(z, 4.0, 2.5)
+    assert limit is not None
+    assert 2.5 <= limit < 4.0
+    lost_at_four = 1 - (z > 4).sum() / n
+    assert abs((z > limit).sum() / n - 1) < 0.7 * lost_at_four
+
+
+def test_balance_counts__says_nothing_of_few_of_a_smear_and_of_background():
+    rng = np.random.default_rng(12)
+    negative = rng.normal(0, 1, 50_000)
+    assert balance_counts(negative, 4.0, 2.5) is None
+    few = 8 * np.exp(rng.normal(0, 0.4, 280))
+    assert balance_counts(np.concatenate([negative, few]), 4.0, 2.5) is None
+    for background in (rng.exponential(4, 50_000), np.exp(rng.normal(1, 0.8, 50_000))):
+        z = negative + np.where(rng.random(50_000) < 0.03, background, 0)
+        assert (z > 4).sum() > 300
+        assert balance_counts(z, 4.0, 2.5) is None
+    assert balance_counts(rng.standard_t(3, 50_000), 4.0, 2.5) is None
+
+
+def test_balance_counts__keeps_the_fixed_limit_below_a_bright_group():
+    rng = np.random.default_rng(13)
+    z = np.concatenate([rng.normal(0, 1, 8000), 30 * np.exp(rng.normal(0, 0.4, 600))])
+    assert balance_counts(z, 4.0, 2.5) == 4.0
 
 
 @pytest.mark.parametrize("spread", [100, 300, 600, 1000, 2000])

@@ -84,6 +84,7 @@ def minimal(**changes):
         (minimal(panel="tcell"), "panels"),
         (minimal(markers={"required": ["CD3", "CD4"]}, cuts={"X": {"marker": "CD99"}}), "no alias"),
         (minimal(markers={"required": []}), "outside the panel"),
+        (minimal(cuts={"CD3": {"marker": "CD3", "stand_in": "CD4"}}), "outside the panel"),
         (minimal(populations=[{"name": "t_cells", "parent": "events", "definition": "T"}]), "too early"),
         (minimal(populations=[{"name": "events", "definition": "", "all": ["CD4+"]}]), "cuts of events"),
         (minimal(populations=[{"name": "events", "definition": "", "all": ["CD4"]}]), "no term"),

@@ -64,6 +64,10 @@ def test_events__stand_for_every_cell_of_the_snapshot(events: anndata.AnnData, s
         assert len(rows)
         for row in rows.itertuples(index=False):
             assert sums[row.file_id, row.population] == pytest.approx(row.count)
+    # The smallest population of a cell is one that its tube has: naive or scm where CD95 tells them apart.
+    held = events.obs[["file_id", "population"]].drop_duplicates()
+    pairs = set(zip(table["file_id"], table["population"], strict=True))
+    assert set(held.astype(str).itertuples(index=False, name=None)) <= pairs
     assert set(events.obs["compartment"]) == {"car_t", "car_neg_t", "b_cells"}
 
 

@@ -36,6 +36,8 @@ def test_parse_spillover_csv__reads_rows_as_fluorochromes(text):
     [
         ("", "no matrix"),
         ('FITC-A,"PE\n1,0.2\n0.05,1\n', "not readable as CSV"),
+        (";FITC-A;PE-A\nFITC-A;1;0,2\nPE-A;0,05;1\n", "separated by semicolons"),
+        ("FITC-A\tPE-A\n1\t0.2\n0.05\t1\n", "separated by tabs"),
         ("FITC-A,PE-A\n1,0.2\n", "1 rows for 2 detectors"),
         ("FITC-A,PE-A\n1,0.2\n0.05,x\n", "'x'"),
         ("FITC-A,PE-A\n1,nan\n0.05,1\n", "'nan'"),

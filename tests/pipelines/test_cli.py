@@ -70,6 +70,8 @@ def test_road__from_init_to_export(
         ["fly"],
         ["ingest"],
         ["run", "HOME", "--workers", "none"],
+        ["run", "HOME", "--scheduler", "nonsense"],
+        ["run", "HOME", "--scheduler", "http://localhost:8786"],
         ["run", "HOME", "--as-of", "soon"],
         ["ingest", "HOME", "/nowhere/at/all"],
         ["export", "HOME", "OUT"],

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from corelab.cytometry.compensation import compensate
+from corelab.cytometry.quality import builtin_limits
 from corelab.cytometry.records import TABLE_COLUMNS
 from corelab.ingest.fcs import read_fcs
 from pipelines.executor import Place
-from pipelines.gating import TubeFile, find_controls, gate_all
+from pipelines.gate_controls import find_controls
+from pipelines.gating import TubeFile, gate_all
 from tests.pipelines.gate_trials import ReadFrom, make_trial
 
 JUDGED = ("t_cells", "cd4_t", "cd8_t", "b_cells", "car_t")
@@ -82,6 +84,18 @@ def test_gate_all__gates_anew_what_depends_on_a_changed_control(trial, tmp_path)
     counts = gate_all(alone, reader, cache_dir=tmp_path).counts
     control = counts.loc[counts["population"] == "cd19_positive", "control"]
     assert list(control) == ["t_cells"]
+
+
+def test_gate_all__takes_no_limit_from_a_control_that_failed(trial):
+    acquisitions, reader, _ = trial
+    subject = acquisitions[(acquisitions["visit"] == "SCR") & (acquisitions["panel"] == "bcell")]
+    subject = subject[subject["subject_id"] == subject["subject_id"].iloc[0]]
+    strict = dataclasses.replace(builtin_limits(), viability_percent=(100.0, 100.0))
+    tables = gate_all(subject, reader, limits=strict)
+    control = subject.loc[subject["tube"] == "fmo_cd19", "file_id"].iloc[0]
+    assert "fail" in set(tables.findings.loc[tables.findings["file_id"] == control, "level"])
+    counts = tables.counts[tables.counts["population"] == "cd19_positive"].set_index("file_id")
+    assert list(counts["control"].drop(control)) == ["t_cells"]
 
 
 def test_gate_all__survives_a_broken_cache(trial, tmp_path):
@@ -169,8 +183,11 @@ def test_find_controls__takes_those_of_the_same_visit_and_panel():
         full, tube("a", tube="fmo_car"), tube("b", tube="fmo_car", visit="D14"),
         tube("c", tube="fmo_cd19", panel="bcell"), tube("d", tube="unstained"),
         tube("e", tube="fmo_car", collected_at="2025-01-01T07:00"),
+        tube("g", tube="fmo_cd19", collected_at="2025-01-01T08:10"),
+        tube("h", tube="fmo_cd19", collected_at="2025-01-09T08:00"),
+        tube("i", tube="fmo_cd19", collected_at=""),
     ]  # fmt: skip
-    assert [control.file_id for control in find_controls(full, tubes)] == ["a"]
+    assert [control.file_id for control in find_controls(full, tubes)] == ["a", "g"]
     assert find_controls(tubes[1], tubes) == []
 
 

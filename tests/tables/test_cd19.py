@@ -55,6 +55,28 @@ def test_derive_cd19_status__a_persons_limit_stands_for_itself() -> None:
     assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "manual", "")
 
 
+@pytest.mark.parametrize(
+    ("reference", "cause", "reason"),
+    [
+        (1_842, "NO_CONTROL", "NO_CONTROL"),
+        (99, "NO_CONTROL", "FEW_EVENTS"),
+        (1_842, "MARKER_MISSING", "GATE_MISSING"),
+    ],
+)
+def test_derive_cd19_status__a_limit_that_nothing_places_is_not_evaluable(
+    reference: int, cause: str, reason: str
+) -> None:
+    """Gating counts no CD19+ cells then, so the row of the population is missing and says why."""
+    counts = bcell(reference, reference=reference)
+    trial = Trial().subject(infusion_at="").tube("SCR", -30, counts, panel="bcell", file_id="f")
+    for count in trial.gates["counts"]:
+        if count["population"] == "cd19_positive":
+            count.update(count=None, status="missing", reason=cause)
+    row = one(trial.derive()["cd19_status"], subject_id="A")
+    assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", reason)
+    assert row["n_b_reference"] == reference
+
+
 def test_derive_cd19_status__no_control_is_not_evaluable() -> None:
     row = call(1_842, 1_790, control="")
     assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", "NO_CONTROL")

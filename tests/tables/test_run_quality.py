@@ -13,6 +13,13 @@ def run_control(trial: Trial, day: int, t_cells: int, **changes: str) -> None:
     )
 
 
+def car_control(trial: Trial, day: int, n_car: int) -> None:
+    counts = cart(n_car, 7_000)
+    trial.tube("", day, counts, subject_id="", file_id=f"control-{day}", tube="run_control", batch=f"R{day}")
+    if not n_car:
+        trial.gates["counts"][-1]["status"] = "not_detected"
+
+
 @pytest.mark.parametrize(
     ("last", "level", "rule"),
     [(7000, None, ""), (7250, "warn", "1-2s"), (6300, "fail", "1-3s")],
@@ -46,6 +53,19 @@ def test_run_control__with_few_runs_behind_it_warns_only() -> None:
     trial.tube("D7", 7, cart(900, 60_000), batch="R7", file_id="sample")
     found = one(trial.derive()["quality"], check="RUN_CONTROL", object="sample")
     assert (found["level"], "provisional, 6 runs behind" in found["reason"]) == ("warn", True)
+
+
+@pytest.mark.parametrize(("usual", "last", "levels"), [(700, 0, ["fail"]), (700, 710, []), (8, 40, [])])
+def test_run_control__follows_car_t_cells_where_the_control_holds_some(
+    usual: int, last: int, levels: list[str]
+) -> None:
+    """One that loses its CAR-T cells rejects the run; the background of one without any says nothing."""
+    trial = Trial().subject()
+    for day in range(12):
+        car_control(trial, day, usual + (day % 2))
+    car_control(trial, 14, last)
+    trial.tube("D14", 14, cart(900, 60_000), batch="R14", file_id="sample")
+    assert list(pick(trial.derive()["quality"], check="RUN_CONTROL", object="sample")["level"]) == levels
 
 
 def test_run_control__another_lot_is_another_series() -> None:

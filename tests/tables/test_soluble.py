@@ -73,6 +73,27 @@ def test_stability__a_late_specimen_keeps_its_number_and_is_not_analysed(
         assert row["value"] == (9 if "D7" in failed else 820)
 
 
+@pytest.mark.parametrize(("given", "spared"), [(8, True), (6, False)])
+def test_kinetics__a_peak_before_tocilizumab_rests_on_nothing_that_it_raised(
+    given: int, spared: bool
+) -> None:
+    trial = Trial().subject()
+    for visit, day, value in (
+        ("LD", -5, "4"),
+        ("D0", 0, "5"),
+        ("D3", 3, "60"),
+        ("D7", 7, "900"),
+        ("D10", 10, "700"),
+    ):
+        trial.draw("cytokines", visit, day, value=value, **IL6)
+    trial.add("medications", subject_id="A", drug="tocilizumab", start=at(given))
+    reasons = pick(trial.derive()["kinetics"], analyte="IL-6").set_index("parameter")["reason"]
+    marked = set(reasons.index[reasons.str.contains("POST_TOCILIZUMAB")])
+    assert "BASE" not in marked
+    assert "AUC0_14D" in marked
+    assert marked.isdisjoint({"PEAK", "TPEAK", "FOLDPEAK"}) == spared
+
+
 def _bridge(values: dict[str, list[float]], passed: dict[str, int]) -> dict[str, float]:
     """Bridge results of 100 on plates of the lots A, B and C, by their controls."""
     lots = dict(zip(values, "ABC", strict=False))

@@ -87,4 +87,6 @@ def _parse_matrix(element: ET.Element) -> Matrix:
         raise InputError(
             f"a matrix of {len(rows)} rows", expected=f"{len(names[0])} x {len(names[1])} numbers"
         )
+    if len(names[0]) == len(names[1]):  # FlowKit writes fluorochromes that it does not know without a name
+        names[0] = tuple(name or detector for name, detector in zip(*names, strict=True))
     return Matrix(fluorochromes=names[0], detectors=names[1], values=rows)

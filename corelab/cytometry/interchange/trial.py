@@ -36,7 +36,7 @@ from corelab.cytometry.interchange.reference import as_matrix
 from corelab.cytometry.interchange.revision import Decision, read_shape
 from corelab.cytometry.markers import MarkerMap, match_markers
 from corelab.cytometry.records import GatedAcquisition, Mask, Values
-from corelab.cytometry.template import PopulationRule, Template, Term
+from corelab.cytometry.template import PopulationRule, Template, Term, settle_markers
 from corelab.cytometry.tube import read_channel
 from corelab.errors import InputError
 from corelab.ingest.fcs import Acquisition
@@ -73,6 +73,7 @@ def describe_trial_gates(
     """
     matrix = as_matrix(gated.spillover) if gated.spillover else None
     markers = match_markers(acquisition, required=template.required, marker_labels=marker_labels)
+    template = settle_markers(template, markers.columns)
     if matrix:
         events = compensate(acquisition, external=gated.spillover).events
     else:
@@ -151,7 +152,7 @@ class _Drawing:
             self._put(rule, [self._not(rule, self.decided.opposites[rule.name])])
         elif rule.gate == "beads":
             self._put(rule, [self._draw_beads(mask, parent)])
-        elif np.array_equal(mask, parent) and rule.passes_on:
+        elif np.array_equal(mask, parent) and rule.passes_on and not self._has_limit(rule):
             self.nodes[rule.name] = self.nodes[rule.parent]
         elif rule.gate == "time":
             self._put(rule, self._draw_time(rule, mask))
@@ -159,6 +160,11 @@ class _Drawing:
             self._put(rule, self._draw_singlets(rule, mask, parent))
         else:
             self._put(rule, self._draw_terms(rule))
+
+    def _has_limit(self, rule: PopulationRule) -> bool:
+        """Tell whether limits were placed: a gate that leaves nothing out is one still."""
+        names = [term.cut for term in rule.all_of if not self._is_left_out(term)]
+        return bool(names) and all(np.isfinite(self._limit(name)) for name in names)
 
     def _put(self, rule: PopulationRule, parts: Sequence[Geometry | str]) -> None:
         """Add a population that is the intersection of parts: shapes, or gates that are there already."""

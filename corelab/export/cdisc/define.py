@@ -18,9 +18,11 @@ XLINK: Final = "http://www.w3.org/1999/xlink"
 _STANDARDS: Final = (("STD.SDTM", "SDTMIG", "3.4"), ("STD.ADAM", "ADaMIG", "1.3"))
 _VALUES: Final = {
     name: (f"{name}STRESN", f"{name}TESTCD", f"{name}TEST", f"{name}STRESU")
-    for name in ("CP", "LB", "PC", "PP", "VS")
+    for name in ("CP", "LB", "PC", "PP", "VS", "QS", "RS")
 }
 """Number, code, name and unit of the domains whose numbers mean something else for each code."""
+_ASKED: Final = ("QS", "RS")
+"""Domains of scores, which have no unit."""
 _ANALYSES: Final = ("ADCP", "ADLB", "ADPP", "ADEFF", "ADTTE")
 _COLLECTED_BY: Final = {
     "Collected": "Investigator",
@@ -83,13 +85,17 @@ def format_define(
     for name, table in domains.items():
         _add_dataset(version, read_datasets()[name], is_empty=table.empty)
     listed = {(name, number) for name, number, _, _ in _list_values(domains)}
+    code_lists = _collect_code_lists(domains)
     for name in domains:
         for variable in read_datasets()[name].variables:
             item = _add_variable(version, name, variable, length=lengths[name, variable.name])
+            if variable.terms in code_lists:
+                # Before the origin, where the schema wants it.
+                item.insert(1, ET.Element(f"{{{ODM}}}CodeListRef", CodeListOID=f"CL.{variable.terms}"))
             if (name, variable.name) in listed:
                 _own(item, "ValueListRef", ValueListOID=f"VL.{name}.{variable.name}")
     _add_value_items(version, domains)
-    _add_code_lists(version, domains)
+    _add_code_lists(version, code_lists)
     _add_methods(version, domains)
     ET.indent(root, " ")
     data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
@@ -128,11 +134,9 @@ def _list_values(domains: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str
     for name, table in domains.items():
         if name in _VALUES:
             number, code, label, unit = _VALUES[name]
-            units = table.groupby(code)[unit].agg(lambda texts: ", ".join(sorted({t for t in texts if t})))
-            labels = table.groupby(code)[label].first()
-            texts = {
-                one: f"{labels[one]} ({units[one]})" if units[one] else labels[one] for one in labels.index
-            }
+            texts = _name_values(table, code, label, unit)
+            if name in _ASKED:
+                texts = {one: texts[one] for one in sorted(set(table.loc[table[number].notna(), code]))}
         elif name in _ANALYSES:
             number, code = "AVAL", "PARAMCD"
             texts = dict(table.groupby(code)["PARAM"].first())
@@ -144,6 +148,15 @@ def _list_values(domains: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str
         ]
         if values:
             yield name, number, code, values
+
+
+def _name_values(table: pd.DataFrame, code: str, label: str, unit: str) -> dict[str, str]:
+    """Return the name of each code, with the units of its numbers."""
+    labels = table.groupby(code)[label].first()
+    if unit not in table.columns:
+        return dict(labels)
+    units = table.groupby(code)[unit].agg(lambda texts: ", ".join(sorted({t for t in texts if t})))
+    return {one: f"{labels[one]} ({units[one]})" if units[one] else labels[one] for one in labels.index}
 
 
 def _add_value_lists(version: ET.Element, domains: Mapping[str, pd.DataFrame]) -> None:
@@ -173,7 +186,7 @@ def _add_value_items(version: ET.Element, domains: Mapping[str, pd.DataFrame]) -
             origin = _own(item, "Origin", Type="Derived", Source="Sponsor")
             if name in _VALUES and name != "PP":
                 origin.set("Type", "Collected")
-                origin.set("Source", "Vendor")
+                origin.set("Source", "Investigator" if name in _ASKED else "Vendor")
 
 
 def _add_dataset(version: ET.Element, dataset: Dataset, *, is_empty: bool) -> None:
@@ -223,8 +236,6 @@ def _add_variable(version: ET.Element, dataset: str, variable: Variable, *, leng
     if variable.type == "date":
         item.set(f"{{{DEF}}}DisplayFormat", "DATE9.")
     _describe(item, variable.label)
-    if variable.terms:
-        _element(item, "CodeListRef", CodeListOID=f"CL.{variable.terms}")
     origin = _own(item, "Origin", Type=variable.origin)
     if variable.origin == "Predecessor":
         _describe(origin, variable.method or variable.name)
@@ -243,7 +254,7 @@ def name_type(variable: Variable) -> str:
 
 
 def _collect_code_lists(domains: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
-    """Collect the codes of each list: the fixed ones, and those that the data hold."""
+    """Collect the codes of each list: the fixed ones, and those that the data hold; none is empty."""
     fixed: dict[str, dict[str, str]] = dict(read_terms()["codes"])
     used: dict[str, dict[str, str]] = {}
     for name, table in domains.items():
@@ -252,7 +263,7 @@ def _collect_code_lists(domains: Mapping[str, pd.DataFrame]) -> dict[str, dict[s
                 continue
             codes = used.setdefault(variable.terms, {})
             codes |= fixed.get(variable.terms) or _read_codes(table, variable)
-    return dict(sorted(used.items()))
+    return {name: codes for name, codes in sorted(used.items()) if codes}
 
 
 def _read_codes(table: pd.DataFrame, variable: Variable) -> dict[str, str]:
@@ -262,9 +273,9 @@ def _read_codes(table: pd.DataFrame, variable: Variable) -> dict[str, str]:
     return {str(code): str(text) for code, text in dict(pairs).items()}
 
 
-def _add_code_lists(version: ET.Element, domains: Mapping[str, pd.DataFrame]) -> None:
+def _add_code_lists(version: ET.Element, code_lists: Mapping[str, Mapping[str, str]]) -> None:
     nci = read_terms()["nci"]
-    for name, codes in _collect_code_lists(domains).items():
+    for name, codes in code_lists.items():
         element = _element(version, "CodeList", OID=f"CL.{name}", Name=name, DataType="text")
         for code, text in sorted(codes.items()):
             item = _element(element, "CodeListItem", CodedValue=code)

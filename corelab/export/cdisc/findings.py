@@ -8,7 +8,15 @@ import pandas as pd
 
 from corelab.export.cdisc.model import read_datasets, read_terms
 from corelab.export.cdisc.people import name_specimens
-from corelab.export.cdisc.trial import Trial, finish, format_number, pick, read_terms_of, write_results
+from corelab.export.cdisc.trial import (
+    Trial,
+    finish,
+    format_number,
+    pick,
+    read_terms_of,
+    stack,
+    write_results,
+)
 
 VIABILITY: Final = "Viability-"
 _UNITS: Final = {"cells/uL": "10^6/L", "%": "%", "1": "MFI"}
@@ -22,11 +30,7 @@ _COMMON: Final = [
 def derive_cp(trial: Trial) -> pd.DataFrame:
     """Derive cell phenotype findings: percentages, concentrations and intensities of full tubes."""
     parts = [_of_measurements(trial), _of_persistence(trial), _of_phenotype(trial)]
-    rows = (
-        pd.concat([part for part in parts if len(part)], ignore_index=True)
-        if any(map(len, parts))
-        else parts[0]
-    )
+    rows = stack(parts)
     rows = rows.assign(assay="flow", unit=rows["unit"].map(_UNITS))
     table = pd.DataFrame(
         {

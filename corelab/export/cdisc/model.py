@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 import yaml
 
 VariableType = Literal["text", "number", "date"]
-_STANDARDS: Final = ("sdtm", "adam")
+_FILES: Final = (("sdtm", "sdtm"), ("sdtm_clinical", "sdtm"), ("adam", "adam"))
+"""Files of the specification and their standard, in the order of the data sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,8 @@ def read_datasets() -> Mapping[str, Dataset]:
     """Return every data set of the specification by name, SDTM before ADaM."""
     found = {
         name: _read_dataset(name, raw, standard)
-        for standard in _STANDARDS
-        for name, raw in _read_yaml(f"{standard}.yaml").items()
+        for file, standard in _FILES
+        for name, raw in _read_yaml(f"{file}.yaml").items()
     }
     return MappingProxyType(found)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from corelab.export.cdisc import adam, findings, people
+from corelab.export.cdisc import adam, answers, course, findings, outcomes, people
 from corelab.export.cdisc.define import format_define, name_type
 from corelab.export.cdisc.model import Dataset, Variable, read_datasets
+from corelab.export.cdisc.relations import derive_relrec
 from corelab.export.cdisc.rules import validate
 from corelab.export.cdisc.trial import Trial
 from corelab.export.cdisc.xport import EPOCH, Field, format_xport
@@ -60,13 +61,17 @@ def build_submission(
         "DM": people.derive_dm(trial), "EX": people.derive_ex(trial), "SV": people.derive_sv(trial),
         "AE": events, "SUPPAE": supplement, "BE": people.derive_be(trial), "CP": findings.derive_cp(trial),
         "LB": findings.derive_lb(trial), "PC": findings.derive_pc(trial), "PP": findings.derive_pp(trial),
-        "VS": findings.derive_vs(trial),         "RELREC": people.derive_relrec(trial),
+        "VS": findings.derive_vs(trial), "CM": course.derive_cm(trial), "DS": course.derive_ds(trial),
+        "MH": course.derive_mh(trial), "SE": course.derive_se(trial), "IE": course.derive_ie(trial),
+        "MI": answers.derive_mi(trial), "QS": answers.derive_qs(trial), "RS": answers.derive_rs(trial),
     }  # fmt: skip
+    domains["RELREC"] = derive_relrec(trial, domains)
     adsl = adam.derive_adsl(trial, domains)
     domains |= {
         "ADSL": adsl, "ADCP": adam.derive_bds(domains["CP"], adsl, "CP"),
         "ADLB": adam.derive_bds(domains["LB"], adsl, "LB"), "ADPP": adam.derive_adpp(domains["PP"], adsl),
-        "ADEFF": adam.derive_adeff(trial, adsl), "ADTTE": adam.derive_adtte(trial, adsl),
+        "ADEFF": outcomes.derive_adeff(domains["RS"], adsl),
+        "ADTTE": outcomes.derive_adtte(trial, domains, adsl),
     }  # fmt: skip
     return Submission(domains=domains, breaches=_add_unnamed(validate(domains), trial))
 
@@ -104,8 +109,13 @@ def format_submission(
 
 
 def _to_plain(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    texts = {one.name: table[one.name].map(spell_plain) for one in dataset.variables if not one.is_number}
+    texts = {one.name: _spell_column(table[one.name]) for one in dataset.variables if not one.is_number}
     return table.assign(**texts)
+
+
+def _spell_column(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    known = {text: spell_plain(text) for text in values.unique()}
+    return values if all(text == plain for text, plain in known.items()) else values.map(known)
 
 
 def spell_plain(text: str) -> str:
@@ -125,7 +135,7 @@ def spell_plain(text: str) -> str:
 
 
 def _describe_field(variable: Variable, values: "pd.Series[Any]") -> Field:
-    length = 8 if variable.is_number else max([1, *values.str.len()])
+    length = 8 if variable.is_number else max([1, *map(len, values.unique())])
     return Field(
         name=variable.name, label=variable.label, is_number=variable.is_number, length=int(length),
         format="DATE" if variable.type == "date" else "",

@@ -1,18 +1,27 @@
-"""The domains of the subjects themselves: DM, EX, SV, AE with its supplement, BE, RELREC."""
+"""The domains of the subjects themselves: DM, EX, SV, AE with its supplement, BE."""
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from corelab.export.cdisc.course import find_dispositions, find_ends
 from corelab.export.cdisc.model import read_datasets
-from corelab.export.cdisc.trial import Trial, count_days, finish, read_terms_of
+from corelab.export.cdisc.trial import (
+    Trial,
+    count_days,
+    drop_unknown_times,
+    finish,
+    read_terms_of,
+    stack,
+)
 
+BIOPSY: Final = "biopsy"
 SPECIMENS: Final = {
-    "flow": "BLOOD", "qpcr": "BLOOD", "cytokine": "SERUM", "laboratory": "BLOOD",
+    "flow": "BLOOD", "qpcr": "BLOOD", "cytokine": "SERUM", "laboratory": "BLOOD", BIOPSY: "TISSUE",
 }  # fmt: skip
-"""Specimen by assay; an assessment takes none."""
+"""Specimen by assay; other assessments take none."""
 _YES_NO: Final = {"yes": "Y", "no": "N"}
 _DRAW: Final = ["subject_id", "visit_label", "study_day", "collected_at"]
 
@@ -25,6 +34,8 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
     code = people["arm"].map(lambda arm: arms[arm][0] if arm in arms else "")
     label = people["arm"].map(lambda arm: arms[arm][1] if arm in arms else "")
     infused = people["infusion_at"] != ""
+    left = find_dispositions(trial)
+    died = left[left["item"] == "death"].drop_duplicates("subject_id").set_index("subject_id")
     table = pd.DataFrame(
         {
             "STUDYID": trial.study.id,
@@ -35,6 +46,10 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
             "RFENDTC": people["subject_id"].map(last),
             "RFXSTDTC": people["infusion_at"],
             "RFXENDTC": people["infusion_at"],
+            "RFICDTC": people["subject_id"].map(trial.read_subjects("consent_date")),
+            "RFPENDTC": people["subject_id"].map(find_ends(trial)),
+            "DTHDTC": people["subject_id"].map(died["collected_at"]),
+            "DTHFL": np.where(people["subject_id"].isin(died.index), "Y", ""),
             "SITEID": terms["site"],
             "AGE": people["age_years"],
             "AGEU": np.where(people["age_years"].notna(), "YEARS", ""),
@@ -48,7 +63,7 @@ def derive_dm(trial: Trial) -> pd.DataFrame:
         },
         index=people.index,
     )
-    return finish(table, read_datasets()["DM"])
+    return finish(drop_unknown_times(table), read_datasets()["DM"])
 
 
 def derive_ex(trial: Trial) -> pd.DataFrame:
@@ -67,11 +82,12 @@ def derive_ex(trial: Trial) -> pd.DataFrame:
             "EXDOSFRQ": "ONCE",
             "EXROUTE": "INTRAVENOUS",
             "EXSTDTC": given["infusion_at"],
+            "EXENDTC": given["subject_id"].map(trial.read_subjects("infusion_end_at")),
             "EXSTDY": 1.0,
         },
         index=given.index,
     )
-    return finish(table, read_datasets()["EX"])
+    return finish(drop_unknown_times(table), read_datasets()["EX"])
 
 
 def collect_draws(trial: Trial) -> pd.DataFrame:
@@ -120,9 +136,18 @@ def name_specimens(rows: pd.DataFrame) -> "pd.Series[str]":
 def derive_be(trial: Trial) -> pd.DataFrame:
     """Derive biospecimen events: the collection of each specimen."""
     draws = collect_draws(trial)
-    draws = draws[draws["assay"].isin(SPECIMENS)]
+    biopsies = trial.answers[trial.answers["instrument"] == BIOPSY].assign(assay=BIOPSY)
+    parts = [
+        _list_collections(trial, draws[draws["assay"].isin(SPECIMENS)]),
+        drop_unknown_times(_list_collections(trial, biopsies[biopsies["collected_at"] != ""])),
+    ]
+    # Two spellings of one moment would be one specimen, so the id decides.
+    return finish(stack(parts).drop_duplicates("BEREFID"), read_datasets()["BE"])
+
+
+def _list_collections(trial: Trial, draws: pd.DataFrame) -> pd.DataFrame:
     place = trial.place(draws, "BE")
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             **place,
             "BEREFID": name_specimens(draws),
@@ -134,8 +159,6 @@ def derive_be(trial: Trial) -> pd.DataFrame:
         },
         index=draws.index,
     )
-    # Two spellings of one moment would be one specimen, so the id decides.
-    return finish(table.drop_duplicates("BEREFID"), read_datasets()["BE"])
 
 
 def derive_ae(trial: Trial) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -198,18 +221,3 @@ def _add_days(infusion: str, days: float) -> str:
     if not infusion or pd.isna(days):
         return ""
     return (dt.date.fromisoformat(infusion[:10]) + dt.timedelta(days=int(days))).isoformat()
-
-
-def derive_relrec(trial: Trial) -> pd.DataFrame:
-    """Derive the relations between data sets: parameters to concentrations, results to specimens."""
-    sides: list[tuple[str, str, str, str]] = [
-        ("PCPP", "PC", "PCGRPID", "MANY"), ("PCPP", "PP", "PPGRPID", "MANY"),
-        ("CPBE", "CP", "CPREFID", "MANY"), ("CPBE", "BE", "BEREFID", "ONE"),
-        ("LBBE", "LB", "LBREFID", "MANY"), ("LBBE", "BE", "BEREFID", "ONE"),
-        ("PCBE", "PC", "PCREFID", "MANY"), ("PCBE", "BE", "BEREFID", "ONE"),
-    ]  # fmt: skip
-    rows: list[dict[str, Any]] = [
-        {"STUDYID": trial.study.id, "RELID": relation, "RDOMAIN": domain, "IDVAR": variable, "RELTYPE": kind}
-        for relation, domain, variable, kind in sides
-    ]
-    return finish(pd.DataFrame(rows), read_datasets()["RELREC"])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from corelab.export.cdisc.model import Dataset, read_datasets
+from corelab.export.cdisc.tracing import find_unrelated, find_untraceable
 from corelab.export.cdisc.trial import NOT_DONE
 from corelab.export.cdisc.xport import LARGEST, SMALLEST
 
@@ -55,6 +56,13 @@ def _where(mask: Any, variable: str, values: "pd.Series[Any]") -> Rows:
         yield int(position) + 1, variable, str(values.iloc[position])
 
 
+def _where_text(breaks: Callable[[str], bool], variable: str, values: "pd.Series[Any]") -> Rows:
+    """Ask each text once, and look for its rows only where it breaks the rule."""
+    broken = [text for text in values.unique() if breaks(text)]
+    if broken:
+        yield from _where(values.isin(broken), variable, values)
+
+
 def _texts(dataset: Dataset) -> list[str]:
     return [variable.name for variable in dataset.variables if not variable.is_number]
 
@@ -83,13 +91,12 @@ def _find_columns(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> R
 
 def _find_long(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     for name in _texts(dataset):
-        yield from _where(table[name].map(lambda text: len(text.encode("utf-8")) > 200), name, table[name])
+        yield from _where_text(lambda text: len(text.encode("utf-8")) > 200, name, table[name])
 
 
 def _find_foreign(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     for name in _texts(dataset):
-        wrong = table[name].map(lambda text: not text.isascii() or not text.isprintable())
-        yield from _where(wrong, name, table[name])
+        yield from _where_text(lambda text: not (text.isascii() and text.isprintable()), name, table[name])
 
 
 def _find_extreme(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
@@ -133,14 +140,17 @@ def _find_day_zero(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> 
 
 def _find_wrong_days(dataset: Dataset, table: pd.DataFrame, domains: Domains) -> Rows:
     """Compare a day with its date; both dates are local, so the first ten letters count."""
-    day, date = f"{dataset.name}DY", f"{dataset.name}DTC"
-    if not {day, date, "USUBJID"} <= set(dataset.names) or "DM" not in domains:
+    pairs = [(f"{dataset.name}{part}DY", f"{dataset.name}{part}DTC") for part in ("", "ST", "EN")]
+    pairs = [pair for pair in pairs if set(pair) <= set(dataset.names)]
+    if not pairs or "DM" not in domains:
         return
     starts = dict(zip(domains["DM"]["USUBJID"], domains["DM"]["RFSTDTC"], strict=True))
     reference = _read_days([starts.get(subject, "") for subject in table["USUBJID"]])
-    difference = (_read_days(table[date]) - reference).dt.days
-    expected = difference.where(difference < 0, difference + 1)
-    yield from _where((expected != table[day]) & table[day].notna() & expected.notna(), day, table[day])
+    for day, date in pairs:
+        difference = (_read_days(table[date]) - reference).dt.days
+        expected = difference.where(difference < 0, difference + 1)
+        differs = (expected != table[day]) & (expected.notna() | table[day].notna())
+        yield from _where(differs, day, table[day])
 
 
 def _read_days(texts: Iterable[str]) -> "pd.Series[Any]":
@@ -151,8 +161,7 @@ def _read_days(texts: Iterable[str]) -> "pd.Series[Any]":
 def _find_bad_dates(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     for name in _texts(dataset):
         if name.endswith("DTC"):
-            wrong = table[name].map(lambda text: bool(text) and not _DATE.fullmatch(text))
-            yield from _where(wrong, name, table[name])
+            yield from _where_text(lambda text: bool(text and not _DATE.fullmatch(text)), name, table[name])
 
 
 def _find_strangers(dataset: Dataset, table: pd.DataFrame, domains: Domains) -> Rows:
@@ -164,12 +173,13 @@ def _find_strangers(dataset: Dataset, table: pd.DataFrame, domains: Domains) -> 
 def _find_codes(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     for name in (f"{dataset.name}TESTCD", "PARAMCD", "QNAM"):
         if name in dataset.names:
-            yield from _where(table[name].map(lambda text: not _NAME.fullmatch(text)), name, table[name])
+            yield from _where_text(lambda text: not _NAME.fullmatch(text), name, table[name])
 
 
 def _find_test_names(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     name = f"{dataset.name}TEST"
-    if name in dataset.names:
+    # The text of a criterion of eligibility is whole up to 200 letters.
+    if name in dataset.names and dataset.name != "IE":
         yield from _where(table[name].str.len() > 40, name, table[name])
 
 
@@ -183,7 +193,7 @@ def _find_split_codes(dataset: Dataset, table: pd.DataFrame, _domains: Domains) 
 
 def _find_numbers_beyond(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     text, number = f"{dataset.name}STRESC", f"{dataset.name}STRESN"
-    if text in dataset.names:
+    if {text, number} <= set(dataset.names):
         beyond = table[text].str.startswith(("<", ">")) & table[number].notna()
         yield from _where(beyond, number, table[number])
 
@@ -191,14 +201,17 @@ def _find_numbers_beyond(dataset: Dataset, table: pd.DataFrame, _domains: Domain
 def _find_undone(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     status, result, reason = (f"{dataset.name}{end}" for end in ("STAT", "ORRES", "REASND"))
     if {status, result, reason} <= set(dataset.names):
-        undone = table[status] == NOT_DONE
-        wrong = (undone & ((table[result] != "") | (table[reason] == ""))) | (~undone & (table[result] == ""))
+        undone, derived = table[status] == NOT_DONE, f"{dataset.name}DRVFL"
+        # A derived record may have its result in the standard format alone.
+        is_derived = (table[derived] == "Y") if derived in dataset.names else False
+        wrong = undone & ((table[result] != "") | (table[reason] == ""))
+        wrong |= ~undone & (table[result] == "") & ~is_derived
         yield from _where(wrong, status, table[status])
 
 
 def _find_units(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     number, unit = f"{dataset.name}STRESN", f"{dataset.name}STRESU"
-    if number in dataset.names and dataset.name != "LB":
+    if {number, unit} <= set(dataset.names) and dataset.name != "LB":
         yield from _where(table[number].notna() & (table[unit] == ""), unit, table[number])
 
 
@@ -224,6 +237,12 @@ def _find_delimiters(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -
         yield from _where(wrong | spaced | (table["CPMRKSTR"] == ""), "CPMRKSTR", table["CPMRKSTR"])
 
 
+def _find_no_exceptions(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
+    if dataset.name == "IE":
+        expected = table["IECAT"].map({"INCLUSION": "N", "EXCLUSION": "Y"})
+        yield from _where(expected != table["IESTRESC"], "IESTRESC", table["IESTRESC"])
+
+
 def _find_changes(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
     if "CHG" in dataset.names:
         wrong = table["CHG"].notna() & ((table["AVAL"] - table["BASE"] - table["CHG"]).abs() > 0)
@@ -235,22 +254,6 @@ def _find_baselines(dataset: Dataset, table: pd.DataFrame, _domains: Domains) ->
         flagged = table[table["ABLFL"] == "Y"]
         twice = flagged.index[flagged.duplicated(["USUBJID", "PARAMCD"])]
         yield from _where(table.index.isin(twice), "ABLFL", table["ABLFL"])
-
-
-def _find_untraceable(dataset: Dataset, table: pd.DataFrame, domains: Domains) -> Rows:
-    if "SRCSEQ" not in dataset.names or table.empty:
-        return
-    for domain, rows in table.groupby("SRCDOM"):
-        source = domains.get(str(domain))
-        if source is None:
-            continue
-        once = source.drop_duplicates(["USUBJID", f"{domain}SEQ"])
-        values = once.set_index(["USUBJID", f"{domain}SEQ"])[rows["SRCVAR"].iloc[0]]
-        keys = pd.MultiIndex.from_frame(rows[["USUBJID", "SRCSEQ"]])
-        same = values.reindex(keys).to_numpy()
-        differs = ~((same == rows["AVAL"].to_numpy()) | (np.isnan(same) & rows["AVAL"].isna().to_numpy()))
-        for index in rows.index[differs]:
-            yield int(index) + 1, "AVAL", str(rows.at[index, "AVAL"])
 
 
 def _find_censoring(dataset: Dataset, table: pd.DataFrame, _domains: Domains) -> Rows:
@@ -300,7 +303,15 @@ RULES: Final = (
     Rule(name="AD_CHANGE", text="CHG is AVAL - BASE", find=_find_changes),
     Rule(name="AD_BASELINE", text="a subject has one baseline for each parameter", find=_find_baselines),
     Rule(
-        name="AD_TRACE", text="AVAL is the value of SRCVAR in record SRCSEQ of SRCDOM", find=_find_untraceable
+        name="IE_EXCEPTION",
+        text="IE has inclusion criteria with N and exclusion criteria with Y alone",
+        find=_find_no_exceptions,
+    ),
+    Rule(name="REL_RECORD", text="each side of a relation names a record", find=find_unrelated),
+    Rule(
+        name="AD_TRACE",
+        text="AVAL is what SRCVAR says in record SRCSEQ of SRCDOM",
+        find=find_untraceable,
     ),
     Rule(
         name="AD_CENSOR", text="an event has an upper bound, a censored time has none", find=_find_censoring

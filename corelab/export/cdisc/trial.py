@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from corelab.export.cdisc.model import Dataset, read_terms
+from corelab.tables.schemas import SCHEMAS
 from corelab.vocabulary import Status
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 UNSCHEDULED: Final = 99
 NAN: Final = float("nan")
 NOT_DONE: Final = "NOT DONE"
+_MIDNIGHT: Final = r"T00:00:00(?:[+-]\d{2}:\d{2}|Z)?$"
 _BEYOND: Final = ("<", ">", "<=", ">=")
 _WORDS: Final = {
     Status.NOT_DETECTED.value: "NOT DETECTED",
@@ -39,6 +41,30 @@ class Trial:
         """Start of infusion by subject, empty where none was given."""
         subjects = self.tables["subjects"]
         return dict(zip(subjects["subject_id"], subjects["infusion_at"], strict=True))
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """What was assessed; without a row where the snapshot is older than that table."""
+        return self.read("assessments")
+
+    def has(self, name: str) -> bool:
+        """Whether the snapshot has a table."""
+        return name in self.tables
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Return a table, or one without a row where the snapshot is older than that table."""
+        return self.tables[name] if self.has(name) else SCHEMAS[name].empty()
+
+    def read_subjects(self, column: str) -> "pd.Series[str]":
+        """Return a text of each subject by id; empty where the snapshot is older than that column."""
+        subjects = self.tables["subjects"]
+        texts = subjects[column] if column in subjects.columns else ""
+        return pd.Series(texts, index=subjects.index, dtype=object).set_axis(subjects["subject_id"])
+
+    def count_from_infusion(self, subjects: "pd.Series[str]", dates: "pd.Series[str]") -> "pd.Series[float]":
+        """Return --DY of dates; empty for a part of a date or a subject without infusion."""
+        starts = _read_dates(subjects.map(self.infusions).fillna("").astype(object))
+        return count_days((_read_dates(dates) - starts).dt.days)
 
     def name_subject(self, subject_id: str) -> str:
         """Return USUBJID."""
@@ -69,7 +95,7 @@ class Trial:
         starts = {self.name_subject(name): at for name, at in self.infusions.items() if at}
         first = _read_instants(table["USUBJID"].map(starts).fillna(""))
         drawn = _read_instants(table[f"{prefix}DTC"])
-        counts = (drawn < first) & (table[f"{prefix}ORRES"] != "")
+        counts = (drawn < first) & (table[f"{prefix}STRESC"] != "")
         order = table.assign(_drawn=drawn)[counts].sort_values("_drawn", kind="stable")
         last = order.drop_duplicates(["USUBJID", *by], keep="last").index
         return pd.Series(np.where(table.index.isin(last), "Y", ""), index=table.index, dtype=object)
@@ -79,6 +105,10 @@ def count_days(study_day: "pd.Series[Any]") -> "pd.Series[float]":
     """Return --DY: study day 0 is day 1, the day before it is day -1; there is no day 0."""
     days = study_day.astype("float64")
     return days.where(days < 0, days + 1)
+
+
+def _read_dates(texts: "pd.Series[str]") -> "pd.Series[Any]":
+    return pd.to_datetime(texts.str[:10], format="%Y-%m-%d", errors="coerce")
 
 
 def _read_instants(texts: "pd.Series[str]") -> "pd.Series[Any]":
@@ -133,6 +163,19 @@ def _write_result(row: Mapping[Any, Any]) -> str:
     return ""
 
 
+def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables under each other; without a row the first of them."""
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def drop_unknown_times(table: pd.DataFrame) -> pd.DataFrame:
+    """Write a date that was delivered without a time, which is kept as midnight, as the date alone."""
+    names = [name for name in table.columns if name.endswith("DTC")] if len(table) else []
+    texts = {name: table[name].fillna("").astype(object) for name in names}
+    return table.assign(**{name: one.str.replace(_MIDNIGHT, "", regex=True) for name, one in texts.items()})
+
+
 def finish(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Bring a table into the variables, types and order of its data set, and number its records."""
     typed = {
@@ -154,12 +197,29 @@ def _fill(table: pd.DataFrame, name: str, *, is_number: bool) -> "pd.Series[Any]
             [NAN if is_number else ""] * len(table), index=table.index, dtype=float if is_number else object
         )
     values = table[name]
-    return values.astype("float64") if is_number else values.astype(object).where(values.notna(), "").map(str)
+    if is_number:
+        return values.astype("float64")
+    filled = values.astype(object).where(values.notna(), "")
+    return filled.map({text: str(text) for text in filled.unique()}).astype(object)
 
 
 def pick(tuples: "pd.Series[Any]", position: int) -> "pd.Series[Any]":
     """Return one part of a column of tuples, which may have no row."""
     return pd.Series([one[position] for one in tuples], index=tuples.index, dtype=object)
+
+
+def find_free(code: str, taken: set[str]) -> str:
+    """Return a code of at most eight letters that is not taken: itself, or with a number at its end.
+
+    Examples
+    --------
+    >>> find_free("CMAX", set()), find_free("AUCINFOB", {"AUCINFOB", "AUCINFO2"})
+    ('CMAX', 'AUCINFO3')
+    """
+    found, number = code, 2
+    while found in taken:
+        found, number = f"{code[: 8 - len(str(number))]}{number}", number + 1
+    return found
 
 
 def read_terms_of(domain: str) -> Mapping[str, Any]:

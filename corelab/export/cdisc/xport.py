@@ -171,11 +171,12 @@ def _encode_column(values: list[Any], field: Field) -> npt.NDArray[np.uint8]:
     if field.is_number:
         return encode_numbers(np.array(values, dtype=np.float64))
     try:
-        encoded = [text.encode("ascii") for text in values]
+        encoded = {text: text.encode("ascii") for text in set(values)}
     except UnicodeEncodeError as error:
         raise ContractError("holds a text that is not ASCII", place=field.name) from error
-    longest = max(map(len, encoded))
+    longest = max(map(len, encoded.values()))
     if longest > field.length:
         raise ContractError(f"holds a text of {longest} bytes", place=field.name, expected=f"{field.length}")
-    packed = b"".join(text.ljust(field.length) for text in encoded)
+    padded = {text: data.ljust(field.length) for text, data in encoded.items()}
+    packed = b"".join(map(padded.__getitem__, values))
     return np.frombuffer(packed, dtype=np.uint8).reshape(-1, field.length)

@@ -13,6 +13,7 @@ from corelab.export.external.small_cells import (
     withhold_associations,
     withhold_summary,
 )
+from corelab.ingest.names import is_known_item
 from corelab.tables.schema import Column, TableSchema
 
 if TYPE_CHECKING:
@@ -143,6 +144,9 @@ def _take_texts_out(table: "pd.DataFrame", name: str) -> "pd.DataFrame":
     emptied = {column: forget(table[column]) for column in _FREE_TEXTS.get(name, ())}
     if name == "plate_wells":  # what a laboratory calls a specimen may name a child
         emptied["name"] = table["name"].where(table["role"] != "unknown", "")
+    if name == "assessments":  # the answer to an item that nobody here knows may be a text about the child
+        pairs = zip(table["instrument"], table["item"], strict=True)
+        emptied["value"] = table["value"].where([is_known_item(*pair) for pair in pairs], "")
     return table.assign(**emptied)
 
 

@@ -1,6 +1,7 @@
 """Trees out and in again: the same events, one by one, here and in FlowKit."""
 
 import dataclasses
+import re
 import warnings
 
 import flowkit
@@ -25,6 +26,7 @@ from corelab.cytometry.interchange.model import (
     GateTree,
     Linear,
     Logicle,
+    Matrix,
     Polygon,
     Rectangle,
 )
@@ -144,6 +146,37 @@ def test_describe_trial_gates__draws_every_fitted_population_to_the_event(tube):
     again = read_flowjo(data, name="w")[0].tree
     before, after = (by_label(one, evaluate(one, tube[0])) for one in (tree, again))
     assert all(np.array_equal(after[label], mask) for label, mask in before.items())
+
+
+def test_read_gatingml__calls_a_fluorochrome_without_a_name_like_its_detector():
+    matrix = Matrix(fluorochromes=("A", "B"), detectors=("A", "B"), values=((1.0, 0.2), (0.05, 1.0)))
+    dimension = Dimension(channel="A", compensation="M")
+    gate = Gate(
+        name="a",
+        label="a",
+        parent="",
+        geometry=Rectangle(bounds=(Bound(dimension=dimension, low=1.0, high=None),)),
+    )
+    data = write_gatingml(GateTree(matrices={"M": matrix}, gates={"a": gate}), about={})[0].decode()
+    begin, end = data.index("<transforms:fluorochromes>"), data.index("</transforms:fluorochromes>")
+    bare = data[:begin] + re.sub('name="."', 'name=""', data[begin:end]) + data[end:]
+    assert 'name=""' in bare
+    assert read_gatingml(bare.encode(), name="g").tree.matrices["M"] == matrix
+
+
+def test_describe_trial_gates__draws_a_gate_that_leaves_nothing_out():
+    """Where every cell is alive the limit is there still, for whoever opens the workspace."""
+    columns = {f"D{i}-A": np.random.default_rng(i).normal(0, 200, 3000) for i in range(3)}
+    columns["D1-A"] += 9000
+    labels = {"D0-A": "viability", "D1-A": "CD45", "D2-A": "CD3"}
+    acquisition = make_acquisition(columns, labels=labels)
+    gated, tree, _ = draw(acquisition)
+    kept = {name: gated.count(name) for name in ("singlets", "live", "leukocytes")}
+    assert kept["live"] == kept["singlets"]
+    masks = evaluate(tree, acquisition).masks
+    assert {"live", "leukocytes"} <= set(masks)
+    assert "singlets" not in masks
+    assert int(masks["leukocytes"].sum()) == kept["leukocytes"]
 
 
 def test_describe_trial_gates__takes_peoples_trees_and_limits_along(tube):
