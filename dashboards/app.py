@@ -80,10 +80,11 @@ class CorelabDash(dash.Dash):  # type: ignore[misc]  # dash is untyped
         """Write the page around the application, in the language and the colours of who asks."""
         scripts = self.find_scripts()
         with_grid = routes.opens_with_grid(request.path)
+        with_chart = routes.opens_with_chart(request.path)
         ours = {
             "app_entry": '<div id="react-entry-point"></div>',
             "ahead": AHEAD,
-            "preload": "" if with_grid else f'<link rel="preload" as="script" href="{LIBRARY}">',
+            "preload": f'<link rel="preload" as="script" href="{LIBRARY}">' if with_chart else "",
             "scripts": write_tags(scripts, with_grid=with_grid),
         }
         return INDEX.format(language=self.site.text("page.language"), scheme=read_scheme(), **(parts | ours))

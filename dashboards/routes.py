@@ -129,6 +129,18 @@ def opens_with_grid(pathname: str) -> bool:
     return address is not None and address.page in GRIDS and not address.rest
 
 
+def opens_with_chart(pathname: str) -> bool:
+    """Tell whether a chart is among the first things of a page; a gate is drawn without its library.
+
+    Examples
+    --------
+    >>> opens_with_chart("/patients/CL-001"), opens_with_chart("/samples/0a1b"), opens_with_chart("/audit")
+    (True, False, False)
+    """
+    address = parse_address(pathname)
+    return address is not None and address.page not in GRIDS
+
+
 def is_known(site: Site, path: str) -> bool:
     """Tell whether a path leads to a page and, for a child or a file, to one of this trial."""
     address = parse_address(path)

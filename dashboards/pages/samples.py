@@ -141,9 +141,9 @@ def list_columns(site: Site) -> list[dict[str, Any]]:
         {"field": "subject", "cellRenderer": "SampleLink", "width": 96},
         {"field": "visit", "width": 70, "sortable": False},
         {"field": "panel", "width": 74},
-        {"field": "tube", "width": 92},
+        {"field": "tube", "width": 92, "minWidth": 84},
         {"field": "collected", "width": 134, "minWidth": 130},
-        {"field": "state", "width": 146, "cellClassRules": STATE_RULES},
+        {"field": "state", "width": 146, "minWidth": 118, "cellClassRules": STATE_RULES},
         {
             "field": "quality",
             "width": 220,

@@ -298,7 +298,8 @@ def register(app: Any, site: Site) -> None:
     )(allow(Role.SCIENTIST)(poll))
 
     def show(_version: str | None) -> tuple[Any, ...]:
-        lists = list_file_rows(site), list_correction_rows(site), list_held_rows(site)
+        files = list_file_rows(site)
+        lists = files, list_correction_rows(site), list_held_rows(site, files)
         heights = [{"height": f"{fit_height(len(rows))}px"} for rows in lists]
         return *lists, *heights, *(not rows for rows in lists)
 

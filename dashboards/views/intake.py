@@ -1,6 +1,7 @@
 """What waits at the door, as rows: files without a tube, corrections, the rest of the quarantine."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corelab.figures.numbers import format_count
@@ -49,9 +50,9 @@ def list_correction_rows(site: Site) -> list[dict[str, Any]]:
     return rows
 
 
-def list_held_rows(site: Site) -> list[dict[str, Any]]:
-    """Return everything else that waits, with its reason."""
-    unnamed = {row["file_id"] for row in list_file_rows(site)}
+def list_held_rows(site: Site, files: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """Return everything that waits beside the files without a tube, with its reason."""
+    unnamed = {row["file_id"] for row in (list_file_rows(site) if files is None else files)}
     return [
         {
             "path": row["path"], "reason": site.say(row["reason"]),

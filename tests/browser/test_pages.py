@@ -48,6 +48,9 @@ def test_page__has_no_barrier_in_either_scheme_and_sends_no_chart_away(page, pat
     assert list_barriers(page, colours_only=True) == []
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    for width in (1024, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def turn_dark(page, path):

@@ -118,7 +118,7 @@ def test_upload__goes_on_after_a_closed_tab(browser, receiving, tmp_path):
     page.route("**/api/v1/uploads/*", hold)
     choose(page, file)
     expect(page.locator(".upload-row", has_text="half.fcs").locator(".told")).to_contain_text(
-        "17 of 20", timeout=PATIENT_MS
+        "17 MB of 20 MB", timeout=PATIENT_MS
     )
     page.close(run_before_unload=False)
 
@@ -126,7 +126,7 @@ def test_upload__goes_on_after_a_closed_tab(browser, receiving, tmp_path):
     again.goto("/upload")
     row = again.locator(".upload-row", has_text="half.fcs")
     expect(row.locator(".told")).to_contain_text(
-        "17 of 20 MB are here; choose the file again", timeout=PATIENT_MS
+        "17 MB of 20 MB are here; choose the file again", timeout=PATIENT_MS
     )
     resumed = []
     again.on("request", lambda request: resumed.append(request.headers.get("upload-offset")))
