@@ -114,7 +114,7 @@ def share_courses_figure(
 
 
 def find_top(panel: SharePanel) -> float:
-    """Return a round end of the axis above all values; limits may be cut, values never.
+    """Return a round end of the axis above all values; limits may be cut (a tip says so), values never.
 
     Examples
     --------
@@ -186,11 +186,13 @@ def _draw_points(place: _Place) -> list[Piece]:
             traces.append(_draw_lines(own, place, line))
             if not is_many:
                 traces.append(_draw_marks(own, place, colour, has_limits=not frame.highlight))
+                traces += [] if frame.highlight else _draw_cut(own, place, colour)
         traces += _draw_means(arm, place)
     chosen = [p for p in points if p.subject_id == frame.highlight and frame.highlight]
     if chosen:
         traces.append(_draw_lines(chosen, place, {"color": frame.tokens.ink, "width": 2.5}))
         traces.append(_draw_marks(chosen, place, frame.tokens.ink, has_limits=True))
+        traces += _draw_cut(chosen, place, frame.tokens.ink)
     return traces
 
 
@@ -269,6 +271,21 @@ def _draw_marks(points: Sequence[SharePoint], place: _Place, colour: str, *, has
         "customdata": [[*point.choice, _say(point, place)] for point in points], "hoverinfo": "none",
         "cliponaxis": False, "name": place.panel.title,
     }  # fmt: skip
+
+
+def _draw_cut(points: Sequence[SharePoint], place: _Place, colour: str) -> list[Piece]:
+    """Draw a small tip where an interval runs on above the axis."""
+    cut = [point for point in points if math.isfinite(point.value) and point.high > place.top]
+    if not cut:
+        return []
+    marker = {"symbol": "triangle-up", "size": 5, "color": with_alpha(colour, 0.6)}
+    return [
+        {
+            "type": "scatter", "mode": "markers", "xaxis": place.x, "yaxis": place.y, "showlegend": False,
+            "x": [clock_position(point.day) for point in cut], "y": [place.top] * len(cut),
+            "marker": marker, "cliponaxis": False, "hoverinfo": "skip", "name": "cut",
+        }
+    ]  # fmt: skip
 
 
 def _say(point: SharePoint, place: _Place) -> str:
