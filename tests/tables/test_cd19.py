@@ -21,24 +21,36 @@ def call(reference: int, positive: int, *, control: str = "fmo_cd19", fails: boo
     return row
 
 
-@pytest.mark.parametrize(
-    ("reference", "positive", "word", "percent", "low", "high", "alert", "reason"),
-    [
-        (1_842, 1_790, "positive", 97.18, 96.31, 97.88, "no", ""),
-        (30, 28, "not_evaluable", 93.33, 77.93, 99.18, "no", "FEW_EVENTS"),
-        (1_842, 210, "negative", 11.40, 9.98, 12.94, "yes", ""),
-        (200, 40, "not_evaluable", 20.0, 14.69, 26.22, "yes", "CI_SPANS_CUTOFF"),
-        (100, 79, "positive", 79.0, 69.71, 86.51, "yes", ""),
-    ],
-)
-def test_derive_cd19_status__worked_calls(
-    reference: int, positive: int, word: str, percent: float, low: float, high: float, alert: str, reason: str
-) -> None:
-    row = call(reference, positive)
-    assert (row["call"], row["alert"], row["reason"], row["threshold_source"]) == (word, alert, reason, "fmo")
-    assert [round(row[name], 2) for name in ("percent_cd19", "ci_low", "ci_high")] == [percent, low, high]
-    assert row["n_b_reference"] == reference
-    assert row["b_cells_per_ul"] == pytest.approx(reference / 8_950 * 49_800 / 50)
+WORKED = [
+    (1_842, 1_790, "positive", 97.18, 96.31, 97.88, "no", ""),
+    (30, 28, "not_evaluable", 93.33, 77.93, 99.18, "no", "FEW_EVENTS"),
+    (1_842, 210, "negative", 11.40, 9.98, 12.94, "yes", ""),
+    (200, 40, "not_evaluable", 20.0, 14.69, 26.22, "yes", "CI_SPANS_CUTOFF"),
+    (100, 79, "positive", 79.0, 69.71, 86.51, "yes", ""),
+]
+
+
+def test_derive_cd19_status__worked_calls() -> None:
+    trial = Trial()
+    for reference, positive, *_ in WORKED:
+        name = f"{positive}-{reference}"
+        counts = bcell(reference, reference=reference, positive=positive, beads=8_950)
+        trial.subject(name, infusion_at="").tube(
+            "SCR", -30, counts, panel="bcell", subject_id=name, control="fmo_cd19",
+            beads_per_tube=49_800, blood_volume_ul=50,
+        )  # fmt: skip
+    table = trial.derive()["cd19_status"]
+    for reference, positive, word, percent, low, high, alert, reason in WORKED:
+        row = one(table, subject_id=f"{positive}-{reference}")
+        assert (row["call"], row["alert"], row["reason"], row["threshold_source"]) == (
+            word,
+            alert,
+            reason,
+            "fmo",
+        )
+        assert [round(row[name], 2) for name in ("percent_cd19", "ci_low", "ci_high")] == [percent, low, high]
+        assert row["n_b_reference"] == reference
+        assert row["b_cells_per_ul"] == pytest.approx(reference / 8_950 * 49_800 / 50)
 
 
 def test_derive_cd19_status__a_limit_from_t_cells_is_flagged() -> None:
@@ -55,26 +67,22 @@ def test_derive_cd19_status__a_persons_limit_stands_for_itself() -> None:
     assert (row["call"], row["threshold_source"], row["reason"]) == ("positive", "manual", "")
 
 
-@pytest.mark.parametrize(
-    ("reference", "cause", "reason"),
-    [
-        (1_842, "NO_CONTROL", "NO_CONTROL"),
-        (99, "NO_CONTROL", "FEW_EVENTS"),
-        (1_842, "MARKER_MISSING", "GATE_MISSING"),
-    ],
-)
-def test_derive_cd19_status__a_limit_that_nothing_places_is_not_evaluable(
-    reference: int, cause: str, reason: str
-) -> None:
+def test_derive_cd19_status__a_limit_that_nothing_places_is_not_evaluable() -> None:
     """Gating counts no CD19+ cells then, so the row of the population is missing and says why."""
-    counts = bcell(reference, reference=reference)
-    trial = Trial().subject(infusion_at="").tube("SCR", -30, counts, panel="bcell", file_id="f")
-    for count in trial.gates["counts"]:
-        if count["population"] == "cd19_positive":
-            count.update(count=None, status="missing", reason=cause)
-    row = one(trial.derive()["cd19_status"], subject_id="A")
-    assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", reason)
-    assert row["n_b_reference"] == reference
+    cases = {
+        "A": (1_842, "NO_CONTROL", "NO_CONTROL"), "B": (99, "NO_CONTROL", "FEW_EVENTS"),
+        "C": (1_842, "MARKER_MISSING", "GATE_MISSING"),
+    }  # fmt: skip
+    trial = Trial()
+    for name, (reference, cause, _) in cases.items():
+        counts = bcell(reference, reference=reference)
+        trial.subject(name, infusion_at="").tube("SCR", -30, counts, panel="bcell", subject_id=name)
+        trial.gates["counts"][-1].update(count=None, status="missing", reason=cause)  # cd19_positive
+    table = trial.derive()["cd19_status"]
+    for name, (reference, _, reason) in cases.items():
+        row = one(table, subject_id=name)
+        assert (row["call"], row["threshold_source"], row["reason"]) == ("not_evaluable", "", reason)
+        assert row["n_b_reference"] == reference
 
 
 def test_derive_cd19_status__no_control_is_not_evaluable() -> None:

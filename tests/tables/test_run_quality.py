@@ -13,13 +13,6 @@ def run_control(trial: Trial, day: int, t_cells: int, **changes: str) -> None:
     )
 
 
-def car_control(trial: Trial, day: int, n_car: int) -> None:
-    counts = cart(n_car, 7_000)
-    trial.tube("", day, counts, subject_id="", file_id=f"control-{day}", tube="run_control", batch=f"R{day}")
-    if not n_car:
-        trial.gates["counts"][-1]["status"] = "not_detected"
-
-
 @pytest.mark.parametrize(
     ("last", "level", "rule"),
     [(7000, None, ""), (7250, "warn", "1-2s"), (6300, "fail", "1-3s")],
@@ -55,17 +48,23 @@ def test_run_control__with_few_runs_behind_it_warns_only() -> None:
     assert (found["level"], "provisional, 6 runs behind" in found["reason"]) == ("warn", True)
 
 
-@pytest.mark.parametrize(("usual", "last", "levels"), [(700, 0, ["fail"]), (700, 710, []), (8, 40, [])])
-def test_run_control__follows_car_t_cells_where_the_control_holds_some(
-    usual: int, last: int, levels: list[str]
-) -> None:
+def test_run_control__follows_car_t_cells_where_the_control_holds_some() -> None:
     """One that loses its CAR-T cells rejects the run; the background of one without any says nothing."""
     trial = Trial().subject()
-    for day in range(12):
-        car_control(trial, day, usual + (day % 2))
-    car_control(trial, 14, last)
-    trial.tube("D14", 14, cart(900, 60_000), batch="R14", file_id="sample")
-    assert list(pick(trial.derive()["quality"], check="RUN_CONTROL", object="sample")["level"]) == levels
+    for lot, usual, last in (("A", 700, 0), ("B", 700, 710), ("C", 8, 40)):
+        for day, n_car in [*((day, usual + day % 2) for day in range(12)), (14, last)]:
+            trial.tube(
+                "", day, cart(n_car, 7_000), subject_id="", file_id=f"control-{lot}{day}", tube="run_control",
+                batch=f"{lot}{day}", lot=lot,
+            )  # fmt: skip
+            if not n_car:
+                trial.gates["counts"][-1]["status"] = "not_detected"
+        trial.tube("D14", 14, cart(900, 60_000), batch=f"{lot}14", file_id=f"sample-{lot}")
+    found = pick(trial.derive()["quality"], check="RUN_CONTROL")
+    assert dict(zip(found["object"], found["level"], strict=True)) == {
+        "control-A14": "fail",
+        "sample-A": "fail",
+    }
 
 
 def test_run_control__another_lot_is_another_series() -> None:
@@ -76,22 +75,24 @@ def test_run_control__another_lot_is_another_series() -> None:
     assert pick(trial.derive()["quality"], check="RUN_CONTROL").empty
 
 
-@pytest.mark.parametrize(
-    ("hours", "panel", "level"),
-    [
+def test_sample_age__by_panel() -> None:
+    cases = [
         (5, "cart", None), (25, "cart", "warn"), (50, "cart", "fail"), (25, "bcell", None),
         (50, "bcell", "fail"), (-3, "cart", "warn"),
-    ],
-)  # fmt: skip
-def test_sample_age__by_panel(hours: float, panel: str, level: str | None) -> None:
-    counts = cart(900, 60_000) if panel == "cart" else bcell(900)
-    # The instrument's clock has no zone: it is the study's.
-    acquired = at(7 + hours / 24)[:19]
-    trial = Trial().subject().tube("D7", 7, counts, panel=panel, acquired_at=acquired)
-    found = pick(trial.derive()["quality"], check="SAMPLE_AGE")
-    assert list(found["level"]) == ([level] if level else [])
-    if hours > 24 and level:
-        assert found["value"].iloc[0] == pytest.approx(hours, abs=1e-3)
+    ]  # fmt: skip
+    trial = Trial()
+    for hours, panel, _ in cases:
+        counts = cart(900, 60_000) if panel == "cart" else bcell(900)
+        # The instrument's clock has no zone: it is the study's.
+        acquired = at(7 + hours / 24)[:19]
+        name = f"{panel}{hours}"
+        trial.subject(name).tube(
+            "D7", 7, counts, panel=panel, subject_id=name, file_id=name, acquired_at=acquired
+        )
+    found = pick(trial.derive()["quality"], check="SAMPLE_AGE").set_index("object")
+    assert found["level"].to_dict() == {f"{panel}{hours}": level for hours, panel, level in cases if level}
+    for name, hours in (("cart25", 25), ("cart50", 50), ("bcell50", 50)):
+        assert found.loc[name, "value"] == pytest.approx(hours, abs=1e-3)
 
 
 def test_sample_age__a_date_without_a_time_counts_from_the_end_of_its_day() -> None:
