@@ -24,15 +24,19 @@ _SETTLED: Final = 2000
 def collect_priors(
     tube: "TubeFile", tubes: "Sequence[TubeFile]", rows: Mapping[str, Rows]
 ) -> dict[str, Prior]:
-    """Collect the limits of the child's other full tubes of this panel, as medians by gate."""
+    """Collect the limits of the child's other full tubes of this panel, as medians by gate.
+
+    One of another marker, which stands in for the gate's own there, tells nothing here.
+    """
     if tube.tube != "full":
         return {}
+    own = {row["gate"]: row["marker"] for row in rows[tube.file_id] if row["table"] == "cuts"}
     found: dict[str, list[tuple[float, float]]] = {}
     for other in tubes:
         if other.file_id == tube.file_id or (other.panel, other.tube) != (tube.panel, "full"):
             continue
         for row in rows[other.file_id]:
-            if row["table"] == "cuts" and _is_solid(row):
+            if row["table"] == "cuts" and own.get(row["gate"]) == row["marker"] and _is_solid(row):
                 found.setdefault(row["gate"], []).append((float(row["units"]), float(row["cut"])))
     return {gate: _find_middle(np.array(limits)) for gate, limits in sorted(found.items())}
 

@@ -58,7 +58,8 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
     apart; the limit between two groups that two normals describe; the negative group of a reference
     population; the same cut at the child's other visits, in units of noise; where that is not known, fewer
     negatives and then the other visits' cut as it stands; the template's default. A valley is never taken
-    where the events do not show one.
+    where the events do not show one. A limit between levels of one marker comes from other visits before the
+    negatives: which level is there, a tube without a valley does not say.
     """
     column = evidence.tube.column(rule.marker)
     if column is None:
@@ -71,6 +72,7 @@ def fit_cut(rule: CutRule, evidence: Evidence) -> Cut:
         cut = (
             _fit_valley(rule, evidence, read, scale)
             or _fit_between(rule, evidence, read, scale)
+            or (_carry_prior(rule, evidence, scale) if rule.on_axis else None)
             or _fit_inside(rule, evidence, read, scale)
             or _carry_prior(rule, evidence, scale)
             or _fit_above(rule, evidence, read, scale, at_least=_find_minimum(rule))
@@ -217,7 +219,10 @@ def _fit_above(rule: CutRule, evidence: Evidence, read: Read, scale: float, *, a
     for population in rule.of:
         own = place(population)
         negative = None if own is None else fit_negative(own, scale=unit)
-        if negative is not None and not (is_known and _is_merged(negative, scale)):
+        if negative is None or (is_known and _is_merged(negative, scale)):
+            continue
+        # B cells that return are all of the highest level: above the default nothing is at rest.
+        if not rule.on_axis or not from_axis(negative.mode, scale) > rule.default * scale:
             found.append((population, negative))
     # On the axis the first reference is the one level that a limit lies above; others mix levels.
     many = _BARE_MINIMUM if rule.on_axis else _MANY

@@ -265,6 +265,29 @@ def test_gate_acquisition__goes_midway_where_two_far_groups_have_another_shape()
     assert f1(gated.membership["cd4_t.cm"], tube.truth["cd4_t.cm"]) > 0.95
 
 
+@pytest.mark.parametrize("kept", ["transitional", "naive_b"])
+def test_gate_acquisition__b_cells_of_one_level_are_named_by_its_height(kept):
+    """B cells that return are nearly all transitional: no valley, and no group at rest to lie above."""
+    tube = draw_tube(96023, Panel.BCELL, b=1500.0)
+    left = ~tube.truth["b_cells"] | tube.truth[kept]
+    acquisition = dataclasses.replace(tube.acquisition, events=np.asarray(tube.acquisition.events)[left])
+    gated = gate_acquisition(acquisition, template=BCELL)
+    assert f1(gated.membership[kept], tube.truth[kept][left]) > 0.97
+    limit = cut(gated, "CD38_transitional")
+    assert (limit.source, limit.recipe == "default") == (
+        ("template", True) if kept == "transitional" else ("auto", False)
+    )
+
+
+def test_gate_acquisition__a_limit_between_levels_comes_from_other_visits_before_a_lone_group():
+    tube = draw_tube(96023, Panel.BCELL, b=1500.0)
+    left = ~tube.truth["b_cells"] | tube.truth["naive_b"]
+    acquisition = dataclasses.replace(tube.acquisition, events=np.asarray(tube.acquisition.events)[left])
+    prior = {"CD38_transitional": Prior(units=33.0, linear=9000.0)}
+    placed = cut(gate_acquisition(acquisition, template=BCELL, priors=prior), "CD38_transitional")
+    assert (placed.source, placed.units) == ("other_visit", 33.0)
+
+
 def test_gate_acquisition__refuses_a_foreign_matrix():
     acquisition, _ = make_t_cells(BLOOD, seed=1)
     foreign = Spillover(detectors=("PE-A", "APC-A"), matrix=np.eye(2))

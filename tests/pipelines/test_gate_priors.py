@@ -18,13 +18,23 @@ def make_tube(file_id: str, tube: str = "full", panel: str = "cart") -> TubeFile
 
 
 def make_cut(**changes: Any) -> dict[str, Any]:
-    cut = {"table": "cuts", "gate": "CCR7", "cut": 800.0, "units": 4.0, "score": 0.9, "gate_source": "auto"}
+    cut = {
+        "table": "cuts",
+        "gate": "CCR7",
+        "marker": "CCR7",
+        "cut": 800.0,
+        "units": 4.0,
+        "score": 0.9,
+        "gate_source": "auto",
+    }
     return cut | {"recipe": "negative", "n_reference": 5000} | changes
 
 
 def collect(*rows: dict[str, Any], panel: str = "cart", tube: str = "full") -> dict[str, Prior]:
     tubes = [make_tube("me"), *(make_tube(f"other {i}", tube, panel) for i in range(len(rows)))]
-    return collect_priors(tubes[0], tubes, {"me": [], **{f"other {i}": [r] for i, r in enumerate(rows)}})
+    return collect_priors(
+        tubes[0], tubes, {"me": [make_cut()], **{f"other {i}": [r] for i, r in enumerate(rows)}}
+    )
 
 
 def test_collect_priors__gives_medians_in_units_of_noise_and_as_they_stand() -> None:
@@ -40,7 +50,8 @@ def test_collect_priors__knows_no_units_where_no_visit_knows_its_noise() -> None
 
 
 @pytest.mark.parametrize(
-    "weak", [{"score": 0.2}, {"n_reference": 400}, {"gate_source": "manual"}, {"cut": np.nan}]
+    "weak",
+    [{"score": 0.2}, {"n_reference": 400}, {"gate_source": "manual"}, {"cut": np.nan}, {"marker": "CD62L"}],
 )
 def test_collect_priors__leaves_out_limits_that_speak_for_no_other_visit(weak: dict[str, Any]) -> None:
     assert collect(make_cut(**weak)) == {}
