@@ -5,7 +5,16 @@ from typing import Final
 import numpy as np
 
 from corelab.kinetics.areas import interpolate
-from corelab.kinetics.parameter import Case, Outcome, Parameter, explain_absence, not_calculated, number
+from corelab.kinetics.parameter import (
+    Case,
+    Outcome,
+    Parameter,
+    explain_absence,
+    join_reasons,
+    not_calculated,
+    number,
+)
+from corelab.kinetics.profile import DETECTION_UNKNOWN
 from corelab.vocabulary import Status
 
 
@@ -113,8 +122,10 @@ def _nearest(case: Case, day: float, window: float) -> Outcome:
     nearest = int(np.argmin(distance))
     if not course.is_blq[nearest]:
         return number(float(course.values[nearest]), "NEAREST_SAMPLE")
-    status = Status.DETECTED_BLQ if course.is_detected[nearest] else Status.NOT_DETECTED
-    return Outcome(low=0.0, high=float(course.limits[nearest]), status=status, reason="BELOW_LLOQ")
+    is_told = bool(course.is_told[nearest])
+    status = Status.NOT_DETECTED if is_told and not course.is_detected[nearest] else Status.DETECTED_BLQ
+    reason = join_reasons(("BELOW_LLOQ", "" if is_told else DETECTION_UNKNOWN))
+    return Outcome(low=0.0, high=float(course.limits[nearest]), status=status, reason=reason)
 
 
 def compute_c28d(case: Case) -> Outcome:

@@ -30,6 +30,9 @@ class BlqRule:
     last_half: bool
 
 
+DETECTION_UNKNOWN: Final = "DETECTION_UNKNOWN"
+"""Below the limit, and nobody told whether detected (as `corelab.ingest.values` says)."""
+
 BLQ_RULES: Final = {
     "first0_middle_missing_last_missing": BlqRule(first_zero=True, middle_half=False, last_half=False),
     "first_missing_middle_missing_last_missing": BlqRule(
@@ -46,7 +49,8 @@ class Course:
     """The valid samples of one subject and analyte after infusion, in the order of time.
 
     ``days`` (n,) since infusion, above 0; ``values`` (n,) NaN unless quantified; ``limits`` (n,) the
-    value's LLOQ or NaN; ``is_blq`` and ``is_detected`` (n,). ``before`` is the last valid value before
+    value's LLOQ or NaN; ``is_blq`` and ``is_detected`` (n,), and ``is_told`` (n,), whether it was said that
+    it was detected or not. ``before`` is the last valid value before
     infusion: 0 for one below the limit, NaN without a sample.
     """
 
@@ -55,6 +59,7 @@ class Course:
     limits: Values
     is_blq: npt.NDArray[np.bool_]
     is_detected: npt.NDArray[np.bool_]
+    is_told: npt.NDArray[np.bool_]
     before: float
 
 
@@ -93,7 +98,7 @@ def build_course(
     order = np.lexsort((status, value, time))
     order = order[valid[order]]
     after = order[time[order] > 0]
-    known = np.char.find(reason, "DETECTION_UNKNOWN") < 0 if count else np.zeros(0, dtype=bool)
+    known = np.char.find(reason, DETECTION_UNKNOWN) < 0 if count else np.zeros(0, dtype=bool)
     detected = (status == Status.QUANTIFIED.value) | ((status == Status.DETECTED_BLQ.value) & known)
     return Course(
         days=time[after],
@@ -101,6 +106,7 @@ def build_course(
         limits=limit[after],
         is_blq=np.isin(status[after], _BELOW),
         is_detected=detected[after],
+        is_told=known[after],
         before=_value_before(value[order][time[order] <= 0]),
     )
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from corelab.errors import ConfigError
 from corelab.kinetics.parameter import Outcome
+from corelab.kinetics.profile import build_course
 from corelab.kinetics.registry import PARAMETERS, compute_parameters
 from corelab.vocabulary import Status
 from tests.kinetics.courses import WORKED, WORKED_DAYS, compute, make_course, make_settings
@@ -47,6 +48,15 @@ def test_compute_parameters__worked_profile_intervals_and_remarks(worked: dict[s
     assert worked["AUC0_28D"].reason == ""
     assert why(worked["C90D"]) == ("not_detected", "BELOW_LLOQ")
     assert worked["C90D"].high == 50
+
+
+def test_compute_parameters__a_sample_that_may_have_been_detected_is_not_called_undetected() -> None:
+    statuses = ["quantified", "quantified", "detected_blq"]
+    for reason, word in (("DETECTION_UNKNOWN", "BELOW_LLOQ;DETECTION_UNKNOWN"), ("", "BELOW_LLOQ")):
+        course = build_course(
+            [7, 28, 90], [900.0, 300.0, math.nan], statuses, limits=[50.0] * 3, reasons=["", "", reason]
+        )
+        assert why(compute_parameters(course, make_settings())["C90D"]) == ("detected_blq", word)
 
 
 def test_compute_parameters__every_parameter_has_an_outcome(worked: dict[str, Outcome]) -> None:
