@@ -65,7 +65,11 @@ def needs_priors(rows: Rows, priors: Priors) -> bool:
         and row["gate"] in priors
         and (
             row["gate_source"] == GateSource.TEMPLATE
-            or (row["recipe"] in {"groups", "negative"} and row["n_reference"] < _SETTLED)
+            or (
+                row["recipe"] in {"groups", "negative"}
+                and row["n_reference"] < _SETTLED
+                and np.isfinite(priors[row["gate"]].units)
+            )
         )
         for row in rows
     )

@@ -64,3 +64,6 @@ def test_needs_priors__asks_for_few_events_or_the_template() -> None:
     assert needs_priors([make_cut(gate_source="template", recipe="default")], priors)
     assert not needs_priors([make_cut(n_reference=2000)], priors)
     assert not needs_priors([make_cut(n_reference=100)], {})
+    unknown = {"CCR7": Prior(units=np.nan, linear=800.0)}
+    assert not needs_priors([make_cut(n_reference=100)], unknown), "no noise carries it over"
+    assert needs_priors([make_cut(gate_source="template", recipe="default")], unknown)
