@@ -43,6 +43,8 @@ _BELOW_NOISE: Final = 5.0
 """Units of noise below zero that no group with a middle above zero reaches with its middle 95 %."""
 _MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
+_AT_REST: Final = 1.25
+"""Times the default between levels, the middle of a group that may be one at rest."""
 _GAP_BOUNDS: Final = (2.0, 12.0)
 """Spreads above the negatives within which two groups may stand apart: a tail reaches far, not farther."""
 _ONE_LEVEL: Final = 0.45
@@ -221,8 +223,8 @@ def _fit_above(rule: CutRule, evidence: Evidence, read: Read, scale: float, *, a
         negative = None if own is None else fit_negative(own, scale=unit)
         if negative is None or (is_known and _is_merged(negative, scale)):
             continue
-        # B cells that return are all of the highest level: above the default nothing is at rest.
-        if not rule.on_axis or not from_axis(negative.mode, scale) > rule.default * scale:
+        # B cells that return are all of the highest level: well above the default nothing is at rest.
+        if not rule.on_axis or not from_axis(negative.mode, scale) > _AT_REST * rule.default * scale:
             found.append((population, negative))
     # On the axis the first reference is the one level that a limit lies above; others mix levels.
     many = _BARE_MINIMUM if rule.on_axis else _MANY
