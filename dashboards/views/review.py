@@ -19,6 +19,9 @@ from dashboards.views.samples import FITTED, write_checks
 if TYPE_CHECKING:
     import pandas as pd
 
+Known = dict[tuple[str, str], "Results"]
+"""Results by child and visit."""
+
 LEVEL_MARKS: Final = {"fail": "×", "warn": "△"}
 NOTHING: Final = "–"
 
@@ -182,7 +185,11 @@ def list_rows(site: Site, tables: SnapshotTables) -> list[dict[str, Any]]:
         changed = ""
         if review and standing.is_stale:
             signed = read_signed(site, tables, review.snapshot_id)
-            changed = write_changes(site, signed.get(key, Results()), found)
+            changed = (
+                site.text("review.not_kept")
+                if signed is None
+                else write_changes(site, signed.get(key, Results()), found)
+            )
         rows.append(
             {
                 **write_results(site, found),
@@ -197,14 +204,14 @@ def list_rows(site: Site, tables: SnapshotTables) -> list[dict[str, Any]]:
     return rows
 
 
-def read_signed(site: Site, tables: SnapshotTables, snapshot_id: str) -> dict[tuple[str, str], Results]:
-    """Return what a snapshot held in which results were signed; nothing where it is no longer there."""
+def read_signed(site: Site, tables: SnapshotTables, snapshot_id: str) -> Known | None:
+    """Return what a snapshot held in which results were signed; None where it cannot be read any more."""
 
-    def read() -> dict[tuple[str, str], Results]:
+    def read() -> Known | None:
         try:
             return summarise_results(SnapshotTables(site.home.snapshots.get(snapshot_id)))
         except CorelabError:
-            return {}
+            return None
 
     return tables.remember(("signed results", snapshot_id), read)
 

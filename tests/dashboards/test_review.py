@@ -1,5 +1,7 @@
 """Signing over the route and on the page: reviewers only, the password again, refusals in words."""
 
+import shutil
+
 import pytest
 
 from corelab.figures.numbers import format_number
@@ -107,6 +109,21 @@ def test_page__names_what_changed_since_it_was_signed(reviewer, app, home, clock
     changed = {row["visit"]: row["changed"] for row in shown if row["changed"]}
     assert changed == {"D14": f"CAR-T [cells/µL] {before} → 77.0"}
     assert shown[0]["state"] == "changed since signed"
+
+
+def test_page__claims_no_values_of_a_signed_snapshot_that_cannot_be_read(reviewer, app, home, clock):
+    signed = home.snapshots.current()
+    sign(reviewer, home, D14)
+    tables = make_tables()
+    tables["persistence"].loc[tables["persistence"]["visit"] == "D14", "value"] = 77.0
+    home.snapshots.write(tables, {"cutoff": CUT_OFF}, run_key="next", at=clock())
+    (place,) = home.path.glob(f"snapshots/{signed.id}*")
+    shutil.rmtree(place)
+
+    shown = find_rows(call(reviewer, app, "page.children", "/review", "").json)
+
+    (changed,) = {row["changed"] for row in shown if row["changed"]}
+    assert changed == "not kept: the snapshot that was signed cannot be read"
 
 
 def test_page__shows_what_is_signed_beside_its_visit(trial, clock):
