@@ -57,7 +57,7 @@ class TwoGroups:
         return (self.high - self.low) / (self.low_sd + self.high_sd)
 
     def holds_between(self, place: float) -> bool:
-        """Tell whether a place leaves both groups at least what lies beyond one spread from their middles."""
+        """Tell whether a place lies between the middles, one spread or more from either."""
         return self.low + self.low_sd <= place <= self.high - self.high_sd
 
     @property
