@@ -44,7 +44,7 @@ _BELOW_NOISE: Final = 5.0
 _MERGED: Final = 0.75
 _K_BOUNDS: Final = (2.0, 8.0)
 _AT_REST: Final = 1.25
-"""How many times the default between levels a group at rest may lie high; a higher one is of a brighter level."""
+"""How many times the default between levels a group at rest may lie high; above is a brighter level."""
 _GAP_BOUNDS: Final = (2.0, 12.0)
 """Spreads above the negatives within which two groups may stand apart: a tail reaches far, not farther."""
 _ONE_LEVEL: Final = 0.45
